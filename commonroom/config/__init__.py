@@ -1,0 +1,1 @@
+"""Configuration: flag > environment > TOML > default, into frozen structs."""

@@ -1,0 +1,115 @@
+"""Every setting, with its unit, default and range. The one source for flags, docs and checks.
+
+The description of a field is its `Meta`; `commonroom config show` and
+docs/OPERATIONS.md print it. Names are dotted paths (`gateway.hello_timeout_s`), in the
+environment `COMMONROOM_GATEWAY__HELLO_TIMEOUT_S`. The few that a person sets by hand
+have short names as well, see `ALIASES`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+__all__ = ["ALIASES", "SECRETS", "EngineSettings", "GatewaySettings", "HttpSettings", "LogSettings", "PostgresSettings", "Settings"]
+
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+def _doc(text: str) -> Meta:
+    return Meta(description=text)
+
+
+class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The one public port, for HTTP and WebSocket."""
+
+    host: Annotated[str, _doc("address to listen on")] = "127.0.0.1"
+    port: Annotated[Port, _doc("port to listen on; 0 picks a free one")] = 8000
+    public_url: Annotated[str, _doc("URL people use, empty: http://host:port; set it in production")] = ""
+    allowed_origins: Annotated[tuple[str, ...], _doc("exact origins allowed besides the request's own host")] = ()
+    metrics_host: Annotated[str, _doc("address of /metrics")] = "127.0.0.1"
+    metrics_port: Annotated[Port, _doc("port of /metrics; 0 picks a free one")] = 9464
+    max_body_bytes: Annotated[Size, _doc("largest request body")] = 65536
+    max_header_bytes: Annotated[Size, _doc("longest request line or header line")] = 8190
+    request_timeout_s: Annotated[Seconds, _doc("time to receive a whole request's head")] = 10.0
+    ws_token_ttl_s: Annotated[Seconds, _doc("life of a ws token")] = 300.0
+
+
+class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of a WebSocket connection, announced in `welcome`."""
+
+    message_bytes: Annotated[Size, _doc("largest message from a client")] = 65536
+    max_fragments: Annotated[Size, _doc("most fragments of one message")] = 1024
+    rooms_per_session: Annotated[Size, _doc("most rooms a session follows")] = 100
+    hello_timeout_s: Annotated[Seconds, _doc("time to say hello, counted from the TCP connection")] = 10.0
+    heartbeat_s: Annotated[Seconds, _doc("interval of heartbeats")] = 25.0
+    heartbeat_grace_s: Annotated[Seconds, _doc("silence allowed beyond one heartbeat")] = 8.0
+    outbox_bytes: Annotated[Size, _doc("bytes a slow reader may owe before it is closed")] = 1_000_000
+    outbox_stall_s: Annotated[Seconds, _doc("time a reader may take nothing before it is closed")] = 15.0
+    write_high_bytes: Annotated[Size, _doc("write buffer above which reading from that client pauses")] = 65536
+    close_timeout_s: Annotated[Seconds, _doc("time for the closing handshake")] = 5.0
+    replay_events: Annotated[Size, _doc("most events replayed from the journal on resume; older ones become a gap")] = 2000
+    max_connections: Annotated[Size, _doc("most sockets of this node")] = 20000
+    errors_per_minute: Annotated[Size, _doc("malformed commands of a connection before it is closed")] = 60
+    echo_port: Annotated[Port, _doc("port of the echo listener for conformance suites; 0: off")] = 0
+
+
+class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The actor host."""
+
+    mailbox_size: Annotated[Size, _doc("commands an actor queues before it answers RETRY")] = 1024
+    turn_budget: Annotated[Size, _doc("commands an actor handles before others get their turn")] = 64
+    idle_s: Annotated[Seconds, _doc("idle time after which an actor is passivated")] = 120.0
+    max_activations: Annotated[Size, _doc("live actors before the least recently used is passivated")] = 10000
+    ring_events: Annotated[Size, _doc("latest events an actor holds for resume")] = 512
+    snapshot_events: Annotated[Size, _doc("events between two snapshots")] = 200
+
+
+class PostgresSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """PostgreSQL: embedded, or an external server by URL."""
+
+    url: Annotated[str, _doc("URL of an external server; empty: embedded")] = ""
+    pool_size: Annotated[Size, _doc("connections for reads")] = 8
+    lanes: Annotated[Size, _doc("journal connections")] = 1
+    lane_rows: Annotated[Size, _doc("rows a lane queues before it answers RETRY")] = 20000
+    call_timeout_s: Annotated[Seconds, _doc("time a journal call may take before its outcome is unknown")] = 10.0
+    statement_timeout_s: Annotated[Seconds, _doc("time a read may take")] = 5.0
+
+
+class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Logs: JSON, one object a line, to standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], _doc("least level written")] = "info"
+    format: Annotated[Literal["json", "console"], _doc("form of a line")] = "json"
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of a node."""
+
+    env: Annotated[Literal["auto", "development", "production"], _doc("auto: development when bound to loopback without a public URL")] = (
+        "auto"
+    )
+    data: Annotated[Path, _doc("data directory of the embedded servers")] = Path(".commonroom")
+    http: HttpSettings = HttpSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    engine: EngineSettings = EngineSettings()
+    postgres: PostgresSettings = PostgresSettings()
+    log: LogSettings = LogSettings()
+
+
+ALIASES: dict[str, str] = {
+    "COMMONROOM_HOST": "http.host",
+    "COMMONROOM_PORT": "http.port",
+    "COMMONROOM_DATA": "data",
+    "COMMONROOM_ENV": "env",
+    "COMMONROOM_PUBLIC_URL": "http.public_url",
+    "COMMONROOM_POSTGRES_URL": "postgres.url",
+    "COMMONROOM_ECHO_PORT": "gateway.echo_port",
+    "COMMONROOM_METRICS_PORT": "http.metrics_port",
+}
+"""Short names in the environment."""
+
+SECRETS = frozenset({"postgres.url"})
+"""Settings shown masked."""

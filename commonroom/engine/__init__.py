@@ -1,0 +1,1 @@
+"""The actor engine. Knows no room and no user."""

@@ -1,0 +1,98 @@
+"""The engine's wrapper around a command, and what comes back."""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from commonroom.engine.actor import Audience
+from commonroom.engine.address import Address
+from commonroom.errors import CommonroomError
+from commonroom.identity import Authority, Principal
+from commonroom.protocol.wire import Command, ServerMessage
+
+__all__ = ["Admission", "Attach", "Detach", "Envelope", "Origin", "Publication", "Resync", "Subscribers"]
+
+
+class Attach(Struct, frozen=True):
+    """Signal: this session follows the actor already (sent after a new activation)."""
+
+
+class Detach(Struct, frozen=True):
+    """Signal: this session follows no longer."""
+
+
+class Resync(Struct, frozen=True):
+    """Signal: this session's volatile view is stale."""
+
+
+class Publication(Struct, frozen=True):
+    """A push on its way to subscribers.
+
+    `offset` is 0 for a volatile push. `payload` is its MessagePack form; `message`
+    is kept for other codecs and filters. `author` and `audience` stay beside the
+    bytes so that a filtered reader costs no decoding.
+    """
+
+    message: ServerMessage
+    payload: bytes
+    offset: int
+    author: Principal | None
+    audience: Audience | None
+    conflate: str | None
+
+
+class Admission(Struct, frozen=True):
+    """The answer to a join.
+
+    `replay` are the events after the asked position that the ring holds, up to
+    `offset`; `missing` is the range (first, last) the ring does not hold, to be read
+    from the journal. Both empty for a fresh join.
+    """
+
+    snapshot: ServerMessage
+    history: int
+    offset: int
+    replay: tuple[Publication, ...]
+    missing: tuple[int, int] | None
+
+
+class Origin(Protocol):
+    """Where a command came from and its answer goes. Called on the loop, in order."""
+
+    def replied(self, ref: int, message: ServerMessage) -> None: ...
+
+    def refused(self, ref: int, error: CommonroomError) -> None: ...
+
+    def admitted(self, ref: int, admission: Admission) -> None: ...
+
+
+class Envelope(Struct):
+    """A command and what the edge knows about it.
+
+    `session` is the gateway session's id, None over HTTP. `resume` is the
+    (history, offset) a join asked for. Exactly one of the origin's methods is called
+    for each envelope with a ref > 0 or a join, whatever happens.
+    """
+
+    address: Address
+    command: Command | Attach | Detach | Resync
+    authority: Authority | None
+    origin: Origin | None
+    session: str | None = None
+    resume: tuple[int, int] | None = None
+
+
+class Subscribers(Protocol):
+    """The gateways, as the actor host sees them."""
+
+    def publish(self, address: Address, publication: Publication) -> None:
+        """Deliver to all subscribers of the address. In order a room; never blocks."""
+        ...
+
+    def activated(self, address: Address, activation: str) -> None:
+        """A new instance is live: announce the subscribers again (`Attach`)."""
+        ...
+
+    def count(self, address: Address) -> int:
+        """How many sessions follow the address."""
+        ...

@@ -1,0 +1,47 @@
+"""Who acts, and what the edge has verified about them."""
+
+from typing import Literal, NewType
+
+from msgspec import Struct
+
+__all__ = ["ActorType", "Authority", "Principal", "RoomGrant", "SessionId"]
+
+ActorType = Literal["guest", "user"]
+
+SessionId = NewType("SessionId", str)
+"""A login session (`sid`): a row that survives reload and upgrade. Public; its secret is separate."""
+
+
+class Principal(Struct, frozen=True, array_like=True, gc=False):
+    """Who acts, on the wire as `[actorType, actorId]`.
+
+    A guest's id is its login session's id, a user's id is its own (FEATURES P1).
+    """
+
+    actor_type: ActorType
+    actor_id: str
+
+
+class RoomGrant(Struct, frozen=True, gc=False):
+    """A right to one room, from a room-bound token (FEATURES P4)."""
+
+    room: str
+    participant_id: str
+    role: Literal["host", "participant"]
+
+
+class Authority(Struct, frozen=True, gc=False):
+    """What the edge verified, carried by every command, never taken from a payload.
+
+    `name` is the display name at the time of the token, 1-64 characters.
+    `expires_at` is the token's end in cluster time.
+    """
+
+    principal: Principal
+    sid: SessionId
+    name: str
+    expires_at: int
+    global_role: Literal["USER", "ADMIN"] = "USER"
+    grants: tuple[RoomGrant, ...] = ()
+    bound: bool = False
+    """A bound token admits to the rooms of its grants only."""

@@ -1,0 +1,14 @@
+"""Who may do what: the table for HTTP and WebSocket alike. Grows in step 5."""
+
+from typing import Final
+
+from commonroom.identity import Principal
+
+__all__ = ["may_edit_message"]
+
+AUTHOR_ONLY: Final = "only its author may change a message"
+
+
+def may_edit_message(principal: Principal, author: Principal | None) -> bool:
+    """A message is changed by its author alone."""
+    return author is not None and principal == author

@@ -1,0 +1,96 @@
+"""The building blocks of every wire type: bases, field types, limits.
+
+Every message is one array `[tag, field, ...]`: fields in order of definition, the
+base's first. Types are append-only: a new field goes to the end with a default, an
+old peer ignores what is beyond its own fields. Never `UNSET`: `None` on the wire.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from commonroom.identity import Principal
+
+__all__ = [
+    "MAX_INT",
+    "Command",
+    "DurablePush",
+    "Nonce",
+    "Offset",
+    "Ref",
+    "RoomId",
+    "RoomPush",
+    "ServerMessage",
+    "StreamPosition",
+    "Text",
+]
+
+MAX_INT = 2**53 - 1
+"""Largest integer that a JavaScript number holds exactly."""
+
+MAX_TEXT = 4000
+
+Ref = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""Chosen by the client, echoed by the reply; 0 asks for no reply."""
+
+RoomId = Annotated[str, Meta(min_length=1, max_length=120)]
+"""Opaque to clients."""
+
+Offset = Annotated[int, Meta(ge=0, le=MAX_INT)]
+"""Dense per room from 1; 0 is the position before the first event."""
+
+Nonce = Annotated[str, Meta(min_length=8, max_length=64)]
+"""Chosen at random by the client, one per durable command and kept for its retries."""
+
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+"""Code points. The room also refuses NUL and text of nothing but white space."""
+
+PersonName = Annotated[str, Meta(min_length=1, max_length=64)]
+
+Millis = Annotated[int, Meta(ge=0, le=MAX_INT)]
+"""Milliseconds; a moment is counted from the Unix epoch in cluster time."""
+
+Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
+
+
+class StreamPosition(Struct, frozen=True, array_like=True, gc=False):
+    """Where a reader is in a room: `[history, offset]`.
+
+    `history` is one number of the whole cluster, raised only by an operator after
+    the database was rolled back. Offsets of two histories cannot be compared.
+    """
+
+    history: Count
+    offset: Offset
+
+
+class Command(Struct, frozen=True, array_like=True):
+    """Client to server. `ref` > 0 wants a reply."""
+
+    ref: Ref
+
+
+class ServerMessage(Struct, frozen=True, array_like=True):
+    """Server to client: a reply, an error or a push."""
+
+
+class RoomPush(ServerMessage, frozen=True):
+    """A push that concerns one room."""
+
+    room: RoomId
+
+
+class DurablePush(RoomPush, frozen=True):
+    """A push that is also the journal's event: the same bytes on disk and on the wire.
+
+    `author` is None where no person caused it (a deadline). `nonce` is the author's,
+    so that the author's own client finds its optimistic copy.
+    """
+
+    offset: Offset
+    at: Millis
+    author: Principal | None
+    nonce: str | None
+
+
+Direction = Literal["command", "server"]

@@ -1,0 +1,1 @@
+"""PostgreSQL: the truth. Pool, migrations, journal, projections, repositories, embedded server."""
