@@ -1,0 +1,57 @@
+/** Frames to messages and back, for both subprotocols. */
+
+import { decode, encode } from "./msgpack.ts";
+import type { Commands, ServerMessages } from "./protocol.gen.ts";
+import { COMMANDS, SERVER_MESSAGES } from "./protocol.gen.ts";
+import { BadFrame } from "./schema.ts";
+import type { Codec } from "./schema.ts";
+
+export type CommandName = keyof Commands;
+export type ServerName = keyof ServerMessages;
+
+/** A server message and its name: switch on `type`. */
+export type ServerMessage = { [N in ServerName]: { type: N } & ServerMessages[N] }[ServerName];
+
+export type CodecName = "msgpack" | "json";
+
+export const SUBPROTOCOLS: Record<CodecName, string> = { msgpack: "commonroom.v1", json: "commonroom.v1.json" };
+
+const byName = new Map(COMMANDS.map(([name, tag, codec]) => [name, [tag, codec] as const]));
+const byTag = new Map(SERVER_MESSAGES.map(([name, tag, codec]) => [tag, [name, codec] as const]));
+
+/** The frame of a command. Throws `TypeError`: a field is missing or of another type. */
+export function encodeCommand<N extends CommandName>(codec: CodecName, name: N, ref: number, fields: Commands[N]): Uint8Array | string {
+  const [tag, type] = byName.get(name)!;
+  return pack(codec, tag, type, { ...fields, ref });
+}
+
+/**
+ * The message in a frame; null for one of a type that is newer than this client.
+ * Throws `BadFrame`.
+ */
+export function decodeServer(frame: ArrayBuffer | Uint8Array | string): ServerMessage | null {
+  const [tag, ...fields] = unpack(frame);
+  const row = byTag.get(tag as number);
+  if (!row) return null;
+  return { type: row[0], ...row[1].read(fields) };
+}
+
+export function pack(codec: CodecName, tag: number, type: Codec, value: unknown): Uint8Array | string {
+  const wire = [tag, ...(type.write(value) as unknown[])];
+  return codec === "json" ? JSON.stringify(wire) : encode(wire);
+}
+
+/** The array of a frame, its tag first. Throws `BadFrame`. */
+export function unpack(frame: ArrayBuffer | Uint8Array | string): unknown[] {
+  const wire = typeof frame === "string" ? parse(frame) : decode(frame instanceof Uint8Array ? frame : new Uint8Array(frame));
+  if (!Array.isArray(wire) || !Number.isSafeInteger(wire[0])) throw new BadFrame("a message is an array that starts with its tag");
+  return wire;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new BadFrame("not JSON");
+  }
+}

@@ -1,0 +1,40 @@
+/** What the client takes from the world: time, timers, randomness, the page. */
+
+export interface Environment {
+  /** Wall time in milliseconds; may jump. */
+  now(): number;
+  /** Calls `task` after `delay` milliseconds; returns the function that cancels it. */
+  after(delay: number, task: () => void): () => void;
+  /** [0, 1) */
+  random(): number;
+  /** A random text of 128 bits. */
+  nonce(): string;
+  /** The page's life: `pagehide`, `pageshow`, `online`, and the document turning visible. */
+  page(listener: (event: "hide" | "wake") => void): () => void;
+}
+
+export const platform: Environment = {
+  now: () => Date.now(),
+  after(delay, task) {
+    const timer = setTimeout(task, delay);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+  nonce() {
+    // Not randomUUID: that one is missing on pages without TLS.
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  },
+  page(listener) {
+    if (typeof window === "undefined") return () => {};
+    const wake = (): void => listener("wake");
+    const events: [EventTarget, string, () => void][] = [
+      [window, "pagehide", () => listener("hide")],
+      [window, "pageshow", wake],
+      [window, "online", wake],
+      [document, "visibilitychange", () => document.visibilityState === "visible" && wake()],
+    ];
+    events.forEach(([target, name, handler]) => target.addEventListener(name, handler));
+    return () => events.forEach(([target, name, handler]) => target.removeEventListener(name, handler));
+  },
+};

@@ -1,0 +1,176 @@
+/**
+ * Commands that wait for an answer.
+ *
+ * An ordinary request is sent at once or refused, and fails with its connection. A reliable
+ * one stays in the outbox until it is answered: it goes out again after a reconnect (and
+ * after its room was joined again), always with the same nonce, by which the server knows
+ * it. Requests of one room leave in the order they came.
+ */
+
+import { Backoff } from "./backoff.ts";
+import type { CommandName, ServerMessage } from "./codec.ts";
+import { encodeCommand } from "./codec.ts";
+import type { Environment } from "./environment.ts";
+import { CommandError, NotConnected, OutboxFull, Timeout, TooLarge } from "./errors.ts";
+import type { Commands, ErrorMessage } from "./protocol.gen.ts";
+import { ErrorCode } from "./protocol.gen.ts";
+import type { OutboxLimits } from "./types.ts";
+
+const MAX_REF = 2 ** 31 - 1;
+
+/** Called once: with the answer, or with why there is none. */
+export type Done = (error: Error | null, answer?: ServerMessage) => void;
+
+export interface Call {
+  timeout: number;
+  reliable?: boolean;
+}
+
+/** What the requests need of the client. */
+export interface Wire {
+  /** Whether a command (of this room) may be sent now. */
+  ready(room: string | undefined): boolean;
+  transmit(name: CommandName, ref: number, fields: any): void;
+  /** The server's limit for a message, bytes. */
+  maxBytes(): number;
+  /** The server says that this room is not joined: join it again. False if nobody wants it. */
+  rejoin(room: string | undefined): boolean;
+}
+
+interface Entry extends Call {
+  name: CommandName;
+  fields: { room?: string };
+  done: Done;
+  size: number;
+  /** 0 while not on its way. */
+  ref: number;
+  notBefore: number;
+  backoff: Backoff;
+  cancelAnswer: () => void;
+  cancelLife: () => void;
+}
+
+const nothing = (): void => {};
+
+export class Requests {
+  private readonly env: Environment;
+  private readonly wire: Wire;
+  private readonly limits: OutboxLimits;
+  private readonly delays: readonly [min: number, max: number];
+  private readonly entries = new Set<Entry>();
+  private lastRef = 1; // hello has 1
+
+  constructor(env: Environment, wire: Wire, limits: OutboxLimits, delays: readonly [min: number, max: number]) {
+    this.env = env;
+    this.wire = wire;
+    this.limits = limits;
+    this.delays = delays;
+  }
+
+  /**
+   * Sends a command; `done` tells the outcome, and is never called before this returns.
+   * Returns the function that gives it up. Throws `TypeError`: a field is wrong.
+   */
+  add<N extends CommandName>(name: N, fields: Commands[N], call: Call, done: Done): () => void {
+    const size = encodeCommand("msgpack", name, MAX_REF, fields).length;
+    const entry: Entry = { ...call, name, fields: fields as { room?: string }, done, size, ref: 0, notBefore: 0, backoff: this.backoff(), cancelAnswer: nothing, cancelLife: nothing };
+    const refused = this.refusal(entry);
+    if (refused) {
+      queueMicrotask(() => done(refused));
+      return nothing;
+    }
+    this.entries.add(entry);
+    if (call.reliable) entry.cancelLife = this.env.after(this.limits.ttl, () => this.finish(entry, new Timeout(`${name} was not answered in time`)));
+    this.pump();
+    return () => this.forget(entry);
+  }
+
+  /** An answer has come. False if nobody waits for it. */
+  answered(ref: number, answer: ServerMessage): boolean {
+    const entry = [...this.entries].find((candidate) => ref > 0 && candidate.ref === ref);
+    if (!entry) return false;
+    if (answer.type !== "error") this.finish(entry, null, answer);
+    else this.refused(entry, answer);
+    return true;
+  }
+
+  /** Sends all that may go. Called whenever that may have changed. */
+  pump(): void {
+    const blocked = new Set<string | undefined>();
+    for (const entry of [...this.entries]) {
+      const room = entry.reliable ? entry.fields.room : undefined;
+      if (entry.ref || blocked.has(room)) continue;
+      if (entry.notBefore > this.env.now() || (entry.reliable && !this.wire.ready(room))) blocked.add(room);
+      else this.transmit(entry);
+    }
+  }
+
+  /** The connection is gone: what was on its way is queued again or fails. */
+  disconnected(): void {
+    for (const entry of [...this.entries]) {
+      if (!entry.reliable) this.finish(entry, new NotConnected("the connection broke before the answer"));
+      else this.requeue(entry, 0);
+    }
+  }
+
+  /** The client has stopped. */
+  closed(reason: string): void {
+    for (const entry of [...this.entries]) this.finish(entry, new NotConnected(reason));
+  }
+
+  private backoff(): Backoff {
+    return new Backoff(...this.delays, () => this.env.random());
+  }
+
+  private refusal(entry: Entry): Error | null {
+    if (entry.size > this.wire.maxBytes()) return new TooLarge(`${entry.name} has ${entry.size} bytes, the server takes ${this.wire.maxBytes()}`);
+    if (!entry.reliable) return this.wire.ready(undefined) ? null : new NotConnected("there is no connection");
+    const queued = [...this.entries].filter((other) => other.reliable);
+    const bytes = queued.reduce((sum, other) => sum + other.size, entry.size);
+    if (queued.length < this.limits.max && bytes <= this.limits.bytes) return null;
+    return new OutboxFull(`the outbox holds ${queued.length} requests`);
+  }
+
+  private transmit(entry: Entry): void {
+    entry.ref = this.lastRef = (this.lastRef % MAX_REF) + 1;
+    entry.cancelAnswer = this.env.after(entry.timeout, () => {
+      if (entry.reliable) this.later(entry, 0);
+      else this.finish(entry, new Timeout(`${entry.name} was not answered in time`));
+    });
+    this.wire.transmit(entry.name, entry.ref, entry.fields);
+  }
+
+  private refused(entry: Entry, { code, name, message, retryAfterMs }: ErrorMessage): void {
+    if (entry.reliable && this.mayRepeat(code, entry.fields.room)) this.later(entry, retryAfterMs ?? 0);
+    else this.finish(entry, new CommandError(code, name, message, retryAfterMs));
+  }
+
+  private mayRepeat(code: number, room: string | undefined): boolean {
+    if (code === ErrorCode.NOT_JOINED) return this.wire.rejoin(room);
+    return code === ErrorCode.RETRY || code === ErrorCode.TOKEN_EXPIRED;
+  }
+
+  private later(entry: Entry, hint: number): void {
+    const delay = Math.max(hint, entry.backoff.next());
+    this.requeue(entry, this.env.now() + delay);
+    entry.cancelAnswer = this.env.after(delay, () => this.pump());
+  }
+
+  private requeue(entry: Entry, notBefore: number): void {
+    entry.cancelAnswer();
+    entry.ref = 0;
+    entry.notBefore = notBefore;
+  }
+
+  private finish(entry: Entry, error: Error | null, answer?: ServerMessage): void {
+    if (!this.entries.has(entry)) return;
+    this.forget(entry);
+    entry.done(error, answer);
+  }
+
+  private forget(entry: Entry): void {
+    this.entries.delete(entry);
+    entry.cancelAnswer();
+    entry.cancelLife();
+  }
+}
