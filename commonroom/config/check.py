@@ -1,0 +1,77 @@
+"""What one field's type cannot say: forms of URLs, and what follows from several fields."""
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+from commonroom.config.settings import Settings
+from commonroom.errors import ConfigError
+
+__all__ = ["canonical_origin", "check", "is_loopback", "is_production"]
+
+MAX_WS_TOKEN_TTL_S = 300
+"""A ws token cannot be revoked one by one, so it lives five minutes at most."""
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def check(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Refuse values that cannot be meant.
+
+    Raises:
+        ConfigError: with the path of the field and its origin.
+    """
+    http = settings.http
+    if not http.host:
+        raise _error("http.host", "", origins, "expected an address, as in 127.0.0.1 or 0.0.0.0")
+    for origin in http.allowed_origins:
+        if origin != canonical_origin(origin):
+            hint = canonical_origin(origin) or "https://app.example"
+            raise _error("http.allowed_origins", origin, origins, f"expected an exact origin, as in {hint}")
+    if http.public_url and canonical_origin(http.public_url.rstrip("/")) is None:
+        raise _error("http.public_url", http.public_url, origins, "expected a URL without a path, as in https://rooms.example")
+    if not 1 <= http.ws_token_ttl_s <= MAX_WS_TOKEN_TTL_S:
+        raise _error("http.ws_token_ttl_s", str(http.ws_token_ttl_s), origins, f"expected 1 to {MAX_WS_TOKEN_TTL_S} seconds")
+    if settings.postgres.url and not settings.postgres.url.startswith(("postgres://", "postgresql://")):
+        raise _error("postgres.url", "(secret)", origins, "expected postgresql://user@host/database")
+
+
+def canonical_origin(text: str) -> str | None:
+    """`scheme://host[:port]` as a browser sends it; None if `text` is no http origin.
+
+    Lower case, without a default port (RFC 6454 section 6.2).
+    """
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    if not _is_bare(parts):
+        return None
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" if port in {None, DEFAULT_PORTS[parts.scheme]} else f"{parts.scheme}://{host}:{port}"
+
+
+def _is_bare(parts: SplitResult) -> bool:
+    """Scheme, host and port alone."""
+    beside = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in DEFAULT_PORTS and bool(parts.hostname) and not beside and parts.netloc.isprintable() and " " not in parts.netloc
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_production(settings: Settings) -> bool:
+    """`auto` means development on loopback without a public URL (DESIGN 8)."""
+    if settings.env == "auto":
+        return bool(settings.http.public_url) or not is_loopback(settings.http.host)
+    return settings.env == "production"
+
+
+def _error(path: str, value: str, origins: Mapping[str, str], expected: str) -> ConfigError:
+    return ConfigError(f"{path} = {value!r} ({origins[path]}): {expected}")
