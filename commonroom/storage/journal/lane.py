@@ -1,0 +1,211 @@
+"""A lane: one connection that commits for its slots, one call in flight (DESIGN 4, "Group commit").
+
+An idle lane sends what one turn of the loop queued; while a call is in flight commits
+gather and go together next. There is no artificial delay.
+
+What a call may end in, and what follows:
+
+    answer            each commit settles with its verdict
+    statement error   the batch is retried stream by stream; a stream refused alone settles as Failed
+    anything else     the outcome is unknown: the batch stays at the head and is sent again on a new
+                      connection until it is known. `journal_append` recognises what stands already.
+
+Invariant: a commit settles once, in the order of `append` within its stream, and a
+later batch is sent only after the one before has settled: that keeps slot positions
+in commit order.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from commonroom.storage.fault import explain, is_statement_error
+from commonroom.storage.journal.batch import APPEND, Entry, arguments, by_stream, outcomes, size_bytes
+from commonroom.storage.journal.port import Committed, Failed, Outcome
+from commonroom.storage.pool import Connection, Record
+from commonroom.tasks import TaskGroup, pause
+
+__all__ = ["Lane"]
+
+MAX_BATCH_ROWS = 500
+MAX_BATCH_BYTES = 256 * 1024
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 1.0
+
+
+class Lane:
+    """Commits in order over a connection of its own.
+
+    Args:
+        connect: opens a connection; may fail.
+        max_rows: rows that may queue before `accepts` says no.
+        call_timeout_s: after this the connection is cut and the outcome is unknown.
+        on_durable: called for each commit that became durable, before it settles.
+        on_trouble: called with one line when an outcome is unknown or a stream is refused.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        max_rows: int,
+        call_timeout_s: float,
+        on_durable: Callable[[Entry], None],
+        on_trouble: Callable[[str], None],
+    ) -> None:
+        self._connect = connect
+        self._max_rows = max_rows
+        self._call_timeout_s = call_timeout_s
+        self._on_durable = on_durable
+        self._on_trouble = on_trouble
+        self._queue: deque[Entry] = deque()
+        self._queued_rows = 0
+        self._pending: Counter[str] = Counter()
+        self._unknown: frozenset[int] = frozenset()
+        self._connection: Connection | None = None
+        self._work = asyncio.Event()
+        self._turned = asyncio.Event()
+        self._tasks = TaskGroup(self._crashed)
+
+    async def open(self) -> None:
+        """Connect for the first time and start working; raises what connecting raises."""
+        self._connection = await self._connect()
+        self._tasks.start("lane", self._run())
+
+    async def close(self, timeout_s: float) -> None:
+        """Send what is queued, then end. What has no known outcome after `timeout_s` never settles."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._pending:
+                    await self._next_turn()
+        except TimeoutError:
+            self._on_trouble(f"{sum(self._pending.values())} commits have no known outcome at the end")
+        await self._tasks.close()
+        self._cut()
+
+    @property
+    def healthy(self) -> bool:
+        """False while an outcome is unknown."""
+        return not self._unknown
+
+    @property
+    def queued_rows(self) -> int:
+        """Rows waiting or in flight, for metrics."""
+        return self._queued_rows
+
+    def accepts(self) -> bool:
+        """Whether there is room for more."""
+        return self._queued_rows < self._max_rows
+
+    def append(self, entry: Entry) -> None:
+        """Queue a commit. It is sent when this turn of the loop has ended, at the earliest."""
+        self._queue.append(entry)
+        self._queued_rows += entry.rows
+        self._pending[entry.commit.stream] += 1
+        self._work.set()
+
+    async def settled(self, stream: str, slot: int) -> None:
+        """Wait until nothing of `stream` is pending and no outcome of `slot` is unknown."""
+        while stream in self._pending or slot in self._unknown:
+            await self._next_turn()
+
+    async def _next_turn(self) -> None:
+        turned = self._turned
+        await turned.wait()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            batch = self._take()
+            if batch:
+                await self._settle(batch)
+                self._end_turn()
+            if not self._queue:
+                self._work.clear()
+
+    def _take(self) -> list[Entry]:
+        """The next batch: at least one commit, else up to the limits."""
+        batch: list[Entry] = []
+        rows = size = 0
+        while self._queue:
+            entry = self._queue[0]
+            rows += entry.rows
+            size += size_bytes(entry.commit)
+            if batch and (rows > MAX_BATCH_ROWS or size > MAX_BATCH_BYTES):
+                break
+            batch.append(self._queue.popleft())
+        return batch
+
+    async def _settle(self, batch: Sequence[Entry]) -> None:
+        answer = await self._answer(batch)
+        if not isinstance(answer, Failed):
+            self._deliver(batch, outcomes(batch, answer))
+            return
+        parts = by_stream(batch)
+        if len(parts) == 1:
+            self._on_trouble(f"commits of {batch[0].commit.stream} were refused: {answer.reason}")
+            self._deliver(batch, [answer] * len(batch))
+            return
+        for part in parts:
+            await self._settle(part)
+
+    async def _answer(self, batch: Sequence[Entry]) -> list[Record] | Failed:
+        """Send until the outcome is known: refused commits, or the statement error."""
+        values = arguments(batch)
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                answer = await self._call(values)
+            except Exception as error:  # noqa: BLE001 - R19: whatever it is, the outcome is unknown unless clearly a statement error
+                if is_statement_error(error):
+                    return Failed(explain(error))
+                self._lost(batch, error)
+            else:
+                self._unknown = frozenset()
+                return answer
+            await pause(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    async def _call(self, values: Sequence[object]) -> list[Record]:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await self._connect()
+        # The connection is cut rather than the call cancelled: a cancelled call may still commit.
+        guard = asyncio.get_running_loop().call_later(self._call_timeout_s, connection.terminate)
+        try:
+            return await connection.fetch(APPEND, *values)
+        finally:
+            guard.cancel()
+
+    def _lost(self, batch: Sequence[Entry], error: Exception) -> None:
+        if not self._unknown:
+            self._on_trouble(f"outcome of {len(batch)} commits is unknown, sending them again: {explain(error)}")
+        self._unknown |= {entry.commit.slot for entry in batch}
+        self._cut()
+
+    def _cut(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    def _deliver(self, batch: Sequence[Entry], answers: Sequence[Outcome]) -> None:
+        """Book first, tell then: a settle callback may append or look at us."""
+        for entry in batch:
+            self._queued_rows -= entry.rows
+            self._pending[entry.commit.stream] -= 1
+            if not self._pending[entry.commit.stream]:
+                del self._pending[entry.commit.stream]
+        for entry, outcome in zip(batch, answers, strict=True):
+            if isinstance(outcome, Committed):
+                self._on_durable(entry)
+            entry.settle(outcome)
+
+    def _end_turn(self) -> None:
+        turned, self._turned = self._turned, asyncio.Event()
+        turned.set()
+
+    def _crashed(self, name: str, error: BaseException) -> None:
+        """A settle callback raised: its commit is settled, the lane goes on with the rest."""
+        self._on_trouble(f"{name}: {explain(error)}")
+        self._end_turn()
+        self._tasks.start(name, self._run())
