@@ -1,0 +1,108 @@
+/** The HTTP API as typed functions. Every failure is an `ApiError`. */
+
+import type { Message, Principal, TimerSettings } from "./protocol.ts";
+
+const TIMEOUT_MS = 15_000;
+
+/** A refusal or a lost connection. `status` is 0 when there was no answer. */
+export class ApiError extends Error {
+  readonly status: number;
+  /** Stable name of the problem, as `NOT_FOUND`. */
+  readonly problem: string;
+
+  constructor(status: number, problem: string, message: string) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+export interface Me {
+  principal: Principal;
+  name: string;
+}
+
+export interface RoomSummary {
+  id: string;
+  title: string;
+  topic: string;
+  language: string;
+  kind: string;
+  createdAt: number;
+  createdBy: Principal;
+}
+
+export type Visibility = "public" | "unlisted";
+
+export interface NewRoom {
+  title: string;
+  topic: string;
+  language: string;
+  visibility: Visibility;
+  timer: TimerSettings;
+}
+
+export interface HistoryMessage extends Message {
+  author: Principal & { name: string | null };
+}
+
+export interface History {
+  messages: HistoryMessage[];
+  hasMore: boolean;
+}
+
+export interface RoomPage {
+  rooms: RoomSummary[];
+  nextCursor: string | null;
+}
+
+interface Problem {
+  name?: string;
+  title?: string;
+  detail?: string;
+}
+
+async function problemOf(response: Response): Promise<Problem> {
+  const type = response.headers.get("content-type") ?? "";
+  return type.includes("json") ? ((await response.json()) as Problem) : {};
+}
+
+async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
+  if (body !== undefined) {
+    init.body = JSON.stringify(body);
+    init.headers = { ...headers, "content-type": "application/json" };
+  }
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    throw new ApiError(0, "OFFLINE", String(error));
+  }
+  if (response.ok) return (await response.json()) as T;
+  const problem = await problemOf(response);
+  throw new ApiError(response.status, problem.name ?? problem.title ?? String(response.status), problem.detail ?? response.statusText);
+}
+
+const query = (values: Record<string, string | number | null>): string => {
+  const given = Object.entries(values).filter(([, value]) => value !== null && value !== "");
+  return given.length ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : "";
+};
+
+const roomPath = (id: string): string => `/v1/rooms/${encodeURIComponent(id)}`;
+
+export const createGuest = (name: string): Promise<Me> => call("POST", "/v1/guests", { name });
+export const readMe = (): Promise<Me> => call("GET", "/v1/me");
+export const renameMe = (name: string): Promise<Me> => call("PATCH", "/v1/me", { name });
+export const wsToken = (): Promise<{ token: string; expiresAt: number }> => call("POST", "/v1/ws-token", {});
+export const readRoom = (id: string): Promise<RoomSummary> => call("GET", roomPath(id));
+
+/** `key` makes a repeated request found the same room. */
+export const createRoom = (room: NewRoom, key: string): Promise<RoomSummary> =>
+  call("POST", "/v1/rooms", room, { "idempotency-key": key });
+
+export const listRooms = (cursor: string | null, limit = 12): Promise<RoomPage> => call("GET", `/v1/rooms${query({ cursor, limit })}`);
+
+export const readHistory = (id: string, before: number | null, limit = 50): Promise<History> =>
+  call("GET", `${roomPath(id)}/messages${query({ before, limit })}`);

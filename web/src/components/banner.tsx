@@ -1,0 +1,54 @@
+import { useEffect, useState } from "preact/hooks";
+import { connection } from "../session.ts";
+import { attempt, outdated, retryAt, troubled } from "../store/connection.ts";
+import { text } from "../text.ts";
+import { Icon } from "./icon.tsx";
+
+/** Seconds until `moment` of the page's clock, counting down; null without one. */
+function useCountdown(moment: number | null): number | null {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (moment === null) return;
+    setNow(Date.now());
+    const interval = setInterval(() => setNow(Date.now()), 250);
+    return () => clearInterval(interval);
+  }, [moment]);
+  return moment === null ? null : Math.max(0, Math.ceil((moment - now) / 1000));
+}
+
+/** Shown after two seconds without a connection, until there is one again. */
+export function Banner() {
+  return (
+    <div class="banners">
+      <div role="status">{troubled.value && <Reconnecting />}</div>
+      {outdated.value && (
+        <div class="banner calm" role="status">
+          <p>{text.ending.outdated.title}</p>
+          <button type="button" class="button small" onClick={() => location.reload()}>
+            {text.ending.outdated.action}
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Reconnecting() {
+  const seconds = useCountdown(retryAt.value);
+  return (
+    <div class="banner" data-testid="reconnect-banner">
+      <Icon name="warning" />
+      <p>
+        {text.connection.lost}{" "}
+        {/* The numbers are for the eye: a countdown read aloud would never stop. */}
+        <span aria-hidden="true">
+          {text.connection.reconnecting(Math.max(1, attempt.value))}
+          {seconds !== null && seconds > 0 ? text.connection.next(seconds) : "…"}
+        </span>
+      </p>
+      <button type="button" class="button small" data-testid="retry-now" onClick={() => connection().reconnect()}>
+        {text.connection.retry}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,48 @@
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import { me } from "../session.ts";
+import { text } from "../text.ts";
+import { chooseTheme } from "../theme.ts";
+import { Avatar } from "./avatar.tsx";
+import { Icon, Logo } from "./icon.tsx";
+import { openSettings } from "./settings.tsx";
+
+/** The banner of every page. `children` is what the page puts in its middle. */
+export function TopBar({ children }: { children?: ComponentChildren }) {
+  return (
+    <header class="topbar">
+      <a class="brand" href="/" data-local aria-label={text.brand}>
+        <Logo />
+        <span class="brand-name" aria-hidden="true">
+          {text.brand}
+        </span>
+      </a>
+      <div class="topbar-middle">{children}</div>
+      <div class="topbar-end">
+        <ThemeToggle />
+        <button type="button" class="chip" onClick={openSettings} aria-label={text.settings.open} aria-haspopup="dialog">
+          {me.value ? <Avatar id={me.value.principal.actorId} name={me.value.name} /> : <Icon name="sliders" />}
+          {me.value && <span class="chip-name">{me.value.name}</span>}
+        </button>
+      </div>
+    </header>
+  );
+}
+
+const isDark = (): boolean => {
+  const chosen = document.documentElement.dataset["theme"];
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+};
+
+function ThemeToggle() {
+  const [dark, setDark] = useState(isDark);
+  const toggle = (): void => {
+    chooseTheme(dark ? "light" : "dark");
+    setDark(!dark);
+  };
+  return (
+    <button type="button" class="icon-button" onClick={toggle} aria-label={dark ? text.theme.toLight : text.theme.toDark}>
+      <Icon name={dark ? "sun" : "moon"} />
+    </button>
+  );
+}
