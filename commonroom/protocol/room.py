@@ -32,6 +32,7 @@ __all__ = [
     "RoomKind",
     "RoomLeave",
     "RoomReset",
+    "RoomView",
     "Visibility",
 ]
 
@@ -126,3 +127,12 @@ class Joined(ServerMessage, frozen=True, tag=73):
 
 class RoomReset(RoomPush, frozen=True, tag=74):
     """The subscription is void (the room moved or failed): join again with your position."""
+
+
+class RoomView(Struct, frozen=True):
+    """What HTTP shows of a room; not a wire message. `present` counts people."""
+
+    room: RoomId
+    info: RoomInfo
+    present: int
+    timer: Timer | None

@@ -1,0 +1,1 @@
+"""A room: one actor type, composed of features."""
