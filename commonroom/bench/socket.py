@@ -6,7 +6,7 @@ It is far cheaper a frame than the server, so that the generator is not what is 
 import asyncio
 import base64
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 from commonroom.ids import new_secret
 from commonroom.protocol.codec import MSGPACK, MSGPACK_PROTOCOL
@@ -77,9 +77,7 @@ class LeanSocket(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("not a stream transport")
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not registered as one
 
     def connection_lost(self, exc: Exception | None) -> None:
         for waiting in (self._ready, self.lost):
