@@ -3,14 +3,14 @@
 export class Backoff {
   /** Attempts since the last `reset`. */
   attempt = 0;
-  private readonly min: number;
-  private readonly max: number;
-  private readonly random: () => number;
+  readonly #min: number;
+  readonly #max: number;
+  readonly #random: () => number;
 
   constructor(min: number, max: number, random: () => number) {
-    this.min = min;
-    this.max = max;
-    this.random = random;
+    this.#min = min;
+    this.#max = max;
+    this.#random = random;
   }
 
   /**
@@ -18,8 +18,8 @@ export class Backoff {
    * share at most `max`. `spread` widens it to what the server asked for.
    */
   next(spread = 0): number {
-    const span = Math.min(this.max, this.min * 2 ** this.attempt++);
-    return Math.round(this.min + this.random() * Math.max(span, spread));
+    const span = Math.min(this.#max, this.#min * 2 ** this.attempt++);
+    return Math.round(this.#min + this.#random() * Math.max(span, spread));
   }
 
   reset(): void {

@@ -19,9 +19,12 @@ import { AuthError, NotConnected } from "./errors.ts";
 import type { Commands, Limits, Principal, Reply, Welcome } from "./protocol.gen.ts";
 import { CloseCode, LAST_RECONNECT_CODE, PROTOCOL_HASH } from "./protocol.gen.ts";
 import { Requests } from "./requests.ts";
+import type { Wire } from "./requests.ts";
 import { Room } from "./room.ts";
+import type { RoomHost } from "./room.ts";
 import { Token } from "./token.ts";
-import type { ClientEvents, ClientOptions, ClientState, Fields, RequestName, RequestOptions, TokenReason, WebSocketClass } from "./types.ts";
+import type { TokenHost } from "./token.ts";
+import type { ClientEvents, ClientOptions, ClientState, Fields, RequestName, RequestOptions, WebSocketClass } from "./types.ts";
 
 /** A connection that held this long was a good one: the next pause is short again. */
 const STABLE = 10_000;
@@ -41,74 +44,75 @@ export class Client extends Emitter<ClientEvents> {
   /** What the server enforces; null before the first welcome. */
   limits: Limits | null = null;
 
-  private readonly url: string;
-  private readonly codec: CodecName;
-  private readonly websocket: WebSocketClass | undefined;
-  private readonly timeout: number;
-  private readonly env: Environment;
-  private readonly backoff: Backoff;
-  private readonly clock: ServerClock;
-  private readonly requests: Requests;
-  private readonly token: Token;
-  private readonly rooms = new Map<string, Room>();
-  private readonly newBackoff: () => Backoff;
-  private connection: Connection | null = null;
-  private stopped: Error | null = null;
+  readonly #url: string;
+  readonly #codec: CodecName;
+  readonly #websocket: WebSocketClass;
+  readonly #timeout: number;
+  readonly #env: Environment;
+  readonly #backoff: Backoff;
+  readonly #clock: ServerClock;
+  readonly #requests: Requests;
+  readonly #token: Token;
+  readonly #rooms = new Map<string, Room>();
+  readonly #newBackoff: () => Backoff;
+  #connection: Connection | null = null;
+  #stopped: Error | null = null;
   /** Grows with every attempt and stop, so that a token that comes late is recognised. */
-  private epoch = 0;
-  private cancelRetry = (): void => {};
-  private cancelStable = (): void => {};
-  private leavePage = (): void => {};
+  #epoch = 0;
+  #cancelRetry = (): void => {};
+  #cancelStable = (): void => {};
+  #leavePage = (): void => {};
 
   /** `url`: of the endpoint, `/v1/ws`; http(s) and relative ones are understood. */
   constructor(url: string, options: ClientOptions) {
     super();
     const { minDelay = 500, maxDelay = 8000, requestTimeout = 10_000, outbox, environment = platform } = options;
-    this.url = absolute(url);
-    this.codec = options.codec ?? "msgpack";
-    this.websocket = options.websocket;
-    this.timeout = requestTimeout;
-    this.env = environment;
-    this.newBackoff = () => new Backoff(minDelay, maxDelay, () => environment.random());
-    this.backoff = this.newBackoff();
-    this.clock = new ServerClock(() => environment.now());
-    this.token = new Token(options.getToken, environment, () => this.clock.now());
-    this.requests = new Requests(environment, this.wire(), { max: 64, bytes: 262_144, ttl: 60_000, ...outbox }, [minDelay, maxDelay]);
+    this.#url = absolute(url);
+    this.#codec = options.codec ?? "msgpack";
+    this.#websocket = options.websocket ?? (globalThis.WebSocket as unknown as WebSocketClass);
+    if (!this.#websocket) throw new TypeError("no WebSocket here: pass one as `websocket`");
+    this.#timeout = requestTimeout;
+    this.#env = environment;
+    this.#newBackoff = () => new Backoff(minDelay, maxDelay, () => environment.random());
+    this.#backoff = this.#newBackoff();
+    this.#clock = new ServerClock(() => environment.now());
+    this.#token = new Token(options.getToken, this.#tokenHost());
+    this.#requests = new Requests(environment, this.#wire(), { max: 64, bytes: 262_144, ttl: 60_000, ...outbox }, [minDelay, maxDelay]);
   }
 
   /** Attempts since the last stable connection. */
   get attempt(): number {
-    return this.backoff.attempt;
+    return this.#backoff.attempt;
   }
 
   /** Resolves when connected, at once if it is; rejects when stopped or aborted, which closes. */
   connect({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.state === "idle" || this.state === "closed") this.start();
-    const connected = this.settled(signal);
+    if (this.state === "idle" || this.state === "closed") this.#start();
+    const connected = this.#settled(signal);
     connected.catch(() => {}); // told by `state` as well: nobody has to await this
     return connected;
   }
 
   /** Stops. Requests that wait reject; rooms stay wanted and come back with `connect`. */
   close(): void {
-    this.stop(0, "closed by the client", new NotConnected("the client was closed"));
+    this.#stop(0, "", new NotConnected("closed"));
   }
 
   /** Retry now, as the button in the banner says; starts a stopped client too. */
   reconnect(): void {
-    if (this.state !== "connected" && this.state !== "connecting") this.start();
+    if (this.state !== "connected" && this.state !== "connecting") this.#start();
   }
 
   /** Server time in milliseconds since the Unix epoch, whatever this machine's clock says. */
   serverNow(): number {
-    return this.clock.now();
+    return this.#clock.now();
   }
 
   /** The room of this id: always the same object. */
   room(id: string): Room {
-    const room = this.rooms.get(id) ?? new Room(id, this.roomHost());
-    this.rooms.set(id, room);
+    const room = this.#rooms.get(id) ?? new Room(id, this.#roomHost());
+    this.#rooms.set(id, room);
     return room;
   }
 
@@ -119,12 +123,12 @@ export class Client extends Emitter<ClientEvents> {
    * `TooLarge`, or the signal's reason.
    */
   request<N extends RequestName>(name: N, fields: Fields<N>, options: RequestOptions = {}): Promise<{ offset: number }> {
-    const { timeout = this.timeout, reliable = false, signal } = options;
-    const nonce = options.nonce ?? fields.nonce ?? this.env.nonce();
+    const { timeout = this.#timeout, reliable = false, signal } = options;
+    const nonce = options.nonce ?? fields.nonce ?? this.#env.nonce();
     const command = { ...fields, nonce } as unknown as Commands[N];
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const forget = this.requests.add(name, command, { timeout, reliable }, (error, answer) => {
+      const forget = this.#requests.add(name, command, { timeout, reliable }, (error, answer) => {
         signal?.removeEventListener("abort", abort);
         if (error) reject(error);
         else resolve({ offset: (answer as unknown as Reply).offset });
@@ -139,143 +143,133 @@ export class Client extends Emitter<ClientEvents> {
 
   // ---- attempts
 
-  private start(): void {
-    this.backoff.reset();
-    this.stopped = null;
-    this.leavePage();
-    this.leavePage = this.env.page((event) => (event === "hide" ? this.hidden() : this.woken()));
-    void this.try();
+  #start(): void {
+    this.#backoff.reset();
+    this.#stopped = null;
+    this.#leavePage();
+    this.#leavePage = this.#env.page((event) => (event === "hide" ? this.#hidden() : this.#woken()));
+    void this.#try();
   }
 
-  private async try(): Promise<void> {
-    this.cancelRetry();
-    const epoch = ++this.epoch;
-    this.become("connecting", 0, "");
-    const cancel = (this.cancelRetry = this.env.after(this.timeout, () => this.lost(0, "no token in time")));
+  async #try(): Promise<void> {
+    this.#cancelRetry();
+    const epoch = ++this.#epoch;
+    this.#become("connecting", 0, "");
+    const cancel = (this.#cancelRetry = this.#env.after(this.#timeout, () => this.#lost(0, "no token in time")));
     try {
-      const token = await this.token.get((reason) => this.emit("token", { reason }));
-      if (epoch === this.epoch) this.open(token);
+      const token = await this.#token.get();
+      if (epoch === this.#epoch) this.#open(token);
     } catch (error) {
-      if (epoch === this.epoch) this.tokenFailed(error);
+      if (epoch !== this.#epoch) return;
+      this.#failed(error as Error);
+      if (epoch === this.#epoch) this.#lost(0, String(error)); // not stopped by it
     } finally {
       cancel();
     }
   }
 
-  private open(token: string): void {
-    const websocket = this.websocket ?? (globalThis.WebSocket as unknown as WebSocketClass | undefined);
-    if (!websocket) throw new AuthError("this platform has no WebSocket: pass one as `websocket`");
-    const resume = [...this.rooms.values()].flatMap((room) => room.resume() ?? []);
+  #open(token: string): void {
+    const resume = [...this.#rooms.values()].flatMap((room) => room.resume() ?? []);
     const resumed = new Set(resume.map(({ room }) => room));
-    const options = { url: this.url, codec: this.codec, websocket, environment: this.env, timeout: this.timeout };
-    this.connection = new Connection(options, { token, resume, protocol: PROTOCOL_HASH, client: NAME }, {
-      welcome: (welcome, sent, received) => this.welcomed(welcome, sent, received, resumed),
-      message: (message) => this.received(message),
+    const options = { url: this.#url, codec: this.#codec, websocket: this.#websocket, environment: this.#env, timeout: this.#timeout };
+    this.#connection = new Connection(options, { token, resume, protocol: PROTOCOL_HASH, client: NAME }, {
+      welcome: (welcome, sent, received) => this.#welcomed(welcome, sent, received, resumed),
+      message: (message) => this.#received(message),
       broken: (error) => this.emit("error", error),
-      closed: (code, reason) => this.lost(code, reason),
+      closed: (code, reason) => this.#lost(code, reason),
     });
   }
 
-  private tokenFailed(error: unknown): void {
-    const failure = error instanceof Error ? error : new Error(String(error));
-    this.emit("error", failure);
-    if (failure instanceof AuthError) this.stop(0, failure.message, failure);
-    else this.lost(0, failure.message);
+  #failed(error: Error): void {
+    this.emit("error", error);
+    if (error instanceof AuthError) this.#stop(0, error.message, error);
   }
 
-  private welcomed(welcome: Welcome, sent: number, received: number, resumed: Set<string>): void {
+  #welcomed(welcome: Welcome, sent: number, received: number, resumed: Set<string>): void {
     Object.assign(this, { principal: welcome.principal, name: welcome.name, session: welcome.session, limits: welcome.limits });
-    this.clock.roundTrip(welcome.serverTime, sent, received);
-    this.token.accepted(welcome.limits.tokenExpiresAt);
-    this.token.keep((token, done) => this.requests.add("refresh", { token }, { timeout: this.timeout }, done), (event) => this.renewed(event));
-    this.cancelStable = this.env.after(STABLE, () => this.backoff.reset());
-    this.become("connected", 0, "");
-    this.tellClock();
+    this.#clock.roundTrip(welcome.serverTime, sent, received);
+    this.#token.accepted(welcome.limits.tokenExpiresAt);
+    this.#cancelStable = this.#env.after(STABLE, () => this.#backoff.reset());
+    this.#become("connected", 0, "");
+    this.#tellClock();
     this.emit("welcome", { ...welcome, outdated: welcome.protocol !== PROTOCOL_HASH });
-    for (const room of this.rooms.values()) room.connected(resumed.has(room.id));
-    this.requests.pump();
+    for (const room of this.#rooms.values()) room.connected(resumed.has(room.id));
+    this.#requests.pump();
   }
 
-  /** What became of renewing the token on the live socket. */
-  private renewed(event: TokenReason | Error): void {
-    if (!(event instanceof Error)) return this.emit("token", { reason: event });
-    this.emit("error", event);
-    if (event instanceof AuthError) this.stop(0, event.message, event);
-  }
-
-  private received(message: ServerMessage): void {
+  #received(message: ServerMessage): void {
     if (message.type === "heartbeat") {
-      this.clock.oneWay(message.serverTime, this.env.now());
-      this.tellClock();
-      message.heads.forEach(([room, offset]) => this.rooms.get(room)?.head(offset));
+      this.#clock.oneWay(message.serverTime, this.#env.now());
+      this.#tellClock();
+      message.heads.forEach(([room, offset]) => this.#rooms.get(room)?.head(offset));
       return;
     }
-    if ("ref" in message) this.requests.answered(message.ref, message);
-    if (message.type === "error" && message.ref === 0) this.rooms.forEach((room) => room.helloRefused());
-    if ("room" in message) this.rooms.get(message.room)?.received(message);
+    if ("ref" in message) this.#requests.answered(message.ref, message);
+    if (message.type === "error" && message.ref === 0) this.#rooms.forEach((room) => room.helloRefused());
+    if ("room" in message) this.#rooms.get(message.room)?.received(message);
   }
 
-  private tellClock(): void {
-    this.emit("clock", { offset: this.clock.offset, rtt: this.clock.rtt });
+  #tellClock(): void {
+    this.emit("clock", { offset: this.#clock.offset, rtt: this.#clock.rtt });
   }
 
   // ---- ends
 
-  private lost(code: number, reason: string): void {
+  #lost(code: number, reason: string): void {
     if (code > LAST_RECONNECT_CODE && code <= LAST_CODE) {
-      if (code === CloseCode.UNAUTHENTICATED) this.token.drop("rejected");
-      return this.stop(code, reason, new NotConnected(`the server closed with ${code}: ${reason}`));
+      if (code === CloseCode.UNAUTHENTICATED) this.#token.drop("rejected");
+      return this.#stop(code, reason, new NotConnected(`closed with ${code} ${reason}`));
     }
-    if (code === CloseCode.TOKEN_EXPIRED) this.token.drop("expired");
-    this.disconnect(reason);
-    const delay = this.backoff.next(hinted(reason));
-    this.retryAt = this.env.now() + delay;
-    this.cancelRetry = this.env.after(delay, () => void this.try());
-    this.become("waiting", code, reason);
+    if (code === CloseCode.TOKEN_EXPIRED) this.#token.drop("expired");
+    this.#disconnect(reason);
+    const delay = this.#backoff.next(hinted(reason));
+    this.retryAt = this.#env.now() + delay;
+    this.#cancelRetry = this.#env.after(delay, () => void this.#try());
+    this.#become("waiting", code, reason);
   }
 
-  private stop(code: number, reason: string, error: Error): void {
-    this.leavePage();
-    this.stopped = error;
-    this.disconnect(reason);
-    this.requests.closed(reason);
-    this.become("closed", code, reason);
+  #stop(code: number, reason: string, error: Error): void {
+    this.#leavePage();
+    this.#stopped = error;
+    this.#disconnect(reason);
+    this.#requests.closed(reason || "closed");
+    this.#become("closed", code, reason);
   }
 
-  private disconnect(reason: string): void {
-    this.epoch++;
-    this.cancelRetry();
-    this.cancelStable();
-    this.token.rest();
-    this.connection?.close(reason);
-    this.connection = null;
-    this.requests.disconnected();
-    this.rooms.forEach((room) => room.disconnected());
+  #disconnect(reason: string): void {
+    this.#epoch++;
+    this.#cancelRetry();
+    this.#cancelStable();
+    this.#token.rest();
+    this.#connection?.close(reason);
+    this.#connection = null;
+    this.#requests.disconnected();
+    this.#rooms.forEach((room) => room.disconnected());
   }
 
   /** Browsers close sockets of a page that leaves; done by ourselves it is orderly. */
-  private hidden(): void {
+  #hidden(): void {
     if (this.state === "closed") return;
-    this.disconnect("the page was left");
-    this.become("waiting", 0, "the page was left");
+    this.#disconnect("page left");
+    this.#become("waiting", 0, "page left");
   }
 
-  private woken(): void {
-    const dead = this.state === "connected" && this.connection?.silent;
-    if (dead) this.disconnect("asleep for too long");
+  #woken(): void {
+    const dead = this.state === "connected" && this.#connection?.silent;
+    if (dead) this.#disconnect("silent");
     if (!dead && this.state !== "waiting") return;
-    this.backoff.reset();
-    void this.try();
+    this.#backoff.reset();
+    void this.#try();
   }
 
-  private become(to: ClientState, code: number, reason: string): void {
+  #become(to: ClientState, code: number, reason: string): void {
     const from = this.state;
-    if (to !== "waiting" || reason === "the page was left") this.retryAt = null;
+    if (to !== "waiting" || reason === "page left") this.retryAt = null;
     this.state = to;
     if (from !== to) this.emit("state", { from, to, code, reason, retryAt: this.retryAt, attempt: this.attempt });
   }
 
-  private settled(signal: AbortSignal | undefined): Promise<void> {
+  #settled(signal: AbortSignal | undefined): Promise<void> {
     if (this.state === "connected") return Promise.resolve();
     return new Promise((resolve, reject) => {
       const off = this.on("state", ({ to }) => {
@@ -283,7 +277,7 @@ export class Client extends Emitter<ClientEvents> {
         off();
         signal?.removeEventListener("abort", abort);
         if (to === "connected") resolve();
-        else reject(signal?.aborted ? signal.reason : this.stopped);
+        else reject(signal?.aborted ? signal.reason : this.#stopped);
       });
       const abort = (): void => this.close();
       signal?.addEventListener("abort", abort, { once: true });
@@ -292,24 +286,34 @@ export class Client extends Emitter<ClientEvents> {
 
   // ---- what the parts see of the client
 
-  private wire(): ConstructorParameters<typeof Requests>[1] {
+  #wire(): Wire {
     return {
-      ready: (room) => this.state === "connected" && (room === undefined || this.rooms.get(room)?.state !== "joining"),
-      transmit: (name: CommandName, ref, fields) => this.connection?.send(name, ref, fields),
+      ready: (room) => this.state === "connected" && (room === undefined || this.#rooms.get(room)?.state !== "joining"),
+      transmit: (name: CommandName, ref, fields) => this.#connection?.send(name, ref, fields),
       maxBytes: () => this.limits?.messageBytes ?? Infinity,
-      rejoin: (room) => (room !== undefined && this.rooms.get(room)?.rejoin()) || false,
+      rejoin: (room) => (room !== undefined && this.#rooms.get(room)?.rejoin()) || false,
     };
   }
 
-  private roomHost(): ConstructorParameters<typeof Room>[1] {
+  #tokenHost(): TokenHost {
     return {
-      environment: this.env,
+      environment: this.#env,
+      serverNow: () => this.#clock.now(),
+      refresh: (token, done) => this.#requests.add("refresh", { token }, { timeout: this.#timeout }, done),
+      renewed: (reason) => this.emit("token", { reason }),
+      failed: (error) => this.#failed(error),
+    };
+  }
+
+  #roomHost(): RoomHost {
+    return {
+      environment: this.#env,
       connected: () => this.state === "connected",
-      backoff: this.newBackoff,
-      join: (fields, refused) => this.requests.add("room.join", fields, { timeout: this.timeout }, (error) => error && refused(error)),
-      cast: (name, fields) => this.connection?.send(name, 0, fields),
+      backoff: this.#newBackoff,
+      join: (fields, refused) => this.#requests.add("room.join", fields, { timeout: this.#timeout }, (error) => error && refused(error)),
+      cast: (name, fields) => this.#connection?.send(name, 0, fields),
       request: (name, fields, options) => this.request(name, fields, options),
-      joined: () => this.requests.pump(),
+      joined: () => this.#requests.pump(),
     };
   }
 }

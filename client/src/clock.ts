@@ -16,61 +16,61 @@ const STEP = 2000;
 export class ServerClock {
   /** Shortest round trip so far, milliseconds. */
   rtt = Infinity;
-  private readonly local: () => number;
-  private samples: number[] = [];
-  private below = 0;
-  private target = 0;
-  private shown = 0;
-  private slewedAt = 0;
+  readonly #local: () => number;
+  #samples: number[] = [];
+  #below = 0;
+  #target = 0;
+  #shown = 0;
+  #slewedAt = 0;
 
   constructor(local: () => number) {
-    this.local = local;
+    this.#local = local;
   }
 
   /** Server time minus this machine's, milliseconds. */
   get offset(): number {
-    return this.target;
+    return this.#target;
   }
 
   /** Server time now, in milliseconds since the Unix epoch. Before the first welcome: this machine's. */
   now(): number {
-    this.slew();
-    return Math.round(this.local() + this.shown);
+    this.#slew();
+    return Math.round(this.#local() + this.#shown);
   }
 
   /** A round trip: both ends of the estimate are known. */
   roundTrip(serverTime: number, sent: number, received: number): void {
     this.rtt = Math.max(0, Math.min(this.rtt, received - sent));
-    const first = this.samples.length === 0;
-    if (this.stepped(serverTime - received)) this.samples = [];
-    this.sample(serverTime, received);
-    if (first) this.shown = this.target;
+    const first = this.#samples.length === 0;
+    if (this.#stepped(serverTime - received)) this.#samples = [];
+    this.#sample(serverTime, received);
+    if (first) this.#shown = this.#target;
   }
 
   /** A message that says when it was sent. */
   oneWay(serverTime: number, received: number): void {
-    this.below = this.stepped(serverTime - received) ? this.below + 1 : 0;
-    if (this.below > 1) this.samples = [];
-    this.sample(serverTime, received);
+    this.#below = this.#stepped(serverTime - received) ? this.#below + 1 : 0;
+    if (this.#below > 1) this.#samples = [];
+    this.#sample(serverTime, received);
   }
 
-  private stepped(sample: number): boolean {
-    return Math.max(...this.samples) - sample > STEP;
+  #stepped(sample: number): boolean {
+    return Math.max(...this.#samples) - sample > STEP;
   }
 
-  private sample(serverTime: number, received: number): void {
-    this.slew();
-    this.samples = [...this.samples, serverTime - received].slice(-WINDOW);
+  #sample(serverTime: number, received: number): void {
+    this.#slew();
+    this.#samples = [...this.#samples, serverTime - received].slice(-WINDOW);
     const way = this.rtt === Infinity ? 0 : this.rtt / 2;
-    this.target = Math.max(...this.samples) + way;
-    if (Math.abs(this.target - this.shown) > JUMP) this.shown = this.target;
+    this.#target = Math.max(...this.#samples) + way;
+    if (Math.abs(this.#target - this.#shown) > JUMP) this.#shown = this.#target;
   }
 
-  private slew(): void {
-    const now = this.local();
-    const step = Math.max(0, now - this.slewedAt) * SLEW;
-    this.slewedAt = now;
-    const gap = this.target - this.shown;
-    this.shown += Math.max(-step, Math.min(step, gap));
+  #slew(): void {
+    const now = this.#local();
+    const step = Math.max(0, now - this.#slewedAt) * SLEW;
+    this.#slewedAt = now;
+    const gap = this.#target - this.#shown;
+    this.#shown += Math.max(-step, Math.min(step, gap));
   }
 }

@@ -44,7 +44,7 @@ export function pack(codec: CodecName, tag: number, type: Codec, value: unknown)
 /** The array of a frame, its tag first. Throws `BadFrame`. */
 export function unpack(frame: ArrayBuffer | Uint8Array | string): unknown[] {
   const wire = typeof frame === "string" ? parse(frame) : decode(frame instanceof Uint8Array ? frame : new Uint8Array(frame));
-  if (!Array.isArray(wire) || !Number.isSafeInteger(wire[0])) throw new BadFrame("a message is an array that starts with its tag");
+  if (!Array.isArray(wire) || !Number.isSafeInteger(wire[0])) throw new BadFrame("a message starts with its tag");
   return wire;
 }
 

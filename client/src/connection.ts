@@ -33,90 +33,90 @@ export interface ConnectionOptions {
 const GONE = 1000;
 
 export class Connection {
-  private readonly socket: Socket;
-  private readonly options: ConnectionOptions;
-  private readonly listener: ConnectionListener;
-  private heardAt: number;
-  private patience: number;
-  private helloAt = 0;
-  private cancelDeadline: () => void;
-  private open = true;
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #listener: ConnectionListener;
+  #heardAt: number;
+  #patience: number;
+  #helloAt = 0;
+  #cancelDeadline: () => void;
+  #open = true;
 
   constructor(options: ConnectionOptions, hello: Hello, listener: ConnectionListener) {
-    this.options = options;
-    this.listener = listener;
-    this.heardAt = options.environment.now();
-    this.patience = options.timeout;
-    this.cancelDeadline = this.watch(this.patience);
-    this.socket = new options.websocket(options.url, [SUBPROTOCOLS[options.codec]]);
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => {
-      this.helloAt = options.environment.now();
+    this.#options = options;
+    this.#listener = listener;
+    this.#heardAt = options.environment.now();
+    this.#patience = options.timeout;
+    this.#cancelDeadline = this.#watch(this.#patience);
+    this.#socket = new options.websocket(options.url, [SUBPROTOCOLS[options.codec]]);
+    this.#socket.binaryType = "arraybuffer";
+    this.#socket.onopen = () => {
+      this.#helloAt = options.environment.now();
       this.send("hello", 1, hello);
     };
-    this.socket.onmessage = (event: { data: ArrayBuffer | string }) => this.received(event.data);
-    this.socket.onclose = (event: { code: number; reason: string }) => this.ended(event.code, event.reason);
-    this.socket.onerror = () => {}; // a close follows, and tells as much as browsers tell
+    this.#socket.onmessage = (event: { data: ArrayBuffer | string }) => this.#received(event.data);
+    this.#socket.onclose = (event: { code: number; reason: string }) => this.#ended(event.code, event.reason);
+    this.#socket.onerror = () => {}; // a close follows, and tells as much as browsers tell
   }
 
   /** Whether nothing was heard for longer than the server lets pass between heartbeats. */
   get silent(): boolean {
-    return this.options.environment.now() - this.heardAt >= this.patience;
+    return this.#options.environment.now() - this.#heardAt >= this.#patience;
   }
 
   send<N extends CommandName>(name: N, ref: number, fields: Commands[N]): void {
-    this.socket.send(encodeCommand(this.options.codec, name, ref, fields));
+    this.#socket.send(encodeCommand(this.#options.codec, name, ref, fields));
   }
 
   /** Gives the socket up and reports `closed` now: a dead one would take minutes to say so. */
   drop(code: number, reason: string): void {
-    if (!this.open) return;
+    if (!this.#open) return;
     this.close(reason);
-    this.listener.closed(code, reason);
+    this.#listener.closed(code, reason);
   }
 
   /** Closes without a report. */
   close(reason: string): void {
-    this.open = false;
-    this.cancelDeadline();
-    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
-    this.socket.close(GONE, reason);
+    this.#open = false;
+    this.#cancelDeadline();
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close(GONE, reason);
   }
 
-  private received(data: ArrayBuffer | string): void {
-    const now = (this.heardAt = this.options.environment.now());
+  #received(data: ArrayBuffer | string): void {
+    const now = (this.#heardAt = this.#options.environment.now());
     let message: ServerMessage | null;
     try {
       message = decodeServer(data);
     } catch (error) {
-      this.listener.broken(error as Error);
+      this.#listener.broken(error as Error);
       return this.drop(0, "unreadable frame");
     }
-    if (message?.type === "welcome") this.welcomed(message, now);
+    if (message?.type === "welcome") this.#welcomed(message, now);
     else if (message?.type === "heartbeat") this.send("heartbeat.reply", 0, {});
-    if (message && message.type !== "welcome") this.listener.message(message);
+    if (message && message.type !== "welcome") this.#listener.message(message);
   }
 
-  private welcomed(welcome: Welcome, now: number): void {
-    this.patience = welcome.limits.heartbeatMs + welcome.limits.graceMs;
-    this.cancelDeadline();
-    this.cancelDeadline = this.watch(this.patience);
-    this.listener.welcome(welcome, this.helloAt, now);
+  #welcomed(welcome: Welcome, now: number): void {
+    this.#patience = welcome.limits.heartbeatMs + welcome.limits.graceMs;
+    this.#cancelDeadline();
+    this.#cancelDeadline = this.#watch(this.#patience);
+    this.#listener.welcome(welcome, this.#helloAt, now);
   }
 
   /** One timer that moves itself, not one set anew by every message. */
-  private watch(delay: number): () => void {
-    return this.options.environment.after(delay, () => {
-      const rest = this.heardAt + this.patience - this.options.environment.now();
-      if (rest > 0) this.cancelDeadline = this.watch(rest);
-      else this.drop(CloseCode.HEARTBEAT_TIMEOUT, "nothing heard from the server");
+  #watch(delay: number): () => void {
+    return this.#options.environment.after(delay, () => {
+      const rest = this.#heardAt + this.#patience - this.#options.environment.now();
+      if (rest > 0) this.#cancelDeadline = this.#watch(rest);
+      else this.drop(CloseCode.HEARTBEAT_TIMEOUT, "silent");
     });
   }
 
-  private ended(code: number, reason: string): void {
-    if (!this.open) return;
-    this.open = false;
-    this.cancelDeadline();
-    this.listener.closed(code, reason);
+  #ended(code: number, reason: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#cancelDeadline();
+    this.#listener.closed(code, reason);
   }
 }

@@ -3,17 +3,17 @@
 export type Listener<T> = (event: T) => void;
 
 export class Emitter<Events> {
-  private readonly listeners = new Map<keyof Events, Set<Listener<any>>>();
+  readonly #listeners = new Map<keyof Events, Set<Listener<any>>>();
 
   /** Calls `listener` for each event from now on; returns the function that ends it. */
   on<N extends keyof Events>(name: N, listener: Listener<Events[N]>): () => void {
-    const set = this.listeners.get(name) ?? new Set();
-    this.listeners.set(name, set.add(listener));
+    const set = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, set.add(listener));
     return () => void set.delete(listener);
   }
 
   protected emit<N extends keyof Events>(name: N, event: Events[N]): void {
-    for (const listener of [...(this.listeners.get(name) ?? [])]) {
+    for (const listener of [...(this.#listeners.get(name) ?? [])]) {
       try {
         listener(event);
       } catch (error) {

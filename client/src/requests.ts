@@ -53,18 +53,18 @@ interface Entry extends Call {
 const nothing = (): void => {};
 
 export class Requests {
-  private readonly env: Environment;
-  private readonly wire: Wire;
-  private readonly limits: OutboxLimits;
-  private readonly delays: readonly [min: number, max: number];
-  private readonly entries = new Set<Entry>();
-  private lastRef = 1; // hello has 1
+  readonly #env: Environment;
+  readonly #wire: Wire;
+  readonly #limits: OutboxLimits;
+  readonly #delays: readonly [min: number, max: number];
+  readonly #entries = new Set<Entry>();
+  #lastRef = 1; // hello has 1
 
   constructor(env: Environment, wire: Wire, limits: OutboxLimits, delays: readonly [min: number, max: number]) {
-    this.env = env;
-    this.wire = wire;
-    this.limits = limits;
-    this.delays = delays;
+    this.#env = env;
+    this.#wire = wire;
+    this.#limits = limits;
+    this.#delays = delays;
   }
 
   /**
@@ -73,103 +73,103 @@ export class Requests {
    */
   add<N extends CommandName>(name: N, fields: Commands[N], call: Call, done: Done): () => void {
     const size = encodeCommand("msgpack", name, MAX_REF, fields).length;
-    const entry: Entry = { ...call, name, fields: fields as { room?: string }, done, size, ref: 0, notBefore: 0, backoff: this.backoff(), cancelAnswer: nothing, cancelLife: nothing };
-    const refused = this.refusal(entry);
+    const entry: Entry = { ...call, name, fields: fields as { room?: string }, done, size, ref: 0, notBefore: 0, backoff: this.#backoff(), cancelAnswer: nothing, cancelLife: nothing };
+    const refused = this.#refusal(entry);
     if (refused) {
       queueMicrotask(() => done(refused));
       return nothing;
     }
-    this.entries.add(entry);
-    if (call.reliable) entry.cancelLife = this.env.after(this.limits.ttl, () => this.finish(entry, new Timeout(`${name} was not answered in time`)));
+    this.#entries.add(entry);
+    if (call.reliable) entry.cancelLife = this.#env.after(this.#limits.ttl, () => this.#finish(entry, new Timeout("no answer in time")));
     this.pump();
-    return () => this.forget(entry);
+    return () => this.#forget(entry);
   }
 
   /** An answer has come. False if nobody waits for it. */
   answered(ref: number, answer: ServerMessage): boolean {
-    const entry = [...this.entries].find((candidate) => ref > 0 && candidate.ref === ref);
+    const entry = [...this.#entries].find((candidate) => ref > 0 && candidate.ref === ref);
     if (!entry) return false;
-    if (answer.type !== "error") this.finish(entry, null, answer);
-    else this.refused(entry, answer);
+    if (answer.type !== "error") this.#finish(entry, null, answer);
+    else this.#refused(entry, answer);
     return true;
   }
 
   /** Sends all that may go. Called whenever that may have changed. */
   pump(): void {
     const blocked = new Set<string | undefined>();
-    for (const entry of [...this.entries]) {
+    for (const entry of [...this.#entries]) {
       const room = entry.reliable ? entry.fields.room : undefined;
       if (entry.ref || blocked.has(room)) continue;
-      if (entry.notBefore > this.env.now() || (entry.reliable && !this.wire.ready(room))) blocked.add(room);
-      else this.transmit(entry);
+      if (entry.notBefore > this.#env.now() || (entry.reliable && !this.#wire.ready(room))) blocked.add(room);
+      else this.#transmit(entry);
     }
   }
 
   /** The connection is gone: what was on its way is queued again or fails. */
   disconnected(): void {
-    for (const entry of [...this.entries]) {
-      if (!entry.reliable) this.finish(entry, new NotConnected("the connection broke before the answer"));
-      else this.requeue(entry, 0);
+    for (const entry of [...this.#entries]) {
+      if (!entry.reliable) this.#finish(entry, new NotConnected("the connection was lost"));
+      else this.#requeue(entry, 0);
     }
   }
 
   /** The client has stopped. */
   closed(reason: string): void {
-    for (const entry of [...this.entries]) this.finish(entry, new NotConnected(reason));
+    for (const entry of [...this.#entries]) this.#finish(entry, new NotConnected(reason));
   }
 
-  private backoff(): Backoff {
-    return new Backoff(...this.delays, () => this.env.random());
+  #backoff(): Backoff {
+    return new Backoff(...this.#delays, () => this.#env.random());
   }
 
-  private refusal(entry: Entry): Error | null {
-    if (entry.size > this.wire.maxBytes()) return new TooLarge(`${entry.name} has ${entry.size} bytes, the server takes ${this.wire.maxBytes()}`);
-    if (!entry.reliable) return this.wire.ready(undefined) ? null : new NotConnected("there is no connection");
-    const queued = [...this.entries].filter((other) => other.reliable);
+  #refusal(entry: Entry): Error | null {
+    if (entry.size > this.#wire.maxBytes()) return new TooLarge(`${entry.size} bytes are too many`);
+    if (!entry.reliable) return this.#wire.ready(undefined) ? null : new NotConnected("there is no connection");
+    const queued = [...this.#entries].filter((other) => other.reliable);
     const bytes = queued.reduce((sum, other) => sum + other.size, entry.size);
-    if (queued.length < this.limits.max && bytes <= this.limits.bytes) return null;
-    return new OutboxFull(`the outbox holds ${queued.length} requests`);
+    if (queued.length < this.#limits.max && bytes <= this.#limits.bytes) return null;
+    return new OutboxFull("the outbox is full");
   }
 
-  private transmit(entry: Entry): void {
-    entry.ref = this.lastRef = (this.lastRef % MAX_REF) + 1;
-    entry.cancelAnswer = this.env.after(entry.timeout, () => {
-      if (entry.reliable) this.later(entry, 0);
-      else this.finish(entry, new Timeout(`${entry.name} was not answered in time`));
+  #transmit(entry: Entry): void {
+    entry.ref = this.#lastRef = (this.#lastRef % MAX_REF) + 1;
+    entry.cancelAnswer = this.#env.after(entry.timeout, () => {
+      if (entry.reliable) this.#later(entry, 0);
+      else this.#finish(entry, new Timeout("no answer in time"));
     });
-    this.wire.transmit(entry.name, entry.ref, entry.fields);
+    this.#wire.transmit(entry.name, entry.ref, entry.fields);
   }
 
-  private refused(entry: Entry, { code, name, message, retryAfterMs }: ErrorMessage): void {
-    if (entry.reliable && this.mayRepeat(code, entry.fields.room)) this.later(entry, retryAfterMs ?? 0);
-    else this.finish(entry, new CommandError(code, name, message, retryAfterMs));
+  #refused(entry: Entry, { code, name, message, retryAfterMs }: ErrorMessage): void {
+    if (entry.reliable && this.#mayRepeat(code, entry.fields.room)) this.#later(entry, retryAfterMs ?? 0);
+    else this.#finish(entry, new CommandError(code, name, message, retryAfterMs));
   }
 
-  private mayRepeat(code: number, room: string | undefined): boolean {
-    if (code === ErrorCode.NOT_JOINED) return this.wire.rejoin(room);
+  #mayRepeat(code: number, room: string | undefined): boolean {
+    if (code === ErrorCode.NOT_JOINED) return this.#wire.rejoin(room);
     return code === ErrorCode.RETRY || code === ErrorCode.TOKEN_EXPIRED;
   }
 
-  private later(entry: Entry, hint: number): void {
+  #later(entry: Entry, hint: number): void {
     const delay = Math.max(hint, entry.backoff.next());
-    this.requeue(entry, this.env.now() + delay);
-    entry.cancelAnswer = this.env.after(delay, () => this.pump());
+    this.#requeue(entry, this.#env.now() + delay);
+    entry.cancelAnswer = this.#env.after(delay, () => this.pump());
   }
 
-  private requeue(entry: Entry, notBefore: number): void {
+  #requeue(entry: Entry, notBefore: number): void {
     entry.cancelAnswer();
     entry.ref = 0;
     entry.notBefore = notBefore;
   }
 
-  private finish(entry: Entry, error: Error | null, answer?: ServerMessage): void {
-    if (!this.entries.has(entry)) return;
-    this.forget(entry);
+  #finish(entry: Entry, error: Error | null, answer?: ServerMessage): void {
+    if (!this.#entries.has(entry)) return;
+    this.#forget(entry);
     entry.done(error, answer);
   }
 
-  private forget(entry: Entry): void {
-    this.entries.delete(entry);
+  #forget(entry: Entry): void {
+    this.#entries.delete(entry);
     entry.cancelAnswer();
     entry.cancelLife();
   }

@@ -17,8 +17,11 @@ import type { DurableEvent, Fields, RequestName, RequestOptions, RoomEvents, Roo
 
 /** A heartbeat may overtake the event it speaks of: look again after this time. */
 const HEAD_GRACE = 1000;
+/** The rooms of hello are joined without a ref; ask by name if nothing comes. */
+const RESUME_PATIENCE = 5000;
 const TYPING_INTERVAL = 4000;
-const TEMPORARY: readonly number[] = [ErrorCode.RETRY, ErrorCode.RATE_LIMITED, ErrorCode.INTERNAL, ErrorCode.TOKEN_EXPIRED];
+/** Refusals of a join that pass by themselves; CONFLICT: another join of the room is under way. */
+const TEMPORARY: readonly number[] = [ErrorCode.RETRY, ErrorCode.RATE_LIMITED, ErrorCode.INTERNAL, ErrorCode.TOKEN_EXPIRED, ErrorCode.CONFLICT];
 
 /** What a room needs of its client. */
 export interface RoomHost {
@@ -44,23 +47,23 @@ export class Room extends Emitter<RoomEvents> {
   /** The last event told; null before the first join. */
   position: StreamPosition | null = null;
 
-  private readonly host: RoomHost;
-  private readonly backoff: Backoff;
-  private wanted = 0;
-  private grant: string | null = null;
-  private gap: Gap | null = null;
-  private presence: Presence | null = null;
-  private typedAt = 0;
-  private resumedByHello = false;
-  private cancelJoin = (): void => {};
-  private cancelCheck = (): void => {};
+  readonly #host: RoomHost;
+  readonly #backoff: Backoff;
+  #wanted = 0;
+  #grant: string | null = null;
+  #gap: Gap | null = null;
+  #presence: Presence | null = null;
+  #typedAt = 0;
+  #resumedByHello = false;
+  #cancelJoin = (): void => {};
+  #cancelCheck = (): void => {};
 
   /** Rooms are made by `Client.room`. */
   constructor(id: string, host: RoomHost) {
     super();
     this.id = id;
-    this.host = host;
-    this.backoff = host.backoff();
+    this.#host = host;
+    this.#backoff = host.backoff();
   }
 
   /**
@@ -68,41 +71,41 @@ export class Room extends Emitter<RoomEvents> {
    * need a connection first; rejects when the server refuses. Being joined already resolves at once.
    */
   join({ grant }: { grant?: string } = {}): Promise<void> {
-    if (grant) this.grant = grant;
-    this.wanted++;
-    if (this.state === "idle" || this.state === "failed") this.ask();
-    const settled = this.settled();
+    if (grant) this.#grant = grant;
+    this.#wanted++;
+    if (this.state === "idle" || this.state === "failed") this.#ask();
+    const settled = this.#settled();
     settled.catch(() => {}); // told by `error` as well: nobody has to await this
     return settled;
   }
 
   /** Wants it no longer; the last `leave` unsubscribes. More calls than joins do nothing. */
   leave(): void {
-    if (this.wanted === 0 || --this.wanted > 0) return;
-    this.cancel();
-    this.position = this.presence = this.gap = null;
-    this.grant = null;
-    if (this.host.connected()) this.host.cast("room.leave", { room: this.id });
-    this.become("idle");
+    if (this.#wanted === 0 || --this.#wanted > 0) return;
+    this.#cancel();
+    this.position = this.#presence = this.#gap = null;
+    this.#grant = null;
+    if (this.#host.connected()) this.#host.cast("room.leave", { room: this.id });
+    this.#become("idle");
   }
 
   /** Says something. The nonce is there at once, to show it before the server has it. */
   send(text: string): Sent {
-    this.typedAt = 0;
-    const nonce = this.host.environment.nonce();
-    const sent = this.host.request("message.send", { room: this.id, text, nonce }, { reliable: true });
+    this.#typedAt = 0;
+    const nonce = this.#host.environment.nonce();
+    const sent = this.#host.request("message.send", { room: this.id, text, nonce }, { reliable: true });
     sent.catch(() => {}); // whoever shows the message awaits it
     return { nonce, sent };
   }
 
   /** Changes the text of an own message, named by its offset. */
   edit(message: number, text: string): Promise<{ offset: number }> {
-    return this.host.request("message.edit", { room: this.id, message, text }, { reliable: true });
+    return this.#host.request("message.edit", { room: this.id, message, text }, { reliable: true });
   }
 
   /** Deletes an own message for good. */
   remove(message: number): Promise<{ offset: number }> {
-    return this.host.request("message.delete", { room: this.id, message }, { reliable: true });
+    return this.#host.request("message.delete", { room: this.id, message }, { reliable: true });
   }
 
   /**
@@ -110,77 +113,78 @@ export class Room extends Emitter<RoomEvents> {
    * reliable on purpose: a pause that arrives a minute late is worse than one that failed.
    */
   timer(action: TimerAction, version?: number): Promise<{ offset: number }> {
-    return this.host.request(`timer.${action}`, { room: this.id, version: version ?? null }, {});
+    return this.#host.request(`timer.${action}`, { room: this.id, version: version ?? null }, {});
   }
 
   /** Call it at every keystroke; it speaks at most every 4 s. */
   typing(active: boolean): void {
     if (this.state !== "joined") return;
-    const now = this.host.environment.now();
-    const started = this.typedAt > 0;
-    if (active ? started && now - this.typedAt < TYPING_INTERVAL : !started) return;
-    this.typedAt = active ? now : 0;
-    this.host.cast(active ? "typing.start" : "typing.stop", { room: this.id });
+    const now = this.#host.environment.now();
+    const started = this.#typedAt > 0;
+    if (active ? started && now - this.#typedAt < TYPING_INTERVAL : !started) return;
+    this.#typedAt = active ? now : 0;
+    this.#host.cast(active ? "typing.start" : "typing.stop", { room: this.id });
   }
 
   /** For `hello`: where to resume, if that can be said there. */
   resume(): ResumeAt | null {
-    if (!this.wanted || !this.position || this.grant) return null;
+    if (!this.#wanted || !this.position || this.#grant) return null;
     return { room: this.id, position: this.position };
   }
 
   /** A connection is up; `resumed`: its hello has asked for this room already. */
   connected(resumed: boolean): void {
-    if (!this.wanted) return;
-    this.resumedByHello = resumed;
-    this.become("joining");
-    if (!resumed) this.ask();
+    if (!this.#wanted) return;
+    this.#resumedByHello = resumed;
+    this.#become("joining");
+    if (resumed) this.#cancelJoin = this.#host.environment.after(RESUME_PATIENCE, () => this.#ask());
+    else this.#ask();
   }
 
   /** Some answer to the joins of hello was an error, which cannot say whose: ask by name. */
   helloRefused(): void {
-    if (this.resumedByHello && this.state === "joining") this.ask();
+    if (this.#resumedByHello && this.state === "joining") this.#ask();
   }
 
   /** The connection is gone. */
   disconnected(): void {
-    this.cancel();
-    this.typedAt = 0;
-    if (this.wanted) this.become("joining");
+    this.#cancel();
+    this.#typedAt = 0;
+    if (this.#wanted) this.#become("joining");
   }
 
   /** The server does not know that we follow this room. */
   rejoin(): boolean {
-    if (!this.wanted) return false;
-    if (this.state === "joined") this.again();
+    if (!this.#wanted) return false;
+    if (this.state === "joined") this.#again();
     return true;
   }
 
   /** A heartbeat tells the room's last offset. */
   head(offset: number): void {
     if (this.state !== "joined" || !this.position) return;
-    if (offset <= this.position.offset) return this.backoff.reset();
-    this.cancelCheck();
-    this.cancelCheck = this.host.environment.after(HEAD_GRACE, () => {
-      if (this.state === "joined" && this.position && offset > this.position.offset) this.again();
+    if (offset <= this.position.offset) return this.#backoff.reset();
+    this.#cancelCheck();
+    this.#cancelCheck = this.#host.environment.after(HEAD_GRACE, () => {
+      if (this.state === "joined" && this.position && offset > this.position.offset) this.#again();
     });
   }
 
   /** A message of this room. */
   received(message: ServerMessage): void {
-    if (!this.wanted) return;
+    if (!this.#wanted) return;
     switch (message.type) {
       case "room.joined":
-        return this.joined(message);
+        return this.#joined(message);
       case "room.reset":
-        return this.again();
+        return this.#again();
       case "skip":
-        return void this.advance(message.offset);
+        return void this.#advance(message.offset);
       case "presence.reset":
-        this.presence = message.presence;
+        this.#presence = message.presence;
         return this.emit("presence.reset", message);
       case "presence.update":
-        if (this.counts(message)) this.emit("presence.update", message);
+        if (this.#counts(message)) this.emit("presence.update", message);
         return;
       case "typing":
         return this.emit("typing", message);
@@ -189,102 +193,101 @@ export class Room extends Emitter<RoomEvents> {
       case "message.update":
       case "message.delete":
       case "timer.update":
-        if (this.advance(message.offset)) this.tell(message);
+        if (this.#advance(message.offset)) this.#tell(message);
     }
   }
 
-  private tell(event: DurableEvent): void {
+  #tell(event: DurableEvent): void {
     if (event.type !== "room.created") this.emit(event.type, event as never);
     this.emit("event", event);
   }
 
-  private joined(joined: Joined): void {
-    this.cancel();
+  #joined(joined: Joined): void {
+    this.#cancel();
     const known = this.position?.history === joined.position.history && this.position.offset <= joined.position.offset;
     const follows = known && (joined.recovery === "recovered" || joined.recovery === "gap");
     if (!follows) this.position = joined.position;
-    this.gap = follows ? joined.gap : null;
-    this.passGap();
-    this.presence = joined.presence;
-    this.become("joined");
+    this.#gap = follows ? joined.gap : null;
+    this.#passGap();
+    this.#presence = joined.presence;
+    this.#become("joined");
     const missed = joined.gap ? joined.gap.last - joined.gap.first + 1 : joined.recovery === "reset" ? null : 0;
     this.emit("joined", { ...joined, recovered: follows && joined.recovery === "recovered", missed });
-    this.host.joined();
+    this.#host.joined();
   }
 
   /** Whether the durable event at `offset` is the next one; a later one calls for a resume. */
-  private advance(offset: number): boolean {
+  #advance(offset: number): boolean {
     if (!this.position) return false;
     const next = this.position.offset + 1;
-    if (offset > next && this.state === "joined") this.again();
+    if (offset > next && this.state === "joined") this.#again();
     if (offset !== next) return false;
     this.position = { ...this.position, offset };
-    this.passGap();
+    this.#passGap();
     return true;
   }
 
   /** Steps over the events that the server said it would not replay. */
-  private passGap(): void {
-    if (!this.position || this.position.offset + 1 !== this.gap?.first) return;
-    this.position = { ...this.position, offset: this.gap.last };
-    this.gap = null;
+  #passGap(): void {
+    if (!this.position || this.position.offset + 1 !== this.#gap?.first) return;
+    this.position = { ...this.position, offset: this.#gap.last };
+    this.#gap = null;
   }
 
-  private counts({ activation, rev }: Presence): boolean {
-    if (!this.presence) return false;
-    const same = activation === this.presence.activation;
-    if (same && rev <= this.presence.rev) return false;
-    if (same && rev === this.presence.rev + 1) {
-      this.presence = { activation, rev };
+  #counts({ activation, rev }: Presence): boolean {
+    if (!this.#presence) return false;
+    const same = activation === this.#presence.activation;
+    if (same && rev <= this.#presence.rev) return false;
+    if (same && rev === this.#presence.rev + 1) {
+      this.#presence = { activation, rev };
       return true;
     }
-    if (this.state === "joined") this.again();
+    if (this.state === "joined") this.#again();
     return false;
   }
 
   /** Joins once more: the first time at once, then ever later, until a heartbeat finds us in step. */
-  private again(): void {
-    const delay = this.backoff.attempt === 0 ? 0 : this.backoff.next();
-    if (delay === 0) this.backoff.next();
-    this.cancel();
-    this.become("joining");
-    if (delay === 0) this.ask();
-    else this.cancelJoin = this.host.environment.after(delay, () => this.ask());
+  #again(): void {
+    const again = this.#backoff.attempt > 0;
+    const delay = this.#backoff.next();
+    this.#cancel();
+    this.#become("joining");
+    this.#cancelJoin = this.#host.environment.after(again ? delay : 0, () => this.#ask());
   }
 
-  private ask(): void {
-    this.cancel();
-    this.resumedByHello = false;
-    this.become("joining");
-    if (!this.host.connected()) return;
-    const fields = { room: this.id, resume: this.position, grant: this.grant };
-    this.cancelJoin = this.host.join(fields, (error) => this.refused(error));
+  #ask(): void {
+    this.#cancel();
+    this.#resumedByHello = false;
+    this.#become("joining");
+    if (!this.#host.connected()) return;
+    const fields = { room: this.id, resume: this.position, grant: this.#grant };
+    this.#cancelJoin = this.#host.join(fields, (error) => this.#refused(error));
   }
 
-  private refused(error: Error): void {
+  #refused(error: Error): void {
     if (error instanceof NotConnected) return; // `connected` asks again
     if (error instanceof CommandError && !TEMPORARY.includes(error.code)) {
-      this.become("failed", error);
+      this.#become("failed", error);
       return this.emit("error", error);
     }
     const hint = error instanceof CommandError ? (error.retryAfterMs ?? 0) : 0;
-    this.cancelJoin = this.host.environment.after(Math.max(hint, this.backoff.next()), () => this.ask());
+    this.#cancelJoin = this.#host.environment.after(Math.max(hint, this.#backoff.next()), () => this.#ask());
   }
 
-  private cancel(): void {
-    this.cancelJoin();
-    this.cancelCheck();
-    this.cancelJoin = this.cancelCheck = () => {};
+  #cancel(): void {
+    this.#cancelJoin();
+    this.#cancelCheck();
+    this.#cancelJoin = this.#cancelCheck = () => {};
   }
 
-  private become(state: RoomState, error: Error | null = null): void {
+  #become(state: RoomState, error: Error | null = null): void {
     if (state === this.state && error === this.error) return;
     this.state = state;
     this.error = error;
     this.emit("state", { state, error });
   }
 
-  private settled(): Promise<void> {
+  #settled(): Promise<void> {
     return new Promise((resolve, reject) => {
       const look = (): boolean => {
         if (this.state === "joining") return false;

@@ -16,10 +16,9 @@ export interface Codec {
   read(wire: unknown): any;
   /** A typed value as the wire value. Throws `TypeError`: the caller passed something else. */
   write(value: any): unknown;
+  /** What an absent field reads as, as a wire value; undefined: it is required. */
+  fallback?: unknown;
 }
-
-/** Name, codec and, for what may be absent, the default as a wire value. */
-type Column = readonly [name: string, codec: Codec, fallback?: unknown];
 
 const scalar = (name: string, is: (value: unknown) => boolean): Codec => {
   const check = (error: new (text: string) => Error) => (value: unknown) => {
@@ -29,10 +28,9 @@ const scalar = (name: string, is: (value: unknown) => boolean): Codec => {
   return { read: check(BadFrame), write: check(TypeError) };
 };
 
-export const int = scalar("an exact integer", Number.isSafeInteger);
-export const float = scalar("a number", (value) => typeof value === "number");
-export const str = scalar("a string", (value) => typeof value === "string");
-export const bool = scalar("a boolean", (value) => typeof value === "boolean");
+export const int = scalar("integer", Number.isSafeInteger);
+export const str = scalar("string", (value) => typeof value === "string");
+export const bool = scalar("boolean", (value) => typeof value === "boolean");
 
 export const optional = (inner: Codec): Codec => ({
   read: (wire) => (wire === null ? null : inner.read(wire)),
@@ -40,7 +38,7 @@ export const optional = (inner: Codec): Codec => ({
 });
 
 const array = (wire: unknown): unknown[] => {
-  if (!Array.isArray(wire)) throw new BadFrame(`expected an array, got ${typeof wire}`);
+  if (!Array.isArray(wire)) throw new BadFrame(`expected array, got ${typeof wire}`);
   return wire;
 };
 
@@ -57,22 +55,25 @@ export const tuple = (...items: Codec[]): Codec => ({
   write: (value: unknown[]) => items.map((item, index) => item.write(value[index])),
 });
 
-export const struct = (...columns: Column[]): Codec => ({
+/** A field that may be absent. */
+export const or = (inner: Codec, fallback: unknown): Codec => ({ ...inner, fallback });
+
+/** Its fields in wire order, which is the order of the object's keys. */
+export const struct = (fields: Record<string, Codec>): Codec => ({
   read: (wire) => {
-    const fields = array(wire);
-    const value: Record<string, unknown> = {};
-    columns.forEach(([name, codec, fallback], index) => {
-      const field = index < fields.length ? fields[index] : fallback;
-      if (field === undefined) throw new BadFrame(`${name} is missing`);
-      value[name] = codec.read(field);
-    });
-    return value;
+    const items = array(wire);
+    const read = ([name, codec]: [string, Codec], index: number): unknown => {
+      const item = index < items.length ? items[index] : codec.fallback;
+      if (item === undefined) throw new BadFrame(`${name} is missing`);
+      return [name, codec.read(item)];
+    };
+    return Object.fromEntries(Object.entries(fields).map(read) as [string, unknown][]);
   },
   write: (value: Record<string, unknown>) =>
-    columns.map(([name, codec, fallback]) => {
-      const field = value[name];
-      if (field === undefined && fallback !== undefined) return fallback;
-      if (field === undefined) throw new TypeError(`${name} is missing`);
-      return codec.write(field);
+    Object.entries(fields).map(([name, { write, fallback }]) => {
+      const item = value[name];
+      if (item !== undefined) return write(item);
+      if (fallback === undefined) throw new TypeError(`${name} is missing`);
+      return fallback;
     }),
 });

@@ -10,92 +10,94 @@ const RENEW_AT = 0.8;
 /** Not worth connecting with a token that ends within this time, milliseconds. */
 const MARGIN = 2000;
 const RETRY_DELAY = 5000;
+const MAX_DELAY = 2 ** 31 - 1;
+
+/** What the token needs of the client. */
+export interface TokenHost {
+  environment: Environment;
+  serverNow(): number;
+  /** Sends the new token on the live socket. */
+  refresh(token: string, done: Done): void;
+  /** A new token is in use. */
+  renewed(reason: TokenReason): void;
+  /** It could not be renewed. */
+  failed(error: Error): void;
+}
 
 export class Token {
-  private readonly fetch: ClientOptions["getToken"];
-  private readonly env: Environment;
-  private readonly serverNow: () => number;
-  private value: string | null = null;
-  private reason: TokenReason = "missing";
-  private fetchedAt = 0;
-  private expiresAt = Infinity;
-  private cancel = (): void => {};
+  readonly #fetch: ClientOptions["getToken"];
+  readonly #host: TokenHost;
+  #value: string | null = null;
+  #reason: TokenReason = "missing";
+  #fetchedAt = 0;
+  #expiresAt = Infinity;
+  /** Grows with every plan and its end, so that a token that comes late is recognised. */
+  #epoch = 0;
+  #cancel = (): void => {};
 
-  constructor(fetch: ClientOptions["getToken"], env: Environment, serverNow: () => number) {
-    this.fetch = fetch;
-    this.env = env;
-    this.serverNow = serverNow;
+  constructor(fetch: ClientOptions["getToken"], host: TokenHost) {
+    this.#fetch = fetch;
+    this.#host = host;
   }
 
   /** The token for a new connection: the one at hand, unless it ended or was refused. */
-  async get(fetched: (reason: TokenReason) => void): Promise<string> {
-    if (this.value !== null && this.serverNow() > this.expiresAt - MARGIN) this.drop("expired");
-    if (this.value !== null) return this.value;
-    const { reason } = this;
-    this.take(await this.fetch({ reason }));
-    fetched(reason);
-    return this.value!;
+  async get(): Promise<string> {
+    if (this.#value !== null && this.#host.serverNow() > this.#expiresAt - MARGIN) this.drop("expired");
+    if (this.#value !== null) return this.#value;
+    const reason = this.#reason;
+    const token = await this.#fetch({ reason });
+    this.#take(token, reason);
+    return token;
   }
 
   /** The server refused it, or it is known to be over. */
   drop(reason: TokenReason): void {
-    this.value = null;
-    this.reason = reason;
+    this.#value = null;
+    this.#reason = reason;
   }
 
-  /** The server took it and says when it ends (server time). */
+  /** The server took it and says when it ends (server time): renew it before, until `rest`. */
   accepted(expiresAt: number): void {
-    this.expiresAt = expiresAt;
-  }
-
-  /** Renews on the live socket until `rest`; tells each renewal, or why it failed. */
-  keep(refresh: (token: string, done: Done) => void, told: (event: TokenReason | Error) => void): void {
-    const now = this.serverNow();
-    const life = Math.max(0, this.expiresAt - now);
-    this.plan(life * RENEW_AT, refresh, told);
+    this.#expiresAt = expiresAt;
+    this.#plan((expiresAt - this.#host.serverNow()) * RENEW_AT);
   }
 
   /** The connection is gone: nothing to renew. */
   rest(): void {
-    this.cancel();
+    this.#epoch++;
+    this.#cancel();
   }
 
-  private plan(delay: number, refresh: (token: string, done: Done) => void, told: (event: TokenReason | Error) => void): void {
-    this.cancel();
-    let live = true;
-    const cancel = this.env.after(Math.min(delay, 2 ** 31 - 1), () => void this.renew(refresh, told, () => live));
-    this.cancel = () => {
-      live = false;
-      cancel();
+  #plan(delay: number): void {
+    this.rest();
+    this.#cancel = this.#host.environment.after(Math.min(delay, MAX_DELAY), () => void this.#renew(this.#epoch));
+  }
+
+  async #renew(epoch: number): Promise<void> {
+    const life = this.#expiresAt - this.#fetchedAt;
+    const settle = (error: Error | null, token = ""): void => {
+      if (epoch !== this.#epoch) return;
+      if (error) return this.#failed(error);
+      this.#take(token, "refresh");
+      this.accepted(this.#fetchedAt + life); // a reply does not say: as long as the one before
     };
-  }
-
-  private async renew(refresh: (token: string, done: Done) => void, told: (event: TokenReason | Error) => void, live: () => boolean): Promise<void> {
-    const life = this.expiresAt - this.fetchedAt;
     try {
-      const token = await this.fetch({ reason: "refresh" });
-      if (!live()) return;
-      refresh(token, (error) => {
-        if (!live()) return;
-        if (error) return this.failed(error, refresh, told);
-        this.take(token);
-        this.expiresAt = this.fetchedAt + life; // a reply does not say: as long as the one before
-        told("refresh");
-        this.keep(refresh, told);
-      });
+      const token = await this.#fetch({ reason: "refresh" });
+      if (epoch === this.#epoch) this.#host.refresh(token, (error) => settle(error, token));
     } catch (error) {
-      if (live()) this.failed(error instanceof Error ? error : new Error(String(error)), refresh, told);
+      settle(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
-  private failed(error: Error, refresh: (token: string, done: Done) => void, told: (event: TokenReason | Error) => void): void {
-    told(error);
-    if (!(error instanceof AuthError)) this.plan(RETRY_DELAY, refresh, told);
+  #failed(error: Error): void {
+    if (!(error instanceof AuthError)) this.#plan(RETRY_DELAY);
+    this.#host.failed(error);
   }
 
-  private take(token: string): void {
-    this.value = token;
-    this.fetchedAt = this.serverNow();
-    this.expiresAt = Infinity;
+  #take(token: string, reason: TokenReason): void {
+    this.#value = token;
+    this.#fetchedAt = this.#host.serverNow();
+    this.#expiresAt = Infinity;
+    this.#host.renewed(reason);
   }
 }

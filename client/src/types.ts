@@ -33,6 +33,7 @@ export interface StateChange {
   to: ClientState;
   /** Close code of the socket; 0 if none was involved. */
   code: number;
+  /** One line for a log; empty for what the application itself asked for. */
   reason: string;
   /** When the next attempt starts (`Date.now()` scale), in state "waiting". */
   retryAt: number | null;

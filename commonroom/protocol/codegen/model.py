@@ -3,6 +3,8 @@
 JSON Schema would not do: it loses the field names of `array_like` structs.
 """
 
+import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from enum import IntEnum
@@ -16,7 +18,20 @@ from msgspec import inspect as ins
 from commonroom.codes import CloseCode, ErrorCode
 from commonroom.protocol.registry import COMMANDS, SERVER_MESSAGES
 
-__all__ = ["canonical", "commands", "default_of", "literal_name", "literals", "nested", "optional", "server_messages", "summary"]
+__all__ = [
+    "canonical",
+    "commands",
+    "default_of",
+    "literal_name",
+    "literals",
+    "meanings",
+    "nested",
+    "optional",
+    "server_messages",
+    "summary",
+]
+
+COMMENTED = re.compile(r"^\s+(\w+) = \d+  # (.+)$", re.MULTILINE)
 
 
 def commands() -> dict[str, ins.StructType]:
@@ -81,6 +96,11 @@ def summary(cls: type) -> list[str]:
     """The lines of a type's docstring, without its indentation."""
     lines = (cls.__doc__ or "").strip().splitlines()
     return [line.strip() for line in lines]
+
+
+def meanings(codes: type[IntEnum]) -> dict[str, str]:
+    """What the comment behind each code says, by the code's name."""
+    return dict(COMMENTED.findall(inspect.getsource(codes)))
 
 
 def canonical() -> str:
