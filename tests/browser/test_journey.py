@@ -1,11 +1,13 @@
 """The journey of step 1: two people, two browsers, one room, a killed server."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from tests.support.browser import Visitor, open_browser
+from tests.support.client import until
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.timeout(180)]
@@ -135,3 +137,18 @@ async def _check_accessibility(visitor: Visitor, axe: str) -> None:
         " rules: {'target-size': {enabled: true}}})).violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join(' ')).join('; ')])"
     )
     assert [row for row in found if row[0] in {"serious", "critical"}] == []
+
+
+async def test_the_readme_example_works_in_the_console(server: ServerProcess) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    example = re.search(r"```js\n(.*?)```", readme, re.DOTALL)
+    assert example is not None
+    async with open_browser() as browser:
+        ada = await Visitor.open(browser, server.url)
+        said: list[str] = []
+        ada.page.on("console", lambda message: said.append(message.text))
+        await ada.page.goto(server.url)
+        await ada.page.evaluate(f"async () => {{ {example[1]} }}")
+        await until(lambda: "focus running" in said, "the timer's start")
+        assert "2 Hello" in said
+        assert ada.trouble == []
