@@ -47,6 +47,9 @@ export interface HistoryMessage extends Message {
   author: Principal & { name: string | null };
 }
 
+/** As HTTP says it: the message's id is its offset. */
+type HistoryRow = Omit<HistoryMessage, "offset"> & { id: number | string };
+
 export interface History {
   messages: HistoryMessage[];
   hasMore: boolean;
@@ -104,5 +107,7 @@ export const createRoom = (room: NewRoom, key: string): Promise<RoomSummary> =>
 
 export const listRooms = (cursor: string | null, limit = 12): Promise<RoomPage> => call("GET", `/v1/rooms${query({ cursor, limit })}`);
 
-export const readHistory = (id: string, before: number | null, limit = 50): Promise<History> =>
-  call("GET", `${roomPath(id)}/messages${query({ before, limit })}`);
+export async function readHistory(id: string, before: number | null, limit = 50): Promise<History> {
+  const page = await call<{ messages: HistoryRow[]; hasMore: boolean }>("GET", `${roomPath(id)}/messages${query({ before, limit })}`);
+  return { hasMore: page.hasMore, messages: page.messages.map(({ id: offset, ...rest }) => ({ ...rest, offset: Number(offset) })) };
+}

@@ -21,9 +21,10 @@ export function dayOf(at: number, now: number): string {
   return days === 0 || days === 1 ? RELATIVE.format(-days, "day") : DAY.format(at);
 }
 
-/** "3 minutes ago", "2 hours ago", "yesterday". */
+/** "now", "3 minutes ago", "2 hours ago", "yesterday". */
 export function agoOf(at: number, now: number): string {
   const ms = Math.max(0, now - at);
+  if (ms < MINUTE_MS) return RELATIVE.format(0, "second");
   if (ms < HOUR_MS) return RELATIVE.format(-Math.floor(ms / MINUTE_MS), "minute");
   if (ms < DAY_MS) return RELATIVE.format(-Math.floor(ms / HOUR_MS), "hour");
   return RELATIVE.format(-Math.floor(ms / DAY_MS), "day");

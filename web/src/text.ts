@@ -92,7 +92,8 @@ export const text = {
     youSubject: "You",
     host: "host",
     onlyCount: "Too many to list.",
-    nobody: "Nobody yet.",
+    list: "Who is here",
+    more: (count: number) => `+${count}, who is here`,
   },
   timer: {
     label: "Shared timer",

@@ -88,11 +88,17 @@ export function Composer({ store, onEditLast }: ComposerProps) {
       <button type="submit" class="button primary round" data-testid="send" aria-label={text.chat.send} disabled={!sendable}>
         <Icon name="send" />
       </button>
-      <p id="composer-note" class={length > MAX_TEXT ? "note problem" : "note"}>
+      <p id="composer-note" class={noteClass(length)}>
         {noteFor(length)}
       </p>
     </form>
   );
+}
+
+/** "telling" notes are shown on every screen, the hint about keys only where there are keys. */
+function noteClass(length: number): string {
+  if (length > MAX_TEXT) return "note problem";
+  return length >= NEAR_LIMIT || !connected.value ? "note telling" : "note";
 }
 
 function noteFor(length: number): string {

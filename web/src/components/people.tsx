@@ -1,24 +1,44 @@
+import { signal } from "@preact/signals";
+import { useState } from "preact/hooks";
 import type { Person } from "../protocol.ts";
-import { keyOf, sorted } from "../store/presence.ts";
 import { samePrincipal } from "../store/messages.ts";
+import { keyOf, sorted } from "../store/presence.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
 import { Avatar } from "./avatar.tsx";
 
-/** Who is in the room now. */
+/** Faces shown on a small screen before the list is opened. */
+const STACKED = 5;
+
+/** As the style sheet says: below this the panes stand one over the other. */
+const smallScreen = matchMedia("(max-width: 820px)");
+const small = signal(smallScreen.matches);
+smallScreen.addEventListener("change", () => (small.value = smallScreen.matches));
+
+/** Who is in the room now: a list beside the chat, a row of faces that opens one on a small screen. */
 export function PeoplePanel({ store }: { store: RoomStore }) {
-  const { count, people } = store.presence.value;
+  const [open, setOpen] = useState(false);
+  const people = sorted(store.roster.people.value, store.me);
+  const count = store.roster.count.value;
   return (
     <aside class="people" aria-labelledby="people-heading">
-      <h2 id="people-heading">
+      <h2 id="people-heading" class={small.value ? "hidden" : undefined}>
         {text.people.heading} <span class="count">{count}</span>
       </h2>
-      <ul>
-        {sorted(people, store.me).map((person) => (
+      {small.value && (
+        <button type="button" class="people-toggle" aria-expanded={open} aria-controls="people-list" onClick={() => setOpen(!open)}>
+          {people.slice(0, STACKED).map(({ principal, name }) => (
+            <Avatar key={keyOf(principal)} id={principal.actorId} name={name} />
+          ))}
+          <span>{count > STACKED ? text.people.more(count - STACKED) : text.people.list}</span>
+        </button>
+      )}
+      <ul id="people-list" hidden={small.value && !open} tabIndex={small.value ? 0 : undefined} aria-labelledby="people-heading">
+        {people.map((person) => (
           <PersonRow key={keyOf(person.principal)} person={person} own={samePrincipal(person.principal, store.me)} />
         ))}
       </ul>
-      {count > people.length && <p class="note">{people.length === 0 ? text.people.onlyCount : ""}</p>}
+      {count > 0 && people.length === 0 && <p class="note">{text.people.onlyCount}</p>}
     </aside>
   );
 }

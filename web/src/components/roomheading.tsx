@@ -20,7 +20,7 @@ export function RoomHeading({ store }: { store: RoomStore }) {
         <span class="status-dot" aria-hidden="true" />
         <span class="hidden">{connected.value ? text.connection.on : text.connection.off}</span>
         <span class="status-count" data-testid="people-count">
-          {text.room.people(store.presence.value.count)}
+          {text.room.people(store.roster.count.value)}
         </span>
       </p>
       <CopyLink id={store.id} />

@@ -42,6 +42,8 @@ export function useScrollPlace(log: RefObject<HTMLDivElement | null>, rows: unkn
     element.addEventListener("scroll", onScroll, { passive: true });
     addEventListener("pagehide", onLeave);
     onResize.observe(element);
+    // Rows grow and shrink as well: a message being edited, a question before deleting.
+    if (element.firstElementChild) onResize.observe(element.firstElementChild);
     return () => {
       onLeave();
       element.removeEventListener("scroll", onScroll);

@@ -20,9 +20,10 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
       <div class="topbar-middle">{children}</div>
       <div class="topbar-end">
         <ThemeToggle />
-        <button type="button" class="chip" onClick={openSettings} aria-label={text.settings.open} aria-haspopup="dialog">
+        <button type="button" class="chip" onClick={openSettings} aria-haspopup="dialog">
           {me.value ? <Avatar id={me.value.principal.actorId} name={me.value.name} /> : <Icon name="sliders" />}
           {me.value && <span class="chip-name">{me.value.name}</span>}
+          <span class="hidden">{text.settings.open}</span>
         </button>
       </div>
     </header>

@@ -54,7 +54,8 @@ export function watch(client: Client): void {
     attempt.value = change.attempt;
     if (change.to === "connecting" || change.to === "waiting") wait();
     else settle();
-    if (change.to === "closed" && change.reason !== "") ending.value = endingOf(change.code);
+    // Neither code nor reason: the page itself has closed it.
+    if (change.to === "closed" && (change.code !== 0 || change.reason !== "")) ending.value = endingOf(change.code);
   });
   client.on("clock", () => (clockMoves.value += 1));
   client.on("welcome", (welcome) => (outdated.value = welcome.outdated));

@@ -3,10 +3,11 @@
 import { batch, computed, signal } from "@preact/signals";
 import type { Client, JoinedEvent, Room, TimerAction } from "../../../client/src/index.ts";
 import { type HistoryMessage, readHistory } from "../api.ts";
-import type { Message, Person, PresenceUpdate, Principal, RoomInfo, Timer, TimerCause } from "../protocol.ts";
+import type { Message, Person, PresenceSnapshot, PresenceUpdate, Principal, RoomInfo, Timer, TimerCause } from "../protocol.ts";
 import { keep, recall } from "../storage.ts";
 import * as list from "./messages.ts";
-import { change, keyOf, NOBODY } from "./presence.ts";
+import { keyOf } from "./presence.ts";
+import { Roster } from "./roster.ts";
 import * as typing from "./typing.ts";
 
 /** Messages of one page of history, and of a join's snapshot. */
@@ -25,7 +26,7 @@ export class RoomStore {
   /** Why the room did not open; null while it does or did. */
   readonly refusal = signal<Error | null>(null);
   readonly messages = signal(list.EMPTY);
-  readonly presence = signal(NOBODY);
+  readonly roster = new Roster();
   readonly timer = signal<Timer | null>(null);
   readonly timerChange = signal<TimerChange | null>(null);
   readonly writing = signal<typing.Typing>(new Map());
@@ -68,6 +69,7 @@ export class RoomStore {
   close(): void {
     this.endings.forEach((end) => end());
     clearTimeout(this.expiry);
+    this.roster.close();
     this.room.leave();
   }
 
@@ -154,8 +156,8 @@ export class RoomStore {
       room.on("message.update", (event) => this.apply(list.update(this.messages.value, event.message, event.text, event.at))),
       room.on("message.delete", (event) => this.apply(list.remove(this.messages.value, event.message))),
       room.on("timer.update", (event) => this.timerMoved(event.timer, event)),
-      room.on("presence.update", (event) => this.presenceMoved(event)),
-      room.on("presence.reset", (event) => batch(() => this.seen((this.presence.value = event.presence).people))),
+      room.on("presence.update", (event) => batch(() => this.presenceMoved(event))),
+      room.on("presence.reset", (event) => batch(() => this.presenceReset(event.presence))),
       room.on("typing", (event) => this.typed(event.person, event.active)),
     ];
   }
@@ -167,7 +169,7 @@ export class RoomStore {
     this.refusal.value = null;
     this.info.value = event.info;
     this.timer.value = event.timer;
-    this.presence.value = event.presence;
+    this.roster.reset(event.presence);
     this.seen(event.presence.people);
     if (event.recovered) this.messages.value = list.merge(state, event.messages);
     else this.messages.value = list.restart(state, event.messages, first ? null : (event.gap?.first ?? 0), hasMore);
@@ -206,13 +208,13 @@ export class RoomStore {
   }
 
   private presenceMoved(event: PresenceUpdate): void {
-    const next = change(this.presence.value, event);
-    // The client joins again when a change is missing; its snapshot follows.
-    if (next === "stale") return;
-    batch(() => {
-      this.presence.value = next;
-      this.seen(event.joined);
-    });
+    this.roster.apply(event);
+    this.seen(event.joined);
+  }
+
+  private presenceReset(snapshot: PresenceSnapshot): void {
+    this.roster.reset(snapshot);
+    this.seen(snapshot.people);
   }
 
   private typed(person: Principal, active: boolean): void {
