@@ -20,7 +20,7 @@ export const text = {
     required: "Please tell us a name first.",
     tooLong: "At most 64 characters.",
     change: "Change name",
-    saved: "Your name was changed.",
+    saved: "Your name was changed. Rooms show it when you next join them.",
     joining: "Joining…",
     join: "Join the room",
     doorTitle: "Come on in",
@@ -142,7 +142,7 @@ export const text = {
   chat: {
     heading: "Chat",
     log: "Messages",
-    empty: "Nothing has been said yet. A “hello” is a good start.",
+    empty: "It is quiet here. Share the link with a friend, or say hello.",
     compose: "Message",
     placeholder: (room: string) => `Write to ${room}`,
     hint: "Enter sends, Shift+Enter starts a new line, ↑ edits your last message.",

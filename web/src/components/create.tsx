@@ -26,7 +26,7 @@ export function CreateRoom() {
   const [problems, setProblems] = useState<Problems>({});
   const [busy, setBusy] = useState(false);
   // One key per intended room: a repeated submit after a lost answer founds no second one.
-  const key = useRef(newKey());
+  const intent = useRef({ room: "", key: "" });
 
   const check = (): Problems => {
     const found: Problems = {};
@@ -44,10 +44,11 @@ export function CreateRoom() {
     if (Object.keys(found).length > 0 || outOfRange(lengths)) return focusProblem(form);
     setBusy(true);
     const room: NewRoom = { title: title.trim(), topic: topic.trim(), language, visibility, timer: settingsOf(lengths) };
+    const wanted = JSON.stringify(room);
+    if (intent.current.room !== wanted) intent.current = { room: wanted, key: newKey() };
     try {
       await enter(name.trim());
-      const created = await createRoom(room, key.current);
-      key.current = newKey();
+      const created = await createRoom(room, intent.current.key);
       navigate(roomPath(created.id));
     } catch (error) {
       setProblems({ submit: explain(error) });

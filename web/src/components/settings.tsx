@@ -40,6 +40,7 @@ export function SettingsDialog() {
 function Rename() {
   const [name, setName] = useState(me.value?.name ?? "");
   const [problem, setProblem] = useState("");
+  const [saved, setSaved] = useState(false);
   const save = async (event: Event): Promise<void> => {
     event.preventDefault();
     const wrong = problemWith(name);
@@ -47,6 +48,7 @@ function Rename() {
     if (wrong) return;
     try {
       await rename(name.trim());
+      setSaved(true);
       announce(text.name.saved);
     } catch (error) {
       setProblem(explain(error));
@@ -59,6 +61,7 @@ function Rename() {
       <button type="submit" class="button" disabled={!changed}>
         {text.settings.save}
       </button>
+      {saved && !changed && <p class="note">{text.name.saved}</p>}
     </form>
   );
 }

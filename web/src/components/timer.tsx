@@ -152,7 +152,7 @@ function Controls({ store, timer }: { store: RoomStore; timer: Timer }) {
           onClick={() => act("skip")}
         >
           <Icon name="skip" />
-          {text.timer.skip}
+          <span class="control-label">{text.timer.skip}</span>
         </button>
         <button
           type="button"
@@ -163,7 +163,7 @@ function Controls({ store, timer }: { store: RoomStore; timer: Timer }) {
           onClick={() => atStart || act("reset")}
         >
           <Icon name="reset" />
-          {text.timer.reset}
+          <span class="control-label">{text.timer.reset}</span>
         </button>
       </div>
       {problem && <p class="note problem">{problem}</p>}
