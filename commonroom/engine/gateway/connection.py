@@ -1,0 +1,275 @@
+"""One WebSocket: bytes in, messages out, over the sans-I/O protocol of `websockets`.
+
+States, all transitions:
+
+    OPEN ──(our close, a protocol error, the peer's close frame, its FIN)──► closing
+    closing: the handler is told, the outbox is shut, `Linger` owns the transport
+    OPEN ──(connection lost)──► gone: the handler is told
+
+The library parses frames, answers pings and closing handshakes and checks lengths. It does not
+count fragments (RELIABILITY R7), check text (RFC 6455 section 8.1) or stop reading from a
+peer that does not read (R6): that is done here. Frames of our own are made once for all
+readers and go to the outbox directly.
+"""
+
+import asyncio
+import codecs
+from collections.abc import Iterable
+from typing import Final, Protocol, cast
+
+from websockets.frames import BINARY, CONT, PING, TEXT, CloseCode, Frame
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from commonroom.codes import CloseCode as OwnCloseCode
+from commonroom.config.settings import GatewaySettings
+from commonroom.engine.gateway.handshake import QUIET
+from commonroom.engine.gateway.outbox import Outbox
+from commonroom.engine.gateway.wheel import NEVER, Wheel
+
+__all__ = ["Connection", "Handler", "Owner"]
+
+SLICE_BYTES: Final = 16 * 1024
+"""Parsed in one loop turn for one peer. A read of 256 KB can hold 43,000 empty frames: at
+once they would cost 130 ms and 10 MB of frame objects."""
+
+MAX_REASON_BYTES: Final = 123
+
+NEW_DECODER = codecs.getincrementaldecoder("utf-8")
+
+
+class Handler(Protocol):
+    """What a connection is for. Called on the loop, one at a time."""
+
+    def received(self, data: bytes | bytearray, text: bool) -> None:
+        """A whole message; text is valid UTF-8."""
+        ...
+
+    def drained(self) -> None:
+        """The outbox is no longer congested."""
+        ...
+
+    def tick(self, now_s: float) -> float | None:
+        """Do what is due; the next deadline, None for none."""
+        ...
+
+    def ended(self) -> None:
+        """The connection sends and receives nothing more. Called once."""
+        ...
+
+
+class Owner(Protocol):
+    """What a connection needs of the collection it belongs to."""
+
+    settings: GatewaySettings
+    wheel: Wheel
+    loop: asyncio.AbstractEventLoop
+
+    def forget(self, connection: "Connection", code: int) -> None:
+        """The connection ended with this close code."""
+        ...
+
+    def linger(self, transport: asyncio.Transport) -> None:
+        """Close the transport when its peer has read everything."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """An open WebSocket; takes over the transport of an accepted handshake.
+
+    Call `serve` right after construction.
+    """
+
+    __slots__ = ("_decoder", "_handler", "_owner", "_parts", "_rest", "_text", "_transport", "_ws", "bucket", "heard_s", "outbox")
+
+    def __init__(self, transport: asyncio.Transport, owner: Owner) -> None:
+        self._owner = owner
+        self._transport = transport
+        self._ws = ServerProtocol(state=OPEN, max_size=owner.settings.message_bytes, logger=QUIET)
+        self._parts: list[bytes | bytearray] | None = None
+        self._text = False
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._rest = b""
+        self.bucket = NEVER
+        self.heard_s = owner.wheel.now_s
+        """When anything was last received, to the wheel's tick."""
+        self.outbox = Outbox(transport, owner.settings, self._overflow)
+        transport.set_write_buffer_limits(owner.settings.write_high_bytes)
+        self._handler: Handler
+        transport.set_protocol(self)
+
+    def serve(self, handler: Handler) -> None:
+        """Give all messages to `handler`."""
+        self._handler = handler
+        self._watch(handler.tick(self._owner.wheel.now_s))
+
+    def is_closing(self) -> bool:
+        """Whether it sends and receives nothing more."""
+        return self.outbox.closed
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close from our side: what the peer still sends is discarded.
+
+        Args:
+            code: 1000, 1001, 1003, 1007-1011 or 3000-4999.
+            reason: cut to 123 bytes.
+        """
+        if not self.is_closing():
+            self._ws.fail(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
+            self._write_out(self._ws.data_to_send())
+
+    def abort(self) -> None:
+        """Drop the socket without a closing handshake."""
+        self._transport.abort()
+
+    def watch(self, at_s: float) -> None:
+        """Have the handler's `tick` called at `at_s` at the latest."""
+        self._watch(at_s)
+
+    # From the transport.
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_s = self._owner.wheel.now_s
+        if len(data) > SLICE_BYTES:
+            self._rest = data[SLICE_BYTES:]
+            data = data[:SLICE_BYTES]
+            self._transport.pause_reading()
+            self._owner.loop.call_soon(self._take_rest)
+        self._take(data)
+
+    def eof_received(self) -> None:
+        if not self.is_closing():
+            self._ws.receive_eof()
+            self._write_out(self._ws.data_to_send())
+
+    def pause_writing(self) -> None:
+        self._transport.pause_reading()
+        self._watch(self.outbox.congest(self._owner.wheel.now_s))
+
+    def resume_writing(self) -> None:
+        self.outbox.drain()
+        if self._rest:
+            self._owner.loop.call_soon(self._take_rest)
+        else:
+            self._transport.resume_reading()
+        self._handler.drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest = b""
+        self._end(CloseCode.ABNORMAL_CLOSURE)
+
+    # From the wheel.
+
+    def tick(self, now_s: float) -> float | None:
+        if self.outbox.congested and self.outbox.stalled(now_s):
+            self._overflow()
+        if self.is_closing():
+            return None
+        next_s = self._handler.tick(now_s)
+        if self.is_closing() or not self.outbox.congested:
+            return None if self.is_closing() else next_s
+        check_s = self.outbox.next_check_s()
+        return check_s if next_s is None else min(next_s, check_s)
+
+    # Receiving.
+
+    def _take(self, data: bytes) -> None:
+        ws = self._ws
+        ws.receive_data(data)
+        answers = iter(ws.data_to_send())  # a pong for each ping, then what ends the connection
+        for frame in cast("list[Frame]", ws.events_received()):  # requests come before it is open
+            if frame.opcode is PING:
+                self.outbox.write(next(answers))
+            else:
+                self._frame(frame)
+            if self.is_closing():
+                return
+        self._write_out(answers)
+
+    def _take_rest(self) -> None:
+        if self.outbox.congested:
+            return  # `resume_writing` comes back here
+        data, self._rest = self._rest, b""
+        if self.is_closing() or not data:
+            return
+        self.data_received(data)
+        if not self._rest and not self.is_closing() and not self.outbox.congested:
+            self._transport.resume_reading()
+
+    def _frame(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is BINARY or opcode is TEXT:
+            if frame.fin:
+                self._message(frame.data, opcode is TEXT)
+            else:
+                self._parts, self._text = [], opcode is TEXT
+                self._decoder = NEW_DECODER() if self._text else None
+                self._part(frame)
+        elif opcode is CONT:
+            self._part(frame)
+
+    def _message(self, data: bytes | bytearray | memoryview, text: bool) -> None:
+        if isinstance(data, memoryview) or (text and not (data.isascii() or _is_text(data))):
+            self.close(CloseCode.INVALID_DATA, "text is not UTF-8")
+        else:
+            self._handler.received(data, text)
+
+    def _part(self, frame: Frame) -> None:
+        """One fragment. The library bounds their bytes, their number is bounded here."""
+        parts = self._parts
+        if parts is None or len(parts) >= self._owner.settings.max_fragments:
+            self.close(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+            return
+        parts.append(bytes(frame.data))
+        if self._decoder is not None and not _goes_on(self._decoder, frame):
+            self.close(CloseCode.INVALID_DATA, "text is not UTF-8")
+        elif frame.fin:
+            self._parts = self._decoder = None
+            self._handler.received(b"".join(parts), self._text)
+
+    # Ending.
+
+    def _write_out(self, answers: Iterable[bytes]) -> None:
+        for data in answers:
+            if data:
+                self.outbox.write(data)
+            else:
+                self._finish()
+
+    def _overflow(self) -> None:
+        self.close(OwnCloseCode.SLOW_READER, "outbox is over its limit")
+
+    def _finish(self) -> None:
+        """The last bytes are written: leave the transport to `Linger`."""
+        sent = self._ws.close_sent
+        if self._end(sent.code if sent is not None else CloseCode.ABNORMAL_CLOSURE):
+            self._owner.linger(self._transport)
+
+    def _end(self, code: int) -> bool:
+        if self.is_closing():
+            return False
+        self.outbox.close()
+        self._owner.forget(self, code)
+        self._handler.ended()
+        return True
+
+    def _watch(self, at_s: float | None) -> None:
+        if at_s is not None and not self.is_closing():
+            self._owner.wheel.watch(self, at_s)
+
+
+def _is_text(data: bytes | bytearray) -> bool:
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _goes_on(decoder: codecs.IncrementalDecoder, frame: Frame) -> bool:
+    """Fail fast: RFC 6455 section 8.1 by way of the decoder's state between fragments."""
+    try:
+        decoder.decode(bytes(frame.data), frame.fin)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,206 @@
+"""One followed room on this node: what arrives once leaves to every reader, in order.
+
+Invariant (I6): what leaves is, for durable events, `delivered + 1`, `delivered + 2` …: a repeat
+is dropped, a gap is read from the journal before anything durable goes on. Volatile
+pushes may overtake.
+
+*Flush once per room and loop turn*: what arrived in a turn is joined and the same
+bytes are written to every reader. A reader costs one write, whatever the number of publishers.
+
+Readers are *live* (they get the shared bytes), *ahead* (live, but their snapshot was newer
+than what was delivered here: they skip what they have) or *waiting* (joining or catching up:
+their subscription keeps the batch and follows by itself).
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from commonroom.engine.address import Address
+from commonroom.engine.envelope import Attach, Envelope, Publication
+from commonroom.engine.gateway.batch import Batch
+from commonroom.engine.gateway.outbox import Outbox
+from commonroom.engine.gateway.subscription import Subscription
+from commonroom.engine.gateway.surroundings import Surroundings
+from commonroom.errors import Unavailable
+from commonroom.protocol.codec import Codec
+
+__all__ = ["RoomFanout"]
+
+MAX_HELD: Final = 1000
+"""Durable pushes kept while a gap before them is read; what is beyond is read as well."""
+
+
+class RoomFanout:
+    """The subscriptions to one address. Exists while there is one."""
+
+    __slots__ = (
+        "_ahead",
+        "_around",
+        "_flushing",
+        "_head",
+        "_held",
+        "_live",
+        "_pending",
+        "_pulling",
+        "_target",
+        "_waiting",
+        "address",
+        "delivered",
+    )
+
+    def __init__(self, address: Address, around: Surroundings) -> None:
+        self.address = address
+        self.delivered = 0
+        """The last durable offset that was written to the live readers."""
+        self._around = around
+        self._head: int | None = None  # the last durable offset taken in; None: not known yet
+        self._pending: list[Publication] = []
+        self._flushing = False
+        self._live: dict[Codec, dict[Subscription, Outbox]] = {}
+        self._ahead: set[Subscription] = set()
+        self._waiting: set[Subscription] = set()
+        self._pulling = False
+        self._target = 0
+        self._held: list[Publication] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting) + sum(len(members) for members in self._live.values())
+
+    def __iter__(self) -> Iterator[Subscription]:
+        """All subscriptions, as they are now."""
+        return iter([*self._waiting, *(one for members in self._live.values() for one in members)])
+
+    # What arrives.
+
+    def publish(self, publication: Publication) -> None:
+        """Take a push from the room; it leaves in this loop turn unless a gap is before it."""
+        offset = publication.offset
+        if offset:
+            if self._head is not None and offset != self._head + 1:
+                self._misfit(publication)
+                return
+            self._head = offset
+        self._pending.append(publication)
+        if not self._flushing:
+            self._flushing = True
+            self._around.soon(self.flush)
+
+    def reveal(self, offset: int) -> None:
+        """Somebody was told that the stream is at `offset`: what is not here yet is a gap."""
+        if self._head is None or (offset > self._head and len(self) == 1):
+            self._head = self.delivered = offset
+        elif offset > self._head:
+            self._pull(offset)
+
+    def flush(self) -> None:
+        """Write what is pending. Cost: one write for each reader."""
+        self._flushing = False
+        if self._pending:
+            batch = Batch(self.address.key, self._pending)
+            self._pending = []
+            self._deliver(batch)
+
+    # Who reads.
+
+    def wait(self, subscription: Subscription) -> None:
+        """Keep batches for a subscription that is not live (any more)."""
+        self.flush()
+        self.remove(subscription)
+        self._waiting.add(subscription)
+
+    def go_live(self, subscription: Subscription) -> None:
+        """From now on the subscription gets the shared bytes."""
+        self._waiting.discard(subscription)
+        reader = subscription.reader
+        self._live.setdefault(reader.codec, {})[subscription] = reader.outbox
+        if subscription.position > self.delivered:
+            self._ahead.add(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        self._waiting.discard(subscription)
+        self._ahead.discard(subscription)
+        members = self._live.get(subscription.reader.codec)
+        if members is not None:
+            members.pop(subscription, None)
+            if not members:
+                del self._live[subscription.reader.codec]
+
+    def announce(self) -> None:
+        """Tell a new activation who is here: at once, since it handles nothing before."""
+        for subscription in self:
+            if subscription.admitted_once:
+                reader = subscription.reader
+                self._around.router.send(Envelope(self.address, Attach(), subscription.authority, subscription, reader.id))
+
+    # Delivery.
+
+    def _deliver(self, batch: Batch) -> None:
+        for publication in batch.publications:
+            self.delivered = publication.offset or self.delivered
+        number, stats = len(batch.publications), self._around.stats
+        for codec, members in tuple(self._live.items()):
+            if batch.plain and not self._ahead:
+                data = batch.joined(codec)
+                for outbox in tuple(members.values()):
+                    outbox.write(data)
+                stats.bytes_out += len(data) * len(members)
+            else:
+                self._deliver_apart(batch, codec, members)
+            stats.deliveries += number * len(members)
+        self._ahead = {one for one in self._ahead if one.position > self.delivered} if self._ahead else self._ahead
+        for subscription in tuple(self._waiting):
+            subscription.keep(batch)
+
+    def _deliver_apart(self, batch: Batch, codec: Codec, members: dict[Subscription, Outbox]) -> None:
+        """The slow path: some see less than others."""
+        for subscription, outbox in tuple(members.items()):
+            after = subscription.position if subscription in self._ahead else 0
+            data = batch.seen(codec, subscription.authority.principal, after)
+            self._around.stats.bytes_out += len(data)
+            if data:
+                outbox.write(data)
+
+    # Gaps.
+
+    def _misfit(self, publication: Publication) -> None:
+        if self._head is None or publication.offset <= self._head:
+            self._around.stats.repeats += 1
+            return
+        if len(self._held) < MAX_HELD:
+            self._held.append(publication)
+        self._pull(publication.offset)
+
+    def _pull(self, upto: int) -> None:
+        self._target = max(self._target, upto)
+        if not self._pulling:
+            self._pulling = True
+            self._around.stats.pulls += 1
+            self._around.tasks.start(f"pull {self.address}", self._read_gap())
+
+    async def _read_gap(self) -> None:
+        try:
+            while self._head is not None and self._head < self._target and len(self):
+                for publication in await self._around.reader.after(self.address, self._head, self._target):
+                    self._take_back(publication)
+        except Unavailable as error:
+            self._give_up(error)
+        finally:
+            self._pulling = False
+
+    def _take_back(self, publication: Publication) -> None:
+        """An event from the journal, then what was held behind it."""
+        self.publish(publication)
+        held, self._held = self._held, []
+        for other in held:
+            if self._head is not None and other.offset == self._head + 1:
+                self.publish(other)
+            elif self._head is None or other.offset > self._head:
+                self._held.append(other)
+
+    def _give_up(self, error: Unavailable) -> None:
+        """Order cannot be kept: everybody joins again with the position they have."""
+        self._held.clear()
+        self._target = 0
+        for subscription in self:
+            subscription.void(error)

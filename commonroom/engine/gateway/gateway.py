@@ -1,0 +1,188 @@
+"""The gateway of a node: sockets on one side, rooms on the other."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+import structlog
+
+from commonroom.clock import Clock, monotonic_s
+from commonroom.codes import CloseCode
+from commonroom.config.settings import GatewaySettings, HttpSettings
+from commonroom.engine.address import Address
+from commonroom.engine.envelope import Publication
+from commonroom.engine.gateway.connection import Connection
+from commonroom.engine.gateway.echo import Echo
+from commonroom.engine.gateway.fanout import RoomFanout
+from commonroom.engine.gateway.handshake import Origins
+from commonroom.engine.gateway.listener import HttpProtocolFactory, Listener
+from commonroom.engine.gateway.reading import EventReader, ReadEvents
+from commonroom.engine.gateway.session import Session
+from commonroom.engine.gateway.sockets import Sockets
+from commonroom.engine.gateway.stats import Stats
+from commonroom.engine.gateway.surroundings import Surroundings
+from commonroom.engine.gateway.wheel import Wheel
+from commonroom.engine.router import Router
+from commonroom.identity import Authority, SessionId
+from commonroom.ids import Random, new_id
+from commonroom.protocol.codec import JSON, JSON_PROTOCOL, MSGPACK, MSGPACK_PROTOCOL
+from commonroom.protocol.hash import protocol_hash
+from commonroom.tasks import TaskGroup
+
+__all__ = ["Authenticate", "Gateway"]
+
+Authenticate = Callable[[str], Authority]
+"""Token → what it proves. Raises TokenExpired or Unauthenticated. Must not block."""
+
+log = structlog.get_logger(__name__)
+
+CODECS = {MSGPACK_PROTOCOL: MSGPACK, JSON_PROTOCOL: JSON}
+
+
+class Gateway:
+    """Implements `Subscribers`. Make it on the loop it serves, `start` it, `close` it.
+
+    Args:
+        http: origins, header limits and request timeout of the common port.
+        history: the cluster's history number.
+        random: for session ids; None draws them from the operating system.
+        monotonic: seconds of an arbitrary origin, for all timeouts.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        http: HttpSettings,
+        *,
+        clock: Clock,
+        router: Router,
+        authenticate: Authenticate,
+        read_events: ReadEvents,
+        history: int,
+        random: Random | None = None,
+        monotonic: Callable[[], float] = monotonic_s,
+    ) -> None:
+        self.stats = Stats()
+        self.wheel = Wheel(monotonic)
+        self.history = history
+        self.protocol = protocol_hash()
+        self.authenticate = authenticate
+        self._http = http
+        self._random = random
+        self._tasks = TaskGroup(_crashed)
+        loop = asyncio.get_running_loop()
+        self.around = Surroundings(settings, clock, router, EventReader(read_events), self._tasks, self.stats, loop.call_soon)
+        self._fanouts: dict[Address, RoomFanout] = {}
+        self._by_login: defaultdict[SessionId, set[Session]] = defaultdict(set)
+        origins = Origins((*http.allowed_origins, *([http.public_url.rstrip("/")] if http.public_url else ())))
+        self._sockets = Sockets(settings, self.wheel, self.stats, origins, tuple(CODECS), self._session)
+        self._listeners: list[Listener] = []
+        self.port = 0
+        """The common port in use, once started."""
+        self.echo_port = 0
+        """The echo listener's, 0 where it is off."""
+
+    async def start(self, http_protocol: HttpProtocolFactory, *, reuse_port: bool = False) -> None:
+        """Listen on `http.host` and `http.port`, and on the echo port if there is one.
+
+        Args:
+            http_protocol: makes the protocol of one HTTP connection (aiohttp's `web.Server`).
+
+        Raises:
+            OSError: an address is taken or not ours; nothing listens then.
+        """
+        listener = Listener(self._sockets, self._http, http_protocol)
+        self.port = await listener.start(self._http.host, self._http.port, reuse_port=reuse_port)
+        self._listeners.append(listener)
+        self.wheel.start(asyncio.get_running_loop())
+        if self.around.settings.echo_port:
+            await self.start_echo(self.around.settings.echo_port)
+
+    async def start_echo(self, port: int) -> None:
+        """Listen with the echo handler on `port`, 0 for a free one, at loopback only.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        sockets = Sockets(self.around.settings, self.wheel, self.stats, Origins(), (), Echo)
+        listener = Listener(sockets, self._http, None)
+        self.echo_port = await listener.start("127.0.0.1", port)
+        self._listeners.append(listener)
+
+    def adopt(self, transport: asyncio.Transport, head: bytes) -> None:
+        """Take over a kept-alive HTTP connection that asks for an upgrade; see `Listener.adopt`."""
+        self._listeners[0].adopt(transport, head)
+
+    def begin_drain(self) -> None:
+        """Refuse new WebSockets with 503; HTTP and open sockets go on."""
+        for listener in self._listeners:
+            listener.sockets.draining = True
+
+    async def close(self) -> None:
+        """Stop listening, close every socket with SERVER_RESTART and wait for their end.
+
+        Takes at most `close_timeout_s`. Safe to call twice; when cancelled, sockets are dropped.
+        """
+        for listener in self._listeners:
+            listener.stop()
+        try:
+            await asyncio.gather(*(one.sockets.close(CloseCode.SERVER_RESTART, "the server restarts") for one in self._listeners))
+        finally:
+            for listener in self._listeners:
+                listener.sockets.abort()
+            self.wheel.stop()
+            await self._tasks.close()
+
+    def close_sid(self, sid: SessionId, code: CloseCode) -> int:
+        """Close the sockets of a login session (logout, ban); how many there were."""
+        sessions = tuple(self._by_login.get(sid, ()))
+        for session in sessions:
+            session.end(code, "the login session has ended")
+        return len(sessions)
+
+    # For the actor host (`Subscribers`).
+
+    def publish(self, address: Address, publication: Publication) -> None:
+        if (fanout := self._fanouts.get(address)) is not None:
+            fanout.publish(publication)
+
+    def activated(self, address: Address, activation: str) -> None:
+        if (fanout := self._fanouts.get(address)) is not None:
+            fanout.announce()
+
+    def count(self, address: Address) -> int:
+        fanout = self._fanouts.get(address)
+        return 0 if fanout is None else len(fanout)
+
+    # For sessions (`Lobby`).
+
+    def new_session_id(self) -> str:
+        return new_id(self.around.clock.now(), None if self._random is None else self._random.getrandbits(74))
+
+    def opened(self, session: Session, sid: SessionId) -> None:
+        self.stats.sessions += 1
+        self._by_login[sid].add(session)
+
+    def ended(self, session: Session, sid: SessionId) -> None:
+        self.stats.sessions -= 1
+        sessions = self._by_login[sid]
+        sessions.discard(session)
+        if not sessions:
+            del self._by_login[sid]
+
+    def fanout(self, address: Address) -> RoomFanout:
+        fanout = self._fanouts.get(address)
+        if fanout is None:
+            fanout = self._fanouts[address] = RoomFanout(address, self.around)
+        return fanout
+
+    def release(self, fanout: RoomFanout) -> None:
+        if not len(fanout) and self._fanouts.get(fanout.address) is fanout:
+            del self._fanouts[fanout.address]
+
+    def _session(self, connection: Connection, subprotocol: str | None, accepted_s: float) -> Session:
+        return Session(self, connection, CODECS[subprotocol or MSGPACK_PROTOCOL], accepted_s)
+
+
+def _crashed(name: str, error: BaseException) -> None:
+    log.error("gateway_task_failed", task=name, error=type(error).__name__, exc_info=error)

@@ -1,0 +1,171 @@
+"""One port for HTTP and WebSocket: the first request's head decides who takes the socket.
+
+`/v1/ws` goes to a WebSocket connection, everything else to the HTTP server's own protocol,
+with the bytes read so far. Heads that are too long, too slow or no HTTP are refused here,
+before an HTTP parser sees them (RELIABILITY R21, W4).
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, cast
+
+from commonroom.config.settings import HttpSettings
+from commonroom.engine.gateway.handshake import PATH
+from commonroom.engine.gateway.sockets import Sockets
+from commonroom.engine.gateway.wheel import NEVER
+
+__all__ = ["FirstRequest", "HttpProtocolFactory", "Listener"]
+
+HttpProtocolFactory = Callable[[], asyncio.Protocol]
+
+REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} [\x21-\x7e]+ HTTP/1\.[01]")
+BARE_LF: Final = re.compile(rb"(?<!\r)\n")
+CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+MAX_HEAD_LINES: Final = 128
+MAX_HEAD_BYTES: Final = 65536
+
+
+class Listener:
+    """Accepts sockets and sorts them.
+
+    Args:
+        http_protocol: makes the HTTP server's protocol for one connection; None: every
+            request is a WebSocket handshake (the echo listener).
+    """
+
+    def __init__(self, sockets: Sockets, http: HttpSettings, http_protocol: HttpProtocolFactory | None) -> None:
+        self.sockets = sockets
+        self.http = http
+        self.http_protocol = http_protocol
+        self._server: asyncio.Server | None = None
+        self._waiting: set[FirstRequest] = set()
+
+    async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
+        """Listen; the port in use.
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, host, port, reuse_port=reuse_port or None, backlog=1024)
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    def stop(self) -> None:
+        """Accept nothing more; drop those that have not finished their first head."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for waiting in tuple(self._waiting):
+            waiting.abort()
+
+    def adopt(self, transport: asyncio.Transport, head: bytes) -> None:
+        """Take a kept-alive HTTP connection whose next request is the handshake `head`.
+
+        The transport is ours from here on; the caller must make its former protocol
+        let go of it without closing it. With aiohttp, in the handler of `/v1/ws`:
+
+            handler, transport = request.protocol, request.transport
+            handler.transport = None          # so that its end does not close the socket
+            listener.adopt(transport, head)   # rebuilt from request.raw_path and raw_headers
+            handler.connection_lost(None)     # ends its tasks and timers
+            return web.Response()             # goes nowhere
+        """
+        self.sockets.upgrade(transport, head, b"", self.sockets.wheel.now_s)
+
+    def hand_over(self, request: "FirstRequest", transport: asyncio.Transport, data: bytes, head_bytes: int) -> None:
+        """Give the socket to whom the request line names."""
+        self._waiting.discard(request)
+        if self.http_protocol is None or is_upgrade(data):
+            self.sockets.upgrade(transport, data[:head_bytes], data[head_bytes:], request.accepted_s)
+            return
+        protocol = self.http_protocol()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+    def forget(self, request: "FirstRequest") -> None:
+        """The request ended before its head was complete."""
+        self._waiting.discard(request)
+
+    def _accept(self) -> "FirstRequest":
+        request = FirstRequest(self)
+        self._waiting.add(request)
+        return request
+
+
+class FirstRequest(asyncio.Protocol):
+    """Reads until the first request's head is complete, refused or late."""
+
+    __slots__ = ("_buffer", "_listener", "_transport", "accepted_s", "bucket")
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._buffer = b""
+        self._transport: asyncio.Transport
+        self.bucket = NEVER
+        self.accepted_s = listener.sockets.wheel.now_s
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not registered as one
+        self._listener.sockets.wheel.watch(self, self._deadline_s())
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer = buffer = (self._buffer + data).lstrip(b"\r\n") if not self._buffer else self._buffer + data
+        end = buffer.find(b"\r\n\r\n")
+        if (status := flaw(buffer if end < 0 else buffer[:end], self._listener.http.max_header_bytes)) is not None:
+            self._leave()
+            self._listener.sockets.refuse(self._transport, status)
+        elif end >= 0:
+            self._leave()
+            self._listener.hand_over(self, self._transport, buffer, end + 4)
+
+    def eof_received(self) -> None:
+        """A peer that has sent no whole request gets no answer."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def abort(self) -> None:
+        """Drop the socket."""
+        self._transport.abort()
+
+    def tick(self, now_s: float) -> float | None:
+        if now_s < self._deadline_s():
+            return self._deadline_s()
+        self._leave()
+        self._listener.sockets.refuse(self._transport, HTTPStatus.REQUEST_TIMEOUT)
+        return None
+
+    def _deadline_s(self) -> float:
+        return self.accepted_s + self._listener.http.request_timeout_s
+
+    def _leave(self) -> None:
+        self._listener.sockets.wheel.forget(self)
+        self._listener.forget(self)
+        self._buffer = b""
+
+
+def flaw(head: bytes, max_line_bytes: int) -> HTTPStatus | None:
+    """Why a head, complete or not, goes no further.
+
+    Lines end with CR LF here: a bare LF is where two parsers disagree (RFC 9112 section 2.2).
+    """
+    if BARE_LF.search(head) or CONTROL.search(head):
+        return HTTPStatus.BAD_REQUEST
+    lines = head.split(b"\r\n")
+    if len(lines[0]) > max_line_bytes:
+        return HTTPStatus.REQUEST_URI_TOO_LONG
+    if len(lines) > 1 and not REQUEST_LINE.fullmatch(lines[0]):
+        return HTTPStatus.BAD_REQUEST
+    if len(lines) > MAX_HEAD_LINES or len(head) > MAX_HEAD_BYTES or any(len(line) > max_line_bytes for line in lines):
+        return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    return None
+
+
+def is_upgrade(head: bytes) -> bool:
+    """Whether the request is for the WebSocket path, with or without a query."""
+    target = head.split(b" ", 2)[1]
+    return target.partition(b"?")[0] == PATH.encode()

@@ -1,0 +1,351 @@
+"""One client of the protocol: hello, then commands and subscriptions, until the socket ends.
+
+    CONNECTED ──hello accepted──► OPEN ──┐
+        └──refused, late, anything else──┴─► ENDED
+
+Whatever a client sends, it gets an answer or a documented close; the session's own errors
+(malformed, not joined, over a cap) are counted, too many a minute close the socket.
+"""
+
+from typing import Final, Protocol
+
+from msgspec.structs import replace
+
+from commonroom.codes import CloseCode
+from commonroom.engine.address import Address
+from commonroom.engine.envelope import Admission, Envelope
+from commonroom.engine.gateway.batch import framed
+from commonroom.engine.gateway.connection import Connection
+from commonroom.engine.gateway.fanout import RoomFanout
+from commonroom.engine.gateway.naming import address_of
+from commonroom.engine.gateway.subscription import Place, Subscription
+from commonroom.engine.gateway.surroundings import Surroundings
+from commonroom.errors import (
+    BadFrame,
+    CommonroomError,
+    Conflict,
+    Forbidden,
+    LimitExceeded,
+    NotJoined,
+    TokenExpired,
+    Unauthenticated,
+    row_of,
+)
+from commonroom.identity import Authority, RoomGrant, SessionId
+from commonroom.protocol.codec import Codec, Rejected
+from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
+from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Limits, Refresh, Reply, Welcome
+from commonroom.protocol.wire import MAX_TEXT, Command, RoomPush, ServerMessage
+
+__all__ = ["Lobby", "Session"]
+
+MINUTE_S: Final = 60.0
+
+
+class Lobby(Protocol):
+    """The gateway, as its sessions see it."""
+
+    around: Surroundings
+    history: int
+    protocol: str
+
+    def authenticate(self, token: str) -> Authority:
+        """What a ws token proves.
+
+        Raises:
+            TokenExpired, Unauthenticated: nothing.
+        """
+        ...
+
+    def new_session_id(self) -> str: ...
+
+    def opened(self, session: "Session", sid: SessionId) -> None:
+        """The session said hello."""
+        ...
+
+    def ended(self, session: "Session", sid: SessionId) -> None:
+        """An opened session is over."""
+        ...
+
+    def fanout(self, address: Address) -> RoomFanout:
+        """The fan-out of an address, made if there is none."""
+        ...
+
+    def release(self, fanout: RoomFanout) -> None:
+        """A subscription left the fan-out: it may be over."""
+        ...
+
+
+class Session:
+    """Takes the messages of one connection; implements `Handler`, `Reader` and `Origin`."""
+
+    __slots__ = (
+        "_accepted_s",
+        "_authority",
+        "_beat_s",
+        "_connection",
+        "_error_since_s",
+        "_errors",
+        "_lobby",
+        "_reading",
+        "_rooms",
+        "codec",
+        "id",
+        "outbox",
+    )
+
+    def __init__(self, lobby: Lobby, connection: Connection, codec: Codec, accepted_s: float) -> None:
+        self.id = ""
+        self.codec = codec
+        self.outbox = connection.outbox
+        self._lobby = lobby
+        self._connection = connection
+        self._accepted_s = accepted_s
+        self._authority: Authority | None = None
+        self._rooms: dict[str, Subscription] = {}
+        self._reading: Subscription | None = None
+        self._beat_s = 0.0
+        self._errors = 0
+        self._error_since_s = 0.0
+
+    @property
+    def authority(self) -> Authority:
+        """What the client proved.
+
+        Raises:
+            Unauthenticated: it has not said hello.
+        """
+        if self._authority is None:
+            raise Unauthenticated("no hello yet")
+        return self._authority
+
+    def end(self, code: CloseCode, reason: str) -> None:
+        """Close the connection."""
+        self._connection.close(code, reason)
+
+    # From the connection.
+
+    def received(self, data: bytes | bytearray, text: bool) -> None:
+        self._lobby.around.stats.commands += 1
+        if text is not self.codec.text:
+            self.end(CloseCode.BAD_FRAME, "text and binary do not mix: see the subprotocol")
+            return
+        try:
+            command = self.codec.decode(data)
+        except BadFrame as error:
+            self.end(CloseCode.BAD_FRAME, error.message)
+            return
+        if isinstance(command, Rejected):
+            self._reject(command.ref, command.error)
+        elif (self._authority is None) is not (type(command) is Hello):
+            self.end(CloseCode.OUT_OF_ORDER, "hello comes first, and once")
+        else:
+            self._handle(command)
+
+    def drained(self) -> None:
+        self._advance()
+
+    def tick(self, now_s: float) -> float | None:
+        settings = self._lobby.around.settings
+        if self._authority is None:
+            late_s = self._accepted_s + settings.hello_timeout_s
+            if now_s >= late_s:
+                self.end(CloseCode.HELLO_TIMEOUT, f"no hello within {settings.hello_timeout_s:g} s")
+            return late_s
+        silent_s = self._connection.heard_s + settings.heartbeat_s + settings.heartbeat_grace_s
+        expires_in_s = (self._authority.expires_at - self._lobby.around.clock.now()) / 1000
+        if now_s >= silent_s:
+            self.end(CloseCode.HEARTBEAT_TIMEOUT, "nothing was heard")
+        elif expires_in_s <= 0:
+            self.end(CloseCode.TOKEN_EXPIRED, "the token has expired")
+        elif now_s >= self._beat_s:
+            self._beat(now_s)
+        return min(silent_s, self._beat_s, now_s + expires_in_s)
+
+    def ended(self) -> None:
+        for subscription in tuple(self._rooms.values()):
+            subscription.detach()
+        if self._authority is not None:
+            self._lobby.ended(self, self._authority.sid)
+
+    # From the room (`Origin`) and from subscriptions (`Reader`).
+
+    def replied(self, ref: int, message: ServerMessage) -> None:
+        if ref or isinstance(message, RoomPush):
+            self.send(message)
+
+    def refused(self, ref: int, error: CommonroomError) -> None:
+        if ref:
+            code = row_of(error).code
+            self.send(Error(ref, code, code.name, error.message, error.retry_after_ms))
+
+    def admitted(self, ref: int, admission: Admission) -> None:
+        """Joins are answered to their subscription."""
+
+    def send(self, message: ServerMessage) -> None:
+        self.outbox.write(framed(self.codec, message))
+
+    def drop(self, subscription: Subscription) -> None:
+        self._rooms.pop(subscription.room, None)
+        self._lobby.around.stats.subscriptions -= 1
+        self._lobby.release(subscription.fanout)
+
+    def may_read(self, subscription: Subscription) -> bool:
+        if self._reading is not None:
+            return False
+        self._reading = subscription
+        return True
+
+    def read_done(self) -> None:
+        self._reading = None
+        self._advance()
+
+    def _advance(self) -> None:
+        for subscription in tuple(self._rooms.values()):
+            subscription.advance()
+
+    # Commands.
+
+    def _handle(self, command: Command) -> None:
+        try:
+            self._dispatch(command)
+        except CommonroomError as error:
+            self._reject(command.ref, error)
+
+    def _dispatch(self, command: Command) -> None:
+        match command:
+            case RoomJoin():
+                self._join(command)
+            case RoomLeave():
+                self._leave(command)
+            case RoomCreate():
+                self._create(command)
+            case Hello():
+                self._hello(command)
+            case Refresh():
+                self._refresh(command)
+            case HeartbeatReply():
+                pass  # anything received counts as life; this is for clients with nothing to say
+            case _:
+                self._to_room(command)
+
+    def _hello(self, command: Hello) -> None:
+        try:
+            authority = self._lobby.authenticate(command.token)
+            self._refuse_expired(authority)
+        except Unauthenticated as error:
+            self.refused(command.ref, error)
+            self.end(row_of(error).close or CloseCode.UNAUTHENTICATED, error.message)
+            return
+        around = self._lobby.around
+        self._authority = authority
+        self.id = self._lobby.new_session_id()
+        self._beat_s = self._now_s() + around.settings.heartbeat_s
+        self._lobby.opened(self, authority.sid)
+        self.send(self._welcome(command.ref, authority))
+        self._watch_expiry(authority)
+        for resume in command.resume:
+            self._handle(RoomJoin(0, resume.room, resume.position))
+
+    def _welcome(self, ref: int, authority: Authority) -> Welcome:
+        settings = self._lobby.around.settings
+        return Welcome(
+            ref=ref,
+            session=self.id,
+            principal=authority.principal,
+            name=authority.name,
+            history=self._lobby.history,
+            server_time=self._lobby.around.clock.now(),
+            limits=Limits(
+                message_bytes=settings.message_bytes,
+                rooms=settings.rooms_per_session,
+                heartbeat_ms=int(settings.heartbeat_s * 1000),
+                grace_ms=int(settings.heartbeat_grace_s * 1000),
+                text_chars=MAX_TEXT,
+                token_expires_at=authority.expires_at,
+            ),
+            protocol=self._lobby.protocol,
+        )
+
+    def _refresh(self, command: Refresh) -> None:
+        authority = self._lobby.authenticate(command.token)
+        self._refuse_expired(authority)
+        if authority.sid != self.authority.sid or authority.principal != self.authority.principal:
+            raise Forbidden("the token is of another login session")
+        self._authority = authority
+        self._watch_expiry(authority)
+        self.replied(command.ref, Reply(command.ref))
+
+    def _join(self, command: RoomJoin) -> None:
+        address = address_of(command.room)
+        grants = () if command.grant is None else self._granted(command.grant)
+        subscription = self._rooms.get(command.room)
+        if subscription is None:
+            subscription = self._subscribe(address)
+        elif subscription.place is Place.JOINING:
+            raise Conflict("a join of this room is under way")
+        subscription.grants = grants or subscription.grants
+        subscription.join(command if command.grant is None else replace(command, grant=None))
+
+    def _granted(self, token: str) -> tuple[RoomGrant, ...]:
+        authority = self._lobby.authenticate(token)
+        self._refuse_expired(authority)
+        if authority.principal != self.authority.principal:
+            raise Forbidden("the grant is somebody else's")
+        return authority.grants
+
+    def _subscribe(self, address: Address) -> Subscription:
+        around = self._lobby.around
+        if len(self._rooms) >= around.settings.rooms_per_session:
+            raise LimitExceeded(f"a session follows at most {around.settings.rooms_per_session} rooms")
+        subscription = Subscription(self, self._lobby.fanout(address), around)
+        self._rooms[address.key] = subscription
+        around.stats.subscriptions += 1
+        return subscription
+
+    def _leave(self, command: RoomLeave) -> None:
+        if (subscription := self._rooms.get(command.room)) is not None:
+            subscription.leave()
+        self.replied(command.ref, Reply(command.ref))
+
+    def _create(self, command: RoomCreate) -> None:
+        self._send_on(Envelope(address_of(command.room), command, self.authority, self, self.id))
+
+    def _to_room(self, command: Command) -> None:
+        room: str = getattr(command, "room", "")
+        subscription = self._rooms.get(room)
+        if subscription is None:
+            raise NotJoined(f"join room {room[:40]!r} first")
+        self._send_on(Envelope(subscription.fanout.address, command, subscription.authority, self, self.id))
+
+    def _send_on(self, envelope: Envelope) -> None:
+        self._lobby.around.router.send(envelope)
+
+    # Time and errors.
+
+    def _now_s(self) -> float:
+        return self._connection.heard_s
+
+    def _watch_expiry(self, authority: Authority) -> None:
+        left_s = (authority.expires_at - self._lobby.around.clock.now()) / 1000
+        self._connection.watch(min(self._now_s() + left_s, self._beat_s))
+
+    def _refuse_expired(self, authority: Authority) -> None:
+        if authority.expires_at <= self._lobby.around.clock.now():
+            raise TokenExpired("the token has expired")
+
+    def _beat(self, now_s: float) -> None:
+        around = self._lobby.around
+        self._beat_s = now_s + around.settings.heartbeat_s
+        heads = [(room, one.head) for room, one in self._rooms.items() if one.place is not Place.JOINING]
+        self.send(Heartbeat(around.clock.now(), heads))
+
+    def _reject(self, ref: int, error: CommonroomError) -> None:
+        """An error of the client's own making."""
+        self.refused(ref, error)
+        now_s = self._now_s()
+        if now_s - self._error_since_s > MINUTE_S:
+            self._errors, self._error_since_s = 0, now_s
+        self._errors += 1
+        if self._errors > self._lobby.around.settings.errors_per_minute:
+            self.end(CloseCode.TOO_MANY_ERRORS, "too many errors in a minute")
