@@ -154,7 +154,7 @@ export class Client extends Emitter<ClientEvents> {
   async #try(): Promise<void> {
     this.#cancelRetry();
     const epoch = ++this.#epoch;
-    this.#become("connecting", 0, "");
+    this.#become("connecting");
     const cancel = (this.#cancelRetry = this.#env.after(this.#timeout, () => this.#lost(0, "no token in time")));
     try {
       const token = await this.#token.get();
@@ -190,7 +190,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#clock.roundTrip(welcome.serverTime, sent, received);
     this.#token.accepted(welcome.limits.tokenExpiresAt);
     this.#cancelStable = this.#env.after(STABLE, () => this.#backoff.reset());
-    this.#become("connected", 0, "");
+    this.#become("connected");
     this.#tellClock();
     this.emit("welcome", { ...welcome, outdated: welcome.protocol !== PROTOCOL_HASH });
     for (const room of this.#rooms.values()) room.connected(resumed.has(room.id));
@@ -262,7 +262,7 @@ export class Client extends Emitter<ClientEvents> {
     void this.#try();
   }
 
-  #become(to: ClientState, code: number, reason: string): void {
+  #become(to: ClientState, code = 0, reason = ""): void {
     const from = this.state;
     if (to !== "waiting" || reason === "page left") this.retryAt = null;
     this.state = to;

@@ -43,15 +43,12 @@ export function pack(codec: CodecName, tag: number, type: Codec, value: unknown)
 
 /** The array of a frame, its tag first. Throws `BadFrame`. */
 export function unpack(frame: ArrayBuffer | Uint8Array | string): unknown[] {
-  const wire = typeof frame === "string" ? parse(frame) : decode(frame instanceof Uint8Array ? frame : new Uint8Array(frame));
+  let wire: unknown;
+  try {
+    wire = typeof frame === "string" ? JSON.parse(frame) : decode(new Uint8Array(frame));
+  } catch (error) {
+    throw new BadFrame(String(error)); // of the JSON parser, the text decoder or our own
+  }
   if (!Array.isArray(wire) || !Number.isSafeInteger(wire[0])) throw new BadFrame("a message starts with its tag");
   return wire;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new BadFrame("not JSON");
-  }
 }

@@ -27,14 +27,13 @@ export const platform: Environment = {
   },
   page(listener) {
     if (typeof window === "undefined") return () => {};
+    const controller = new AbortController();
     const wake = (): void => listener("wake");
-    const events: [EventTarget, string, () => void][] = [
-      [window, "pagehide", () => listener("hide")],
-      [window, "pageshow", wake],
-      [window, "online", wake],
-      [document, "visibilitychange", () => document.visibilityState === "visible" && wake()],
-    ];
-    events.forEach(([target, name, handler]) => target.addEventListener(name, handler));
-    return () => events.forEach(([target, name, handler]) => target.removeEventListener(name, handler));
+    const on = (target: EventTarget, name: string, handler: () => void): void => target.addEventListener(name, handler, controller);
+    on(window, "pagehide", () => listener("hide"));
+    on(window, "pageshow", wake);
+    on(window, "online", wake);
+    on(document, "visibilitychange", () => document.hidden || wake());
+    return () => controller.abort();
   },
 };

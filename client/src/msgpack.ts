@@ -51,7 +51,7 @@ function writeSized(out: number[], value: number, wide: number, extent: number, 
   for (let index = (1 << power) - 1; index >= 0; index--) out.push(Math.floor(value / 256 ** index) & 255);
 }
 
-/** The one value in `bytes`. Throws `BadFrame`: truncated, trailing bytes, too deep, not UTF-8. */
+/** The one value in `bytes`. Throws `BadFrame`: truncated, trailing bytes, too deep; `TypeError`: not UTF-8. */
 export function decode(bytes: Uint8Array): unknown {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
@@ -75,13 +75,7 @@ export function decode(bytes: Uint8Array): unknown {
 
   const raw = (size: number): Uint8Array => bytes.slice(step(size), at);
 
-  const text = (size: number): string => {
-    try {
-      return decoder.decode(raw(size));
-    } catch (error) {
-      throw error instanceof BadFrame ? error : new BadFrame("not UTF-8");
-    }
-  };
+  const text = (size: number): string => decoder.decode(raw(size));
 
   const skip = (size: number): void => void step(size);
 

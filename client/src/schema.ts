@@ -63,9 +63,7 @@ export const struct = (fields: Record<string, Codec>): Codec => ({
   read: (wire) => {
     const items = array(wire);
     const read = ([name, codec]: [string, Codec], index: number): unknown => {
-      const item = index < items.length ? items[index] : codec.fallback;
-      if (item === undefined) throw new BadFrame(`${name} is missing`);
-      return [name, codec.read(item)];
+      return [name, codec.read(index < items.length ? items[index] : codec.fallback)]; // no codec reads undefined
     };
     return Object.fromEntries(Object.entries(fields).map(read) as [string, unknown][]);
   },

@@ -21,6 +21,9 @@ __all__ = ["Vector", "generate"]
 
 Vector = dict[str, Any]
 
+Kind = tuple[str, str, ins.StructType]
+"""Direction, name, type."""
+
 INTEGERS = (0, 127, 128, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 - 1)
 TEXTS = ("", "a" * 31, "a" * 32, "é" * 128, "\u0000", "👩🏽‍🚀 שלום", "🏳️‍🌈" * 400, "x" * 4000)
 NEWER: dict[str, Any] = {
@@ -32,6 +35,8 @@ NEWER: dict[str, Any] = {
     "extension": msgspec.msgpack.Ext(5, b"later"),
 }
 """What a newer peer may put behind the fields of today."""
+
+WRONG_TAGS: tuple[Any, ...] = (None, "80", 1.0, [], True)
 
 
 def generate(earlier: list[Vector]) -> dict[str, list[Vector]]:
@@ -51,7 +56,7 @@ def dump(vectors: list[Vector]) -> str:
     return f"[\n{rows}\n]\n"
 
 
-def _directions() -> Iterator[tuple[str, str, ins.StructType]]:
+def _directions() -> Iterator[Kind]:
     yield from (("command", name, struct) for name, struct in model.commands().items())
     yield from (("server", name, struct) for name, struct in model.server_messages().items())
 
@@ -84,15 +89,16 @@ def _decode_only() -> Iterator[Vector]:
         full = sample.wire(struct, "full")
         required = sum(field.required for field in struct.fields)
         for count in range(required, len(struct.fields)):
-            yield _meaning(direction, name, struct, f"older: {count} fields", full[:count], full[:count])
+            yield _meaning((direction, name, struct), f"older: {count} fields", full[:count], full[:count])
         for what, extra in NEWER.items():
-            yield _meaning(direction, name, struct, f"newer: one more {what}", full, [*full, extra])
+            yield _meaning((direction, name, struct), f"newer: one more {what}", full, [*full, extra])
     joined = model.server_messages()["skip"]
     unknown = msgspec.msgpack.encode([4095, *sample.wire(joined, "full"), {"new": 1}])
     yield {"direction": "server", "name": None, "case": "newer: unknown tag", "value": None, "hex": unknown.hex()}
 
 
-def _meaning(direction: str, name: str, struct: ins.StructType, case: str, meant: list[Any], sent: list[Any]) -> Vector:
+def _meaning(kind: Kind, case: str, meant: list[Any], sent: list[Any]) -> Vector:
+    direction, name, struct = kind
     return {
         "direction": direction,
         "name": name,
@@ -114,9 +120,7 @@ def _reject() -> Iterator[Vector]:
             yield _refused(direction, f"{name} truncated to {size} bytes", whole[:size])
         yield _refused(direction, f"{name} and one byte more", whole + b"\xc0")
         yield _refused(direction, f"{name} as a map", msgspec.msgpack.encode({"tag": struct.tag}))
-        yield from (
-            _refused(direction, f"{name} with tag {tag!r}", msgspec.msgpack.encode([tag, *fields])) for tag in (None, "80", 1.0, [], True)
-        )
+        yield from (_refused(direction, f"{name} with tag {tag!r}", msgspec.msgpack.encode([tag, *fields])) for tag in WRONG_TAGS)
     yield from _wrong_types()
     yield from _hostile()
     yield from _over_limits()
