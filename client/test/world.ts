@@ -77,7 +77,8 @@ export class World implements Environment {
     return socket;
   }
 
-  client(options: Partial<ClientOptions> = {}): Client {
+  /** `Class`: that of a built file, for its test. */
+  client(options: Partial<ClientOptions> = {}, Class: typeof Client = Client): Client {
     const world = this;
     class Endpoint extends ScriptedSocket {
       constructor(url: string, protocols: string[]) {
@@ -85,7 +86,7 @@ export class World implements Environment {
         world.sockets.push(this);
       }
     }
-    return new Client("ws://server/v1/ws", { getToken: async () => "token", websocket: Endpoint, environment: this, ...options });
+    return new Class("ws://server/v1/ws", { getToken: async () => "token", websocket: Endpoint, environment: this, ...options });
   }
 
   /** A client that is connected. */
