@@ -56,6 +56,8 @@ export class Client extends Emitter<ClientEvents> {
   readonly #rooms = new Map<string, Room>();
   readonly #newBackoff: () => Backoff;
   #connection: Connection | null = null;
+  /** Welcomed: commands may be sent. True before "connected" is told, false before its end is. */
+  #up = false;
   #stopped: Error | null = null;
   /** Grows with every attempt and stop, so that a token that comes late is recognised. */
   #epoch = 0;
@@ -190,11 +192,12 @@ export class Client extends Emitter<ClientEvents> {
     this.#clock.roundTrip(welcome.serverTime, sent, received);
     this.#token.accepted(welcome.limits.tokenExpiresAt);
     this.#cancelStable = this.#env.after(STABLE, () => this.#backoff.reset());
+    this.#up = true;
+    for (const room of this.#rooms.values()) room.connected(resumed.has(room.id));
+    this.#requests.pump();
     this.#become("connected");
     this.#tellClock();
     this.emit("welcome", { ...welcome, outdated: welcome.protocol !== PROTOCOL_HASH });
-    for (const room of this.#rooms.values()) room.connected(resumed.has(room.id));
-    this.#requests.pump();
   }
 
   #received(message: ServerMessage): void {
@@ -221,7 +224,7 @@ export class Client extends Emitter<ClientEvents> {
       return this.#stop(code, reason, new NotConnected(`closed with ${code} ${reason}`));
     }
     if (code === CloseCode.TOKEN_EXPIRED) this.#token.drop("expired");
-    this.#disconnect(reason);
+    this.#disconnect();
     const delay = this.#backoff.next(hinted(reason));
     this.retryAt = this.#env.now() + delay;
     this.#cancelRetry = this.#env.after(delay, () => void this.#try());
@@ -231,17 +234,18 @@ export class Client extends Emitter<ClientEvents> {
   #stop(code: number, reason: string, error: Error): void {
     this.#leavePage();
     this.#stopped = error;
-    this.#disconnect(reason);
+    this.#disconnect();
     this.#requests.closed(reason || "closed");
     this.#become("closed", code, reason);
   }
 
-  #disconnect(reason: string): void {
+  #disconnect(): void {
     this.#epoch++;
+    this.#up = false;
     this.#cancelRetry();
     this.#cancelStable();
     this.#token.rest();
-    this.#connection?.close(reason);
+    this.#connection?.close();
     this.#connection = null;
     this.#requests.disconnected();
     this.#rooms.forEach((room) => room.disconnected());
@@ -250,13 +254,13 @@ export class Client extends Emitter<ClientEvents> {
   /** Browsers close sockets of a page that leaves; done by ourselves it is orderly. */
   #hidden(): void {
     if (this.state === "closed") return;
-    this.#disconnect("page left");
+    this.#disconnect();
     this.#become("waiting", 0, "page left");
   }
 
   #woken(): void {
     const dead = this.state === "connected" && this.#connection?.silent;
-    if (dead) this.#disconnect("silent");
+    if (dead) this.#disconnect();
     if (!dead && this.state !== "waiting") return;
     this.#backoff.reset();
     void this.#try();
@@ -288,7 +292,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #wire(): Wire {
     return {
-      ready: (room) => this.state === "connected" && (room === undefined || this.#rooms.get(room)?.state !== "joining"),
+      ready: (room) => this.#up && (room === undefined || this.#rooms.get(room)?.state !== "joining"),
       transmit: (name: CommandName, ref, fields) => this.#connection?.send(name, ref, fields),
       maxBytes: () => this.limits?.messageBytes ?? Infinity,
       rejoin: (room) => (room !== undefined && this.#rooms.get(room)?.rejoin()) || false,
@@ -308,7 +312,7 @@ export class Client extends Emitter<ClientEvents> {
   #roomHost(): RoomHost {
     return {
       environment: this.#env,
-      connected: () => this.state === "connected",
+      connected: () => this.#up,
       backoff: this.#newBackoff,
       join: (fields, refused) => this.#requests.add("room.join", fields, { timeout: this.#timeout }, (error) => error && refused(error)),
       cast: (name, fields) => this.#connection?.send(name, 0, fields),

@@ -29,7 +29,7 @@ export interface ConnectionOptions {
   timeout: number;
 }
 
-/** Close codes of our own, in the range the standard leaves to applications. */
+/** Without a reason: over 123 bytes of it would throw. */
 const GONE = 1000;
 
 export class Connection {
@@ -71,16 +71,16 @@ export class Connection {
   /** Gives the socket up and reports `closed` now: a dead one would take minutes to say so. */
   drop(code: number, reason: string): void {
     if (!this.#open) return;
-    this.close(reason);
+    this.close();
     this.#listener.closed(code, reason);
   }
 
   /** Closes without a report. */
-  close(reason: string): void {
+  close(): void {
     this.#open = false;
     this.#cancelDeadline();
     this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close(GONE, reason);
+    this.#socket.close(GONE);
   }
 
   #received(data: ArrayBuffer | string): void {

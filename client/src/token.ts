@@ -29,8 +29,11 @@ export class Token {
   readonly #host: TokenHost;
   #value: string | null = null;
   #reason: TokenReason = "missing";
+  /** When it was had, by this machine's clock, which may be far from the server's. */
   #fetchedAt = 0;
   #expiresAt = Infinity;
+  /** How long it lives in all, milliseconds. */
+  #life = 0;
   /** Grows with every plan and its end, so that a token that comes late is recognised. */
   #epoch = 0;
   #cancel = (): void => {};
@@ -58,8 +61,10 @@ export class Token {
 
   /** The server took it and says when it ends (server time): renew it before, until `rest`. */
   accepted(expiresAt: number): void {
+    const left = expiresAt - this.#host.serverNow();
     this.#expiresAt = expiresAt;
-    this.#plan((expiresAt - this.#host.serverNow()) * RENEW_AT);
+    this.#life = left + this.#host.environment.now() - this.#fetchedAt;
+    this.#plan(Math.max(left * RENEW_AT, MARGIN));
   }
 
   /** The connection is gone: nothing to renew. */
@@ -74,12 +79,11 @@ export class Token {
   }
 
   async #renew(epoch: number): Promise<void> {
-    const life = this.#expiresAt - this.#fetchedAt;
     const settle = (error: Error | null, token = ""): void => {
       if (epoch !== this.#epoch) return;
       if (error) return this.#failed(error);
       this.#take(token, "refresh");
-      this.accepted(this.#fetchedAt + life); // a reply does not say: as long as the one before
+      this.accepted(this.#host.serverNow() + this.#life); // a reply does not say: as long as the one before
     };
     try {
       const token = await this.#fetch({ reason: "refresh" });
@@ -96,7 +100,7 @@ export class Token {
 
   #take(token: string, reason: TokenReason): void {
     this.#value = token;
-    this.#fetchedAt = this.#host.serverNow();
+    this.#fetchedAt = this.#host.environment.now();
     this.#expiresAt = Infinity;
     this.#host.renewed(reason);
   }

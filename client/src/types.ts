@@ -81,7 +81,7 @@ export interface ClientEvents {
   state: StateChange;
   /** What no promise tells: a token that could not be had, a frame that could not be read. */
   error: Error;
-  /** Server time minus this machine's, in milliseconds, whenever the estimate moves. */
+  /** Server time minus this machine's, in milliseconds, after each measurement. */
   clock: { offset: number; rtt: number };
   /** A new token is in use. */
   token: { reason: TokenReason };

@@ -263,6 +263,30 @@ test("messages of unknown types are ignored", async () => {
   assert.equal(client.state, "connected");
 });
 
+test("what is asked for while the state is being told goes out once", async () => {
+  const world = new World();
+  const client = world.client();
+  const room = client.room("r");
+  const answers: Promise<unknown>[] = [];
+  client.on("state", ({ to }) => {
+    if (to === "connected") void room.join();
+    if (to === "waiting") answers.push(assert.rejects(client.request("timer.start", { room: "r" }), NotConnected));
+  });
+  room.on("state", ({ state }) => state === "joining" && client.state === "connected" && void room.send("in between"));
+  void client.connect();
+  await world.welcome();
+  assert.equal(world.socket.all("room.join").length, 1);
+  world.socket.admit("r", 0);
+  await world.socket.end(1006);
+  await Promise.all(answers);
+  await world.advance(500);
+  await world.welcome();
+  world.socket.admit("r", 0, { recovery: "recovered" });
+  // The one of the first connection was not answered, the other was said while that one ended.
+  assert.equal(world.socket.all("message.send").length, 2);
+  assert.equal(new Set(world.socket.all("message.send").map(({ nonce }) => nonce)).size, 2);
+});
+
 test("a listener that throws harms no other", async (context) => {
   const world = new World();
   const thrown: unknown[] = [];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AuthError } from "../src/errors.ts";
 import type { TokenReason } from "../src/types.ts";
-import { World, log, settle } from "./world.ts";
+import { LIMITS, World, log, settle } from "./world.ts";
 
 /** A source of tokens that remembers why it was asked. */
 function source(): { reasons: TokenReason[]; getToken: (request: { reason: TokenReason }) => Promise<string> } {
@@ -75,6 +75,27 @@ test("it is renewed on the live socket when four fifths of its life are over", a
   await world.advance(500);
   await world.welcome();
   assert.equal(world.socket.last("hello").token, "token 3");
+});
+
+test("a machine whose clock is wrong renews in time all the same", async () => {
+  for (const ahead of [3_600_000, -3_600_000]) {
+    const world = new World();
+    const client = world.client();
+    void client.connect();
+    await settle();
+    const limits = { ...LIMITS, tokenExpiresAt: world.time + ahead + 300_000 };
+    await world.welcome({ serverTime: world.time + ahead, limits });
+    for (let renewal = 1; renewal <= 3; renewal++) {
+      for (let beat = 0; beat < 8; beat++) {
+        await world.advance(30_000);
+        world.socket.push("heartbeat", { serverTime: world.time + ahead, heads: [] });
+      }
+      await settle();
+      assert.equal(world.socket.all("refresh").length, renewal);
+      world.socket.push("reply", { ref: world.socket.last("refresh").ref, offset: 0 });
+      await settle();
+    }
+  }
 });
 
 test("a renewal that fails is told and tried again", async () => {
