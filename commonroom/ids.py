@@ -6,9 +6,10 @@ Crockford base32: sortable by creation time, safe in a URL and in a file name.
 
 import re
 import secrets
+from hashlib import blake2b
 from random import Random
 
-__all__ = ["Random", "is_id", "new_id", "new_secret", "seeded"]
+__all__ = ["Random", "derived_id", "is_id", "new_id", "new_secret", "seeded"]
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_PATTERN = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
@@ -25,6 +26,13 @@ def new_id(now_ms: int, entropy: int | None = None) -> str:
         entropy = secrets.randbits(74)
     high, low = (entropy >> 62) & 0xFFF, entropy & ((1 << 62) - 1)
     value = (now_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
+    return "".join(ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def derived_id(seed: str) -> str:
+    """The same key for the same seed, of the form of a generated one (UUIDv8, custom bits)."""
+    value = int.from_bytes(blake2b(seed.encode(), digest_size=16).digest(), "big")
+    value = value & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62
     return "".join(ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
 
 

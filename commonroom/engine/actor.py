@@ -70,6 +70,11 @@ class Context(Protocol):
         ...
 
     @property
+    def activated_at(self) -> int:
+        """When this instance went live, cluster ms."""
+        ...
+
+    @property
     def now(self) -> int:
         """Cluster time in ms; for a late wake its due time."""
         ...

@@ -1,0 +1,148 @@
+"""Commands, their flags and exit codes: 0 done, 1 a check failed, 2 it cannot run like this."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from commonroom import __version__
+
+__all__ = ["main"]
+
+T = TypeVar("T")
+
+config_option = click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Commonroom: a self-hosted realtime social engine."""
+
+
+@main.command()
+@json_option
+def version(*, as_json: bool) -> None:
+    """Print the version."""
+    click.echo(json.dumps({"version": __version__}) if as_json else __version__)
+
+
+@main.command()
+@config_option
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", help="Port to listen on; 0 picks a free one.")
+@click.option("--data", help="Data directory of the embedded servers.")
+@click.option("--postgres-url", help="URL of an external PostgreSQL; prefer the environment, other users see flags.")
+@click.option("--log-level", help="debug, info, warning or error.")
+def serve(config_path: Path | None, **flags: str | None) -> None:
+    """Run a node until SIGTERM or Ctrl-C."""
+    names = {"host": "http.host", "port": "http.port", "data": "data", "postgres_url": "postgres.url", "log_level": "log.level"}
+    loaded = _loaded(config_path, {names[flag]: value for flag, value in flags.items()})
+    from commonroom.app import run  # noqa: PLC0415 - heavy
+
+    _or_exit(lambda: run(loaded))
+
+
+@main.group()
+def migrate() -> None:
+    """The database's schema."""
+
+
+@migrate.command("up")
+@config_option
+@json_option
+def migrate_up(config_path: Path | None, *, as_json: bool) -> None:
+    """Apply pending migrations."""
+    from commonroom.storage.migration import migrate as apply  # noqa: PLC0415 - heavy
+
+    names = _with_database(config_path, apply)
+    click.echo(json.dumps({"applied": names}) if as_json else "\n".join(names) or "nothing to apply")
+
+
+@migrate.command("status")
+@config_option
+@json_option
+def migrate_status(config_path: Path | None, *, as_json: bool) -> None:
+    """Show applied and pending migrations; exit 1 when some are pending."""
+    from commonroom.storage.migration import status  # noqa: PLC0415 - heavy
+
+    found = _with_database(config_path, status)
+    rows = [*((name, "applied") for name in found.applied), *((name, "pending") for name in found.pending)]
+    click.echo(json.dumps(found._asdict()) if as_json else "\n".join(f"{state:8} {name}" for name, state in rows))
+    sys.exit(1 if found.pending else 0)
+
+
+@main.group()
+def config() -> None:
+    """Settings."""
+
+
+@config.command("show")
+@config_option
+@json_option
+def config_show(config_path: Path | None, *, as_json: bool) -> None:
+    """Every setting with its value and where it came from; secrets masked."""
+    from commonroom.config.report import show  # noqa: PLC0415 - heavy
+
+    rows = show(_loaded(config_path, {}))
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in rows]))
+        return
+    width = max(len(f"{row.path} = {row.value}") for row in rows)
+    for row in rows:
+        click.echo(f"{f'{row.path} = {row.value}':{width}}  # {row.description} [{row.origin}]")
+
+
+@config.command("check")
+@config_option
+@json_option
+def config_check(config_path: Path | None, *, as_json: bool) -> None:
+    """Read the settings and say whether they are valid."""
+    _loaded(config_path, {})
+    click.echo(json.dumps({"ok": True}) if as_json else "ok")
+
+
+@main.command()
+@config_option
+@json_option
+def doctor(config_path: Path | None, *, as_json: bool) -> None:
+    """Check this machine and say what to mend; exit 1 when something fails."""
+    from commonroom.cli.doctor import examine  # noqa: PLC0415 - heavy
+
+    findings = asyncio.run(examine(_loaded(config_path, {}).settings))
+    if as_json:
+        click.echo(json.dumps([finding._asdict() for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.verdict:4}  {finding.what}: {finding.found}" + (f" — {finding.hint}" if finding.hint else ""))
+    sys.exit(1 if any(finding.verdict == "fail" for finding in findings) else 0)
+
+
+def _loaded(config_path: Path | None, flags: dict[str, Any]) -> Any:
+    from commonroom.config.loader import load  # noqa: PLC0415 - heavy
+
+    return _or_exit(lambda: load(flags, toml_path=config_path))
+
+
+def _with_database(config_path: Path | None, call: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+    from commonroom.cli.database import with_database  # noqa: PLC0415 - heavy
+
+    settings = _loaded(config_path, {}).settings
+    return _or_exit(lambda: asyncio.run(with_database(settings, call)))
+
+
+def _or_exit(action: Callable[[], T]) -> T:
+    """Run it; an error of ours becomes one line and exit code 2."""
+    from commonroom.errors import CommonroomError  # noqa: PLC0415 - heavy
+
+    try:
+        return action()
+    except CommonroomError as error:
+        click.echo(f"commonroom: {error.message}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,511 @@
+"""One live instance of an actor: loads, handles, persists, ends.
+
+    LOADING ──► LIVE ──► ENDING ──► ENDED
+       │          └────────────────► ▲
+       └─────────────────────────────┘
+
+LOADING: the journal is asked; commands wait in the mailbox. LIVE: one command after
+another, each handled whole: its events are applied at once and become one commit, its
+outputs are kept until it is through and then pass the gate. ENDING: the state cannot
+be trusted any more (a handler raised after `persist`), so nothing is handled, but the
+commits under way are waited for and their commands answered. ENDED: the host has
+taken over what was not answered. An activation that fails is never mended: the next
+one reloads, and what it reads is what was committed.
+"""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+from msgspec import UNSET, Struct
+
+from commonroom.engine.actor import Actor, Audience, Deadline, Facts, Wake
+from commonroom.engine.address import Address, slot_of
+from commonroom.engine.dedup import Dedup
+from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Query, Resync
+from commonroom.engine.gate import Gate, Output
+from commonroom.engine.hold import Holds
+from commonroom.engine.lifecycle import NEXT, End, Runtime, State
+from commonroom.engine.mailbox import Mailbox
+from commonroom.engine.private import pack, unpack
+from commonroom.engine.ring import Ring
+from commonroom.engine.schedule import NEVER, Entry
+from commonroom.engine.supervision import unavailable
+from commonroom.errors import CommonroomError, InternalError, NotFound, Unavailable
+from commonroom.identity import Authority
+from commonroom.ids import new_id
+from commonroom.protocol.codec import MSGPACK, decode_event, encode_event
+from commonroom.protocol.session import Reply
+from commonroom.protocol.wire import Command, DurablePush, RoomPush, ServerMessage
+from commonroom.storage.journal.port import Commit, Committed, Duplicate, NewEvent, Outcome, Rewrite, StoredStream
+
+__all__ = ["Activation"]
+
+log = structlog.get_logger(__name__)
+
+FULL_LANE_MS = 250
+"""A durable deadline that finds its lane full is tried again after this long."""
+
+
+class Activation:
+    """Implements `Context` for its actor; see the module's text for its life.
+
+    Args:
+        due: the durable deadline for which it is activated, if that is why.
+        known: a key the journal reported as taken, see `Duplicate`.
+    """
+
+    def __init__(
+        self, runtime: Runtime, address: Address, actor: Actor, *, due: int | None = None, known: tuple[str, int] | None = None
+    ) -> None:
+        settings = runtime.settings
+        self.address = address
+        self.activation = new_id(runtime.clock.now(), runtime.random.getrandbits(74))
+        self.activated_at: int = runtime.clock.now()
+        self.now: int = self.activated_at
+        self.session: str | None = None
+        self.facts: Facts | None = None
+        self.random = runtime.random
+        self.state = State.LOADING
+        self.actor = actor
+        self.mailbox = Mailbox(settings.mailbox_size, settings.turn_budget, runtime.loop.call_soon, self._begin_turn, self._handle)
+        self._runtime = runtime
+        self._stream = str(address)
+        self._slot = slot_of(self._stream)
+        self._gate = Gate()
+        self._ring = Ring(settings.ring_events)
+        self._dedup = Dedup()
+        self._known = known
+        self._holds: Holds | None = None
+        self._timers: dict[str, Entry] = {}
+        self._deadline: Deadline | None = None
+        self._due_at = NEVER if due is None else due
+        self._due_entry: Entry | None = None
+        self._due_written: int | None = None
+        self._snapshot_offset = 0
+        # The effects of the command being handled; reused for the next one.
+        self._envelope: Envelope | None = None
+        self._key: str | None = None
+        self._has_facts = False
+        self._ref = 0
+        self._answered = False
+        self._outputs: list[Output] = []
+        self._events: list[NewEvent] = []
+        self._rewrites: list[Rewrite] = []
+
+    # -- Context ---------------------------------------------------------------
+
+    @property
+    def authority(self) -> Authority:
+        if self._envelope is None or self._envelope.authority is None:
+            raise InternalError("nobody sent this: a wake has no authority")
+        return self._envelope.authority
+
+    @property
+    def next_offset(self) -> int:
+        return self._ring.head + 1
+
+    def persist(
+        self,
+        event: DurablePush,
+        *,
+        private: Struct | None = None,
+        audience: Audience | None = None,
+        rewrites: Iterable[DurablePush] = (),
+    ) -> None:
+        if event.offset != self._ring.head + 1:
+            raise InternalError(f"event of offset {event.offset} where {self._ring.head + 1} is next")
+        if self._envelope is not None and self._key is None:
+            raise InternalError("a command without a nonce must not persist")
+        payload = encode_event(event)
+        facts, column = pack(private, audience)
+        replaced = [(old, Rewrite(old.offset, encode_event(old))) for old in rewrites]
+        key = None if self._events else self._key
+        self._events.append(NewEvent(event.offset, event.at, key, payload, column))
+        self.actor.apply(event, facts)
+        publication = Publication(event, payload, event.offset, event.author, audience, None)
+        self._ring.append(publication)
+        self._outputs.append((self._runtime.subscribers.publish, self.address, publication))
+        for old, rewrite in replaced:
+            self._rewrites.append(rewrite)
+            self._ring.rewrite(old)
+
+    def reply(self, message: ServerMessage) -> None:
+        origin = self._answering().origin
+        if origin is not None and self._ref:
+            self._outputs.append((origin.replied, self._ref, message))
+
+    def admit(self, snapshot: ServerMessage) -> None:
+        envelope = self._answering()
+        if envelope.origin is not None:
+            admission = self._admission(snapshot, envelope.resume)
+            self._outputs.append((envelope.origin.admitted, self._ref, admission))
+
+    def publish(self, push: RoomPush, *, conflate: str | None = None, audience: Audience | None = None) -> None:
+        envelope = self._envelope
+        author = envelope.authority.principal if envelope is not None and envelope.authority is not None else None
+        publication = Publication(push, MSGPACK.encode(push), 0, author, audience, conflate)
+        self._runtime.subscribers.publish(self.address, publication)
+
+    def schedule(self, at: int, wake: Wake) -> None:
+        self.cancel(wake.name)
+        self._timers[wake.name] = self._runtime.deadlines.at(at, self._volatile_due, (at, wake))
+
+    def cancel(self, name: str) -> None:
+        entry = self._timers.pop(name, None)
+        if entry is not None:
+            self._runtime.deadlines.cancel(entry)
+
+    # -- life ------------------------------------------------------------------
+
+    @property
+    def next_due(self) -> int | None:
+        """When the actor must be live again, cluster ms."""
+        return None if self._due_at == NEVER else self._due_at
+
+    @property
+    def quiet(self) -> bool:
+        """Live, with nothing queued, nothing under way and nothing held."""
+        return self.state is State.LIVE and not self.mailbox and not self._gate and not self._holds
+
+    async def load(self) -> None:
+        """Rebuild the actor, then go live; any failure ends the activation."""
+        try:
+            stored = await self._runtime.journal.load(self._stream, self._slot)
+            self._restore(stored)
+        except Unavailable as error:
+            log.warning("load_unavailable", address=self._stream, reason=error.message)
+            self._end(End.FAILED)
+        except Exception:  # an unreadable snapshot or event: supervised, not fatal
+            log.exception("load_failed", address=self._stream)
+            self._end(End.FAILED)
+        else:
+            self._go_live()
+
+    def passivate(self) -> None:
+        """End a quiet activation."""
+        self._end(End.PASSIVATED)
+
+    def kill(self) -> list[Envelope]:
+        """End at once, telling nobody; returns the commands that were not answered."""
+        return self._take_over()
+
+    def _move(self, state: State) -> None:
+        if state not in NEXT[self.state]:
+            raise InternalError(f"{self._stream} cannot go from {self.state.value} to {state.value}")
+        self.state = state
+
+    def _restore(self, stored: StoredStream) -> None:
+        if stored.snapshot is not None:
+            self.actor.load(stored.snapshot)
+        self._snapshot_offset = stored.snapshot_offset
+        self._ring = ring = Ring(self._runtime.settings.ring_events, stored.snapshot_offset)
+        for kept in stored.tail:
+            event = decode_event(kept.payload)
+            private = unpack(kept.private)
+            self.actor.apply(event, private.facts)
+            ring.append(Publication(event, kept.payload, kept.offset, event.author, private.audience, None))
+        if ring.head != stored.head:
+            raise InternalError(f"{self._stream} has head {stored.head} but its tail ends at {ring.head}")
+        ring.commit(ring.head)
+        self._dedup = Dedup(stored.recent_keys)
+        if self._known is not None:
+            self._dedup.add(*self._known)
+        self._due_written = stored.next_due
+
+    def _go_live(self) -> None:
+        self._move(State.LIVE)
+        queued = self.mailbox.clear()
+        self._runtime.stats.activated += 1
+        self._runtime.subscribers.activated(self.address, self.activation)
+        self._settle_due()
+        self.mailbox.open(behind=queued)  # announcements first: a command's sender must be known to be here
+        self._runtime.keeper.became_live(self)
+
+    def _fail(self) -> None:
+        """Handle nothing more; end once what is under way has been answered."""
+        self._move(State.ENDING)
+        self.mailbox.close()
+        if not self._gate:
+            self._end(End.FAILED)
+
+    def _end(self, why: End, known: tuple[str, int] | None = None) -> None:
+        if self.state is not State.ENDED:
+            self._runtime.keeper.ended(self, why, self._take_over(), known)
+
+    def _take_over(self) -> list[Envelope]:
+        self._move(State.ENDED)
+        self.mailbox.close()
+        for name in list(self._timers):
+            self.cancel(name)
+        if self._due_entry is not None:
+            self._runtime.deadlines.cancel(self._due_entry)
+        held = self._holds.clear() if self._holds else []
+        return [*self._gate.abandon(), *held, *self.mailbox.clear()]
+
+    # -- commands --------------------------------------------------------------
+
+    def _begin_turn(self) -> bool:
+        """Set the turn's time; a deadline that has passed takes effect before commands do."""
+        now = self._runtime.clock.now()
+        caught_up = self._due_at > now or self._catch_up(now)
+        self.now = now
+        return caught_up and self.state is State.LIVE
+
+    def _handle(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self.session = envelope.session
+        self._answered = False
+        self._key = None
+        self._runtime.stats.handled += 1
+        try:
+            signal = _SIGNALS.get(type(envelope.command))
+            if signal is not None:
+                self._answered = True
+                signal(self, envelope)
+            elif not self._receive(envelope, envelope.command):  # type: ignore[arg-type]
+                return
+            self._complete()
+        except Exception as error:  # noqa: BLE001 - the one place that supervises handlers
+            self._rejected(envelope, error)
+
+    def _receive(self, envelope: Envelope, command: Command) -> bool:
+        """Run a command; False when it was put aside until its facts are there."""
+        if self._holds is not None and self._holds.catches(envelope):
+            return False
+        self._ref = command.ref
+        nonce = getattr(command, "nonce", None)
+        if nonce is not None:
+            self._key = key = f"c:{self.authority.sid}:{nonce}"
+            known = self._dedup.get(key)
+            if known is not None:
+                self._runtime.stats.retries += 1
+                self.reply(Reply(command.ref, known))
+                return True
+            if not self._runtime.journal.accepts(self._slot):
+                raise Unavailable("the journal is full", retry_after_ms=FULL_LANE_MS)
+        if not self._has_facts and (message := self.actor.needs(command)) is not None and self._hold(envelope, message):
+            return False
+        self.actor.receive(self, command)
+        if command.ref and not self._answered:
+            self.reply(Reply(command.ref, self._events[0].offset if self._events else 0))
+        return True
+
+    def _complete(self) -> None:
+        """Turn the effects of one command or wake into a commit, or let them pass the gate."""
+        deadline = self.actor.due()
+        if self._events or deadline != self._deadline:
+            self._commit(deadline)
+        elif self._outputs:
+            self._gate.emit(self._outputs, self._envelope)
+            self._outputs.clear()
+
+    def _commit(self, deadline: Deadline | None) -> None:
+        head = self._ring.head
+        due = None if deadline is None else deadline.at
+        next_due = UNSET if due == self._due_written else due
+        events = tuple(self._events)
+        dump = bool(self._rewrites) or head - self._snapshot_offset >= self._runtime.settings.snapshot_events
+        snapshot = self.actor.dump() if events and dump else None
+        if deadline != self._deadline:
+            self._arm(deadline)
+        if events or next_due is not UNSET:
+            commit = Commit(self._stream, self._slot, head, events, snapshot, next_due, tuple(self._rewrites))
+            self._due_written = due
+            self._snapshot_offset = head if snapshot is not None else self._snapshot_offset
+            self._remember(events)
+            self._append(commit)
+        else:
+            self._gate.emit(self._outputs, self._envelope)
+        self._outputs.clear()
+        self._events.clear()
+        self._rewrites.clear()
+
+    def _remember(self, events: tuple[NewEvent, ...]) -> None:
+        stats = self._runtime.stats
+        stats.commits += 1
+        stats.events += len(events)
+        if events and (key := events[0].dedup) is not None:
+            self._dedup.add(key, events[0].offset)
+
+    def _append(self, commit: Commit) -> None:
+        self._gate.begin(commit.head)
+        self._gate.emit(self._outputs, self._envelope)
+        self._runtime.journal.append(commit, self._settled)
+
+    def _rejected(self, envelope: Envelope, error: Exception) -> None:
+        """A handler raised: refuse its command alone, or end when it had changed the state."""
+        if not isinstance(error, CommonroomError):
+            self._log_crash("handler_failed", type(envelope.command).__name__, error)
+            error = InternalError("the command failed; it may be sent again")
+        dirty = bool(self._events)
+        self._discard()
+        self._runtime.stats.refused += 1
+        if envelope.origin is not None:
+            self._gate.emit([(envelope.origin.refused, getattr(envelope.command, "ref", 0), error)], envelope)
+        if dirty:
+            self._fail()
+
+    def _discard(self) -> None:
+        self._outputs.clear()
+        self._events.clear()
+        self._rewrites.clear()
+
+    def _log_crash(self, event: str, subject: str, error: Exception) -> None:
+        log.error(event, address=self._stream, subject=subject, error=type(error).__name__, exc_info=error)
+
+    def _answering(self) -> Envelope:
+        """The envelope of the command at hand, answered now.
+
+        Raises:
+            InternalError: there is none, or it was answered before.
+        """
+        if self._envelope is None or self._answered:
+            raise InternalError("nothing to answer: a wake, or answered already")
+        self._answered = True
+        return self._envelope
+
+    def _admission(self, snapshot: ServerMessage, resume: tuple[int, int] | None) -> Admission:
+        history, head = self._runtime.journal.history, self._ring.head
+        if resume is None:
+            return Admission(snapshot, history, head, (), None)
+        if resume[0] != history or resume[1] > head:
+            return Admission(snapshot, history, head, (), None, reset=True)
+        replay, missing = self._ring.after(resume[1])
+        return Admission(snapshot, history, head, replay, missing)
+
+    # -- signals ---------------------------------------------------------------
+
+    def _on_attach(self, _envelope: Envelope) -> None:
+        self.actor.attach(self)
+
+    def _on_detach(self, _envelope: Envelope) -> None:
+        self.actor.detach(self)
+
+    def _on_resync(self, envelope: Envelope) -> None:
+        if envelope.origin is not None and (message := self.actor.resync()) is not None:
+            self._outputs.append((envelope.origin.replied, 0, message))
+
+    def _on_query(self, envelope: Envelope) -> None:
+        action: str = getattr(envelope.command, "action", "")
+        view = self.actor.view() if self.actor.exists() and self.actor.may(self.authority, action) else None
+        if view is None:
+            raise NotFound("no such thing, or not for you")
+        if envelope.origin is not None:
+            self._outputs.append((envelope.origin.replied, 0, view))
+
+    # -- old facts -------------------------------------------------------------
+
+    def _hold(self, envelope: Envelope, message: int) -> bool:
+        """Put the command aside while its old message is read; False when nobody can read it."""
+        load_facts = self._runtime.load_facts
+        if load_facts is None:
+            return False
+        if self._holds is None:
+            self._holds = Holds(self._runtime.tasks, load_facts, self._resume, self._rejected)
+        self._holds.start(envelope, message, self._ring)
+        return True
+
+    def _resume(self, envelope: Envelope, facts: Facts | None) -> None:
+        self._begin_turn()
+        if self.state is not State.LIVE:
+            self._rejected(envelope, unavailable(self.address))
+            return
+        self.facts = facts if facts is not None and facts.events else None
+        self._has_facts = facts is not None
+        self._handle(envelope)
+        self.facts, self._has_facts = None, False
+
+    # -- deadlines -------------------------------------------------------------
+
+    def _settle_due(self) -> None:
+        """After a load: arm the state's deadline, and write it if the journal has another."""
+        try:
+            self._commit(self.actor.due())
+        except Exception as error:  # noqa: BLE001 - a broken `due` must not take the host down
+            self._log_crash("due_failed", "due", error)
+            self._fail()
+
+    def _arm(self, deadline: Deadline | None) -> None:
+        if self._due_entry is not None:
+            self._runtime.deadlines.cancel(self._due_entry)
+            self._due_entry = None
+        self._deadline = deadline
+        self._due_at = NEVER
+        if deadline is not None:
+            self._due_at = deadline.at
+            self._due_entry = self._runtime.deadlines.at(deadline.at, self._durable_due, deadline)
+
+    def _catch_up(self, now: int) -> bool:
+        """Let what is overdue take effect; False when that was a turn's worth and there is more."""
+        for _ in range(self._runtime.settings.turn_budget):
+            if self._due_at > now or not self._durable_due(self._deadline):
+                return True
+        return self._due_at > now
+
+    def _durable_due(self, deadline: Deadline | None) -> bool:
+        """A durable deadline has come; whether it was dealt with, for good or ill."""
+        if self.state is not State.LIVE or deadline is None or deadline != self._deadline or self._due_at == NEVER:
+            return False
+        deadlines = self._runtime.deadlines
+        if self._due_entry is not None:
+            deadlines.cancel(self._due_entry)
+        if not self._runtime.journal.accepts(self._slot):
+            self._due_entry = deadlines.at(self._runtime.clock.now() + FULL_LANE_MS, self._durable_due, deadline)
+            return False
+        self._due_entry = None
+        self._due_at = NEVER  # once, even if the handler leaves the deadline in the state
+        key = f"d:{deadline.wake.name}:{deadline.wake.version}"
+        if self.actor.due() == deadline and self._dedup.get(key) is None and not self._wake(deadline.wake, deadline.at, key):
+            self._fail()
+        return True
+
+    def _volatile_due(self, due: tuple[int, Wake]) -> None:
+        at, wake = due
+        self._timers.pop(wake.name, None)
+        if self.state is State.LIVE:
+            self._wake(wake, at, None)
+
+    def _wake(self, wake: Wake, at: int, key: str | None) -> bool:
+        """Run a wake at its due time; False when it raised without having changed the state."""
+        self._envelope = None
+        self.session = None
+        self.now = at
+        self._key = key
+        self._runtime.stats.wakes += 1
+        try:
+            self.actor.wake(self, wake)
+            self._complete()
+        except Exception as error:  # noqa: BLE001 - the one place that supervises wakes
+            self._log_crash("wake_failed", wake.name, error)
+            dirty = bool(self._events)
+            self._discard()
+            if dirty:
+                self._fail()
+            return dirty
+        return True
+
+    # -- commits ---------------------------------------------------------------
+
+    def _settled(self, outcome: Outcome) -> None:
+        """The journal's word on the oldest commit under way."""
+        if self.state is State.ENDED:
+            return
+        if type(outcome) is Committed:
+            self._ring.commit(self._gate.committed())
+            if self.state is State.ENDING and not self._gate:
+                self._end(End.FAILED)
+            return
+        log.warning("commit_refused", address=self._stream, outcome=type(outcome).__name__)
+        if type(outcome) is Duplicate and self.state is State.LIVE:
+            self._runtime.stats.duplicates += 1
+            self._end(End.DUPLICATE, (outcome.dedup, outcome.offset))
+        else:
+            self._end(End.FAILED)
+
+
+_SIGNALS: dict[type, Callable[[Activation, Envelope], None]] = {
+    Attach: Activation._on_attach,  # noqa: SLF001 - the class's own table
+    Detach: Activation._on_detach,  # noqa: SLF001
+    Resync: Activation._on_resync,  # noqa: SLF001
+    Query: Activation._on_query,  # noqa: SLF001
+}

@@ -1,0 +1,94 @@
+"""The page and the client: files read once at start, served from memory.
+
+`/assets/<hash>/<name>` never changes and is cached for ever; the hash is over all files,
+so the page's relative imports stay within one build. `index.html` names it as `@`.
+"""
+
+import gzip
+import mimetypes
+from hashlib import sha256
+from importlib import resources
+from typing import NamedTuple, Self
+
+from aiohttp import hdrs, web
+
+from commonroom.errors import ConfigError
+
+__all__ = ["Assets"]
+
+FOR_EVER = "public, max-age=31536000, immutable"
+FRESH = "no-cache"
+PAGE = "index.html"
+ROOT_FILES = ("client.js", "client.iife.js")
+COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml")
+SMALLEST_COMPRESSED = 512
+TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml", ".css": "text/css", ".html": "text/html"}
+
+
+class Asset(NamedTuple):
+    """A file's bytes, plain and compressed (empty: not worth it)."""
+
+    data: bytes
+    packed: bytes
+    content_type: str
+    etag: str
+
+    @classmethod
+    def of(cls, name: str, data: bytes) -> Self:
+        suffix = f".{name.rpartition('.')[2]}"
+        kind = TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+        pack = kind.startswith(COMPRESSIBLE) and len(data) >= SMALLEST_COMPRESSED
+        return cls(data, gzip.compress(data, mtime=0) if pack else b"", kind, f'"{sha256(data).hexdigest()[:16]}"')
+
+
+class Assets:
+    """Every built file.
+
+    Raises:
+        ConfigError: the installation has no page.
+    """
+
+    def __init__(self) -> None:
+        folder = resources.files("commonroom.http") / "static"
+        files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if "." in entry.name}
+        if PAGE not in files:
+            raise ConfigError("the installation is incomplete: it has no page")
+        everything = b"".join(name.encode() + data for name, data in sorted(files.items()))
+        self.version = sha256(everything).hexdigest()[:12]
+        files[PAGE] = files[PAGE].replace(b"/assets/@/", f"/assets/{self.version}/".encode())
+        self._files = {name: Asset.of(name, data) for name, data in files.items()}
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """The page's addresses, the hashed files, the client."""
+        for path in ("/", "/rooms", "/r/{room}"):
+            router.add_get(path, self.page)
+        for name in ROOT_FILES:
+            router.add_get(f"/{name}", self.root_file)
+        router.add_get("/assets/{version}/{name}", self.asset)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """The one page; what it shows follows from its address."""
+        return _respond(request, self._files[PAGE], FRESH)
+
+    async def root_file(self, request: web.Request) -> web.Response:
+        """The client under a stable name."""
+        return _respond(request, self._files[request.path.removeprefix("/")], FRESH)
+
+    async def asset(self, request: web.Request) -> web.Response:
+        """A file of this build; one of another build is gone."""
+        file = self._files.get(request.match_info["name"])
+        if file is None or request.match_info["version"] != self.version:
+            raise web.HTTPNotFound
+        return _respond(request, file, FOR_EVER)
+
+
+def _respond(request: web.Request, file: Asset, caching: str) -> web.Response:
+    headers = {hdrs.CACHE_CONTROL: caching, hdrs.ETAG: file.etag, hdrs.VARY: hdrs.ACCEPT_ENCODING}
+    if request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
+        return web.Response(status=304, headers=headers)
+    data = file.data
+    if file.packed and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        data = file.packed
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+    charset = "utf-8" if file.content_type.startswith("text/") else None
+    return web.Response(body=data, headers=headers, content_type=file.content_type, charset=charset)

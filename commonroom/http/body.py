@@ -1,0 +1,71 @@
+"""Typed bodies in, JSON out. Hostile bytes end in a 4xx, whatever they are (RELIABILITY R9-R11, A4)."""
+
+import unicodedata
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from commonroom.errors import BadFrame, Invalid
+
+__all__ = ["Body", "answer", "clean_name", "positive", "read"]
+
+MAX_NAME = 64
+T = TypeVar("T", bound=Struct)
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Base of request bodies: unknown fields are refused, names are camelCase."""
+
+
+async def read(request: web.Request, kind: type[T]) -> T:
+    """The request's JSON body.
+
+    Raises:
+        Invalid: a field is of the wrong type, out of range or unknown; names the field.
+        BadFrame: no JSON at all, or not declared as JSON.
+    """
+    if request.content_type != "application/json":
+        raise BadFrame("the body must be application/json")
+    data = await request.read()
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `")
+        raise Invalid(message[:200].lower(), field=path.rstrip("`") or "$") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise BadFrame("the body is not valid JSON") from None
+
+
+def answer(body: Any, status: int = 200) -> web.Response:
+    """A JSON response."""
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+def clean_name(name: str) -> str:
+    """A person's name: trimmed, one line, 1 to 64 code points.
+
+    Raises:
+        Invalid: it is empty, too long, or holds control characters.
+    """
+    name = " ".join(name.split())
+    if not name or len(name) > MAX_NAME:
+        raise Invalid(f"a name has 1 to {MAX_NAME} characters", field="$.name")
+    if any(unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068" for char in name):
+        raise Invalid("a name must not hold control characters", field="$.name")
+    return name
+
+
+def positive(request: web.Request, name: str, default: int | None, largest: int) -> int | None:
+    """A whole number of the query string, 1 to `largest`, clamped from above.
+
+    Raises:
+        Invalid: it is no whole number, or below 1.
+    """
+    text = request.query.get(name)
+    if text is None or text == "":
+        return default
+    if len(text) > 16 or not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise Invalid(f"{name} must be a whole number of at least 1", field=name)
+    return min(int(text), largest)

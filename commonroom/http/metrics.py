@@ -1,0 +1,42 @@
+"""/metrics on a port of its own: counts that the parts keep anyway, read when asked."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+__all__ = ["Reading", "build_metrics"]
+
+Reading = Callable[[], Mapping[str, float]]
+"""Names and values now; a name that ends in `_total` is a counter, any other a gauge."""
+
+
+class _Readings(Collector):
+    def __init__(self, readings: Mapping[str, Reading]) -> None:
+        self._readings = readings
+
+    def collect(self) -> Iterator[Metric]:
+        for area, reading in self._readings.items():
+            for name, value in reading().items():
+                full = f"commonroom_{area}_{name}"
+                text = f"{name.removesuffix('_total').replace('_', ' ')} of the {area}"
+                if full.endswith("_total"):
+                    yield CounterMetricFamily(full.removesuffix("_total"), text, value=value)
+                else:
+                    yield GaugeMetricFamily(full, text, value=value)
+
+
+def build_metrics(readings: Mapping[str, Reading]) -> web.Application:
+    """An application that answers /metrics; listen with it on loopback only."""
+    registry = CollectorRegistry()
+    registry.register(_Readings(readings))
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    return app

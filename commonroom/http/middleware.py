@@ -1,0 +1,72 @@
+"""Around every request: an id, errors as problems, security headers, one log line."""
+
+import re
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from commonroom import log as logging
+from commonroom.clock import monotonic_s
+from commonroom.errors import CommonroomError, InternalError
+from commonroom.http import problem
+from commonroom.http.services import REQUEST_ID
+from commonroom.ids import new_id
+
+__all__ = ["MIDDLEWARES"]
+
+log = structlog.get_logger(__name__)
+
+GIVEN_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+UNLOGGED = frozenset({"/healthz", "/health", "/readyz"})
+
+
+@web.middleware
+async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id (a well-formed one of the proxy is kept) and log its end."""
+    given = request.headers.get("X-Request-Id", "")
+    request_id = given if GIVEN_ID.fullmatch(given) else new_id(0)
+    request[REQUEST_ID] = request_id
+    began = monotonic_s()
+    with logging.bound(request_id=request_id):
+        response = await handler(request)
+        if request.path not in UNLOGGED:
+            log.info(
+                "request", method=request.method, path=request.path, status=response.status, ms=round((monotonic_s() - began) * 1000, 1)
+            )
+    response.headers["X-Request-Id"] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into a problem; the unexpected is logged here, once, and never shown."""
+    request_id = request[REQUEST_ID]
+    try:
+        return await handler(request)
+    except CommonroomError as error:
+        return problem.from_error(error, request_id)
+    except web.HTTPException as error:
+        return problem.from_status(error.status, request_id, error.headers)
+    except ConnectionResetError:
+        raise  # the client left: nobody to answer
+    except Exception as error:  # the one place that supervises handlers
+        log.exception("request_failed", method=request.method, path=request.path, error=type(error).__name__)
+        return problem.from_error(InternalError("the request failed; it may be sent again"), request_id)
+
+
+MIDDLEWARES = (identified, answered)

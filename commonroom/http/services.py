@@ -1,0 +1,39 @@
+"""What the routes work with, wired once by the node."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from aiohttp import web
+
+from commonroom.clock import Clock
+from commonroom.config.settings import HttpSettings
+from commonroom.engine.router import Router
+from commonroom.storage.repository.login_session import LoginSession, LoginSessions
+from commonroom.storage.repository.message import Messages
+from commonroom.storage.repository.room import Rooms
+from commonroom.token import WsTokens
+
+__all__ = ["LOGIN", "REQUEST_ID", "SERVICES", "Services"]
+
+
+class Services(NamedTuple):
+    """Repositories, the way to the actors, and what `/readyz` asks."""
+
+    settings: HttpSettings
+    production: bool
+    clock: Clock
+    router: Router
+    login_sessions: LoginSessions
+    rooms: Rooms
+    messages: Messages
+    tokens: WsTokens
+    adopt: Callable[[asyncio.Transport, bytes], None]
+    """Takes a kept-alive connection that asks for an upgrade."""
+    unready: Callable[[], Awaitable[list[str]]]
+    """Why the node cannot serve, in words that tell no secret; empty: it can."""
+
+
+SERVICES = web.AppKey("services", Services)
+REQUEST_ID = web.RequestKey("request_id", str)
+LOGIN = web.RequestKey("login", LoginSession)

@@ -1,0 +1,152 @@
+"""What HTTP answers look like: JSON in camelCase, times in integer milliseconds."""
+
+from msgspec import Struct
+
+from commonroom.identity import ActorType, Principal
+from commonroom.protocol.room import RoomInfo, RoomView, Visibility
+from commonroom.protocol.timer import Phase, Timer, TimerSettings
+
+__all__ = ["Me", "MessagePage", "MessageRow", "NewGuest", "Person", "RoomCard", "RoomDetail", "RoomPage", "WsToken", "person"]
+
+
+class Shape(Struct, frozen=True, rename="camel"):
+    """Base of answers."""
+
+
+class PrincipalShape(Shape, frozen=True):
+    """A principal, by name instead of by place."""
+
+    actor_type: ActorType
+    actor_id: str
+
+
+class Person(PrincipalShape, frozen=True):
+    """A principal with the name people see; empty once the person is gone."""
+
+    name: str
+
+
+class Me(Shape, frozen=True):
+    """Who the request's sender is."""
+
+    principal: PrincipalShape
+    name: str
+    session_id: str
+
+
+class NewGuest(Me, frozen=True):
+    """The one time the secret is told."""
+
+    token: str
+
+
+class WsToken(Shape, frozen=True):
+    """A ws token and when it ends, cluster ms."""
+
+    token: str
+    expires_at: int
+
+
+class TimerLengths(Shape, frozen=True):
+    """Timer settings."""
+
+    focus_ms: int
+    short_break_ms: int
+    long_break_ms: int
+    long_every: int
+    auto_start: bool
+
+
+class TimerShape(Shape, frozen=True):
+    """The timer; see the protocol's `Timer`."""
+
+    version: int
+    status: str
+    phase: Phase
+    remaining_ms: int
+    ends_at: int | None
+    focus_done: int
+    settings: TimerLengths
+
+
+class RoomCard(Shape, frozen=True):
+    """A room in a list."""
+
+    id: str
+    kind: str
+    title: str
+    topic: str
+    language: str
+    visibility: Visibility
+    created_at: int
+    created_by: PrincipalShape
+    url: str
+
+
+class RoomDetail(RoomCard, frozen=True):
+    """A room by itself: who is here now, and its timer."""
+
+    present: int
+    timer: TimerShape | None
+
+
+class RoomPage(Shape, frozen=True):
+    """A page of the public list; `next_cursor` None: there is no more."""
+
+    rooms: list[RoomCard]
+    next_cursor: str | None
+
+
+class MessageRow(Shape, frozen=True):
+    """A message as it reads now; `id` is its offset."""
+
+    id: int
+    at: int
+    author: Person
+    text: str
+    edited_at: int | None
+    deleted: bool
+    nonce: str | None
+
+
+class MessagePage(Shape, frozen=True):
+    """Messages newest page first, oldest first within it; `next_cursor` is the next `before`."""
+
+    messages: list[MessageRow]
+    has_more: bool
+    next_cursor: str | None
+
+
+def principal_shape(principal: Principal) -> PrincipalShape:
+    """A principal by name."""
+    return PrincipalShape(principal.actor_type, principal.actor_id)
+
+
+def person(principal: Principal, name: str) -> Person:
+    """A principal with its name."""
+    return Person(principal.actor_type, principal.actor_id, name)
+
+
+def room_card(room: str, info: RoomInfo) -> RoomCard:
+    """A room in a list."""
+    return RoomCard(
+        room, info.kind, info.title, info.topic, info.language, info.visibility,
+        info.created_at, principal_shape(info.created_by), f"/r/{room}",
+    )  # fmt: skip
+
+
+def room_detail(view: RoomView) -> RoomDetail:
+    """A room by itself."""
+    info = view.info
+    return RoomDetail(
+        view.room, info.kind, info.title, info.topic, info.language, info.visibility,
+        info.created_at, principal_shape(info.created_by), f"/r/{view.room}",
+        view.present, timer_shape(view.timer) if view.timer is not None else None,
+    )  # fmt: skip
+
+
+def timer_shape(timer: Timer) -> TimerShape:
+    """The timer by name."""
+    settings: TimerSettings = timer.settings
+    lengths = TimerLengths(settings.focus_ms, settings.short_break_ms, settings.long_break_ms, settings.long_every, settings.auto_start)
+    return TimerShape(timer.version, timer.status, timer.phase, timer.remaining_ms, timer.ends_at, timer.focus_done, lengths)

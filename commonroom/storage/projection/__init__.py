@@ -1,0 +1,1 @@
+"""Rows derived from the journal, by slot and checkpoint (DESIGN 4)."""
