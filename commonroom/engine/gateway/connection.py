@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
         next_s = self._handler.tick(now_s)
         if self.is_closing() or not self.outbox.congested:
             return None if self.is_closing() else next_s
-        check_s = self.outbox.next_check_s()
+        check_s = self.outbox.next_check_s(now_s)
         return check_s if next_s is None else min(next_s, check_s)
 
     # Receiving.

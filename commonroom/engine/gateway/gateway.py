@@ -82,6 +82,11 @@ class Gateway:
         self.echo_port = 0
         """The echo listener's, 0 where it is off."""
 
+    @property
+    def waiting(self) -> int:
+        """Sockets whose first request is not complete yet."""
+        return sum(listener.waiting for listener in self._listeners)
+
     async def start(self, http_protocol: HttpProtocolFactory, *, reuse_port: bool = False) -> None:
         """Listen on `http.host` and `http.port`, and on the echo port if there is one.
 

@@ -42,6 +42,11 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._waiting: set[FirstRequest] = set()
 
+    @property
+    def waiting(self) -> int:
+        """Sockets whose first request is not complete yet."""
+        return len(self._waiting)
+
     async def start(self, host: str, port: int, *, reuse_port: bool = False) -> int:
         """Listen; the port in use.
 
@@ -115,7 +120,7 @@ class FirstRequest(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer = buffer = (self._buffer + data).lstrip(b"\r\n") if not self._buffer else self._buffer + data
         end = buffer.find(b"\r\n\r\n")
-        if (status := flaw(buffer if end < 0 else buffer[:end], self._listener.http.max_header_bytes)) is not None:
+        if (status := flaw(buffer if end < 0 else buffer[: end + 2], self._listener.http.max_header_bytes)) is not None:
             self._leave()
             self._listener.sockets.refuse(self._transport, status)
         elif end >= 0:

@@ -55,7 +55,7 @@ class Outbox:
         self.congested = self._special = True
         self._written, self._taken = self.owed_bytes, 0
         self._checked_s = now_s
-        return now_s + self._settings.outbox_stall_s
+        return self.next_check_s(now_s)
 
     def drain(self) -> None:
         """The transport's buffer went under its low mark."""
@@ -69,9 +69,9 @@ class Outbox:
             self._taken, self._checked_s = taken, now_s
         return now_s >= self._checked_s + self._settings.outbox_stall_s
 
-    def next_check_s(self) -> float:
-        """When `stalled` may become true."""
-        return self._checked_s + self._settings.outbox_stall_s
+    def next_check_s(self, now_s: float) -> float:
+        """When to ask `stalled` again: a stall is noticed a quarter late at most."""
+        return now_s + self._settings.outbox_stall_s / 4
 
     def _write_specially(self, frames: bytes) -> None:
         if self.closed:

@@ -1,0 +1,154 @@
+"""Peers that flood, do not read, or vanish: bounded memory, and a witness that notices nothing."""
+
+import asyncio
+import socket as sockets
+import struct
+
+from commonroom.codes import CloseCode
+from commonroom.engine.gateway.connection import Connection
+from commonroom.engine.gateway.sockets import Sockets
+from commonroom.protocol.chat import MessageCreate
+from commonroom.protocol.codec import MSGPACK_PROTOCOL
+from commonroom.protocol.room import RoomJoin
+from commonroom.protocol.session import Hello
+from commonroom.protocol.typing import Typing, TypingStart
+from tests.gateway.conftest import MakeRig
+from tests.gateway.rig import Rig, until
+from tests.gateway.socket import BINARY, CONT, PING, RawSocket, frame
+
+KB = 1024
+
+
+def accepted(rig: Rig) -> list[Connection]:
+    """The server's side of the open sockets."""
+    ports: list[Sockets] = [listener.sockets for listener in rig.gateway._listeners]
+    return [connection for port in ports for connection in port.open]
+
+
+async def flood(socket: RawSocket, data: bytes) -> None:
+    """Write until the server takes no more, for as long as the socket lives."""
+    try:
+        while True:
+            socket.send(data)
+            await socket.writer.drain()
+    except ConnectionError:
+        return
+
+
+async def deaf(rig: Rig, port: int, subprotocol: str | None) -> RawSocket:
+    """A peer that reads only when told to, with small kernel buffers at both ends."""
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4 * KB)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", port))
+    before = accepted(rig)
+    socket = rig.owned(RawSocket(*await asyncio.open_connection(sock=raw, limit=KB)))
+    await socket.upgrade(subprotocol)
+    [connection] = [one for one in accepted(rig) if one not in before]
+    own: sockets.socket = connection._transport.get_extra_info("socket")
+    own.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 8 * KB)
+    return socket
+
+
+async def deaf_member(rig: Rig) -> Connection:
+    """A deaf peer in the room `quiet`; the server's side of it."""
+    before = accepted(rig)
+    socket = await deaf(rig, rig.gateway.port, MSGPACK_PROTOCOL)
+    socket.command(Hello(1, "deaf"))
+    socket.command(RoomJoin(2, "quiet"))
+    members = rig.gateway.count(rig.router.room().address) + 1
+    await until(lambda: rig.gateway.count(rig.router.room().address) == members)
+    return next(one for one in accepted(rig) if one not in before)
+
+
+async def test_a_ping_flood_that_is_never_read_stops_being_read(rig: Rig) -> None:
+    """The library queues a pong for each ping: without a pause they would pile up."""
+    socket = await deaf(rig, rig.gateway.echo_port, None)
+    [connection] = accepted(rig)
+    flooding = asyncio.get_running_loop().create_task(flood(socket, frame(PING, b"p" * 100) * 1000))
+    await until(lambda: connection.outbox.congested)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    owed = connection.outbox.owed_bytes
+    assert owed < 64 * KB + 256 * KB + 16 * KB
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert connection.outbox.owed_bytes == owed
+    rig.advance(18.75)
+    assert rig.gateway.stats.closes == {CloseCode.SLOW_READER: 1}
+    rig.advance(2)
+    await flooding
+
+
+async def test_a_million_empty_fragments_are_cut_at_the_cap(rig: Rig) -> None:
+    socket = await rig.echo()
+    socket.send(frame(BINARY, fin=False))
+    flooding = asyncio.get_running_loop().create_task(flood(socket, frame(CONT, fin=False) * 100_000))
+    assert await socket.close_code() == 1009
+    socket.abort()
+    await flooding
+    assert rig.gateway.stats.closes == {1009: 1}
+
+
+async def test_a_large_read_is_parsed_in_slices_so_that_others_get_their_turn(rig: Rig) -> None:
+    witness, flooder = await rig.joined("witness"), await rig.echo()
+    flooder.send(frame(PING) * 20_000)
+    witness.command(TypingStart(0, "quiet"))
+    assert isinstance(await witness.message(), Typing)
+    for _ in range(20_000):
+        await flooder.receive()
+
+
+async def test_a_slow_reader_is_closed_and_a_witness_misses_nothing(make_rig: MakeRig) -> None:
+    rig = await make_rig(outbox_bytes=300_000)
+    room, witness = rig.router.room(), await rig.joined("witness")
+    await deaf_member(rig)
+    said = 0
+    while rig.gateway.count(room.address) == 2:
+        rig.router.say(room, "x" * 4000)
+        said += 1
+        message = await witness.message()
+        assert isinstance(message, MessageCreate)
+        assert message.offset == said
+    assert rig.gateway.stats.closes == {CloseCode.SLOW_READER: 1}
+    assert 300_000 / 4100 < said < 2000
+    rig.router.say(room)
+    message = await witness.message()
+    assert isinstance(message, MessageCreate)
+    assert message.offset == said + 1
+
+
+async def test_a_stalled_reader_is_closed_after_the_stall_timeout_and_a_slow_one_is_not(make_rig: MakeRig) -> None:
+    rig = await make_rig(write_high_bytes=16 * KB, heartbeat_s=1000)
+    room = rig.router.room()
+    connection = await deaf_member(rig)
+    slow = rig.sockets[-1]
+    while connection.outbox.owed_bytes < 400 * KB:
+        rig.router.say(room, "x" * 4000)
+        await asyncio.sleep(0)
+    for _ in range(3):
+        rig.advance(14)
+        before = connection.outbox.owed_bytes
+        while connection.outbox.owed_bytes == before:
+            await slow.receive()
+            await asyncio.sleep(0)
+        rig.advance(0.5)
+    assert rig.gateway.stats.closes == {}
+    rig.advance(19)
+    assert rig.gateway.stats.closes == {CloseCode.SLOW_READER: 1}
+
+
+async def test_peers_that_vanish_while_written_to_harm_nobody(rig: Rig) -> None:
+    room, witness = rig.router.room(), await rig.joined("witness")
+    for number in range(10):
+        gone = await rig.joined(f"gone{number}")
+        raw = gone.writer.get_extra_info("socket")
+        raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.abort()
+    for offset in range(1, 101):
+        rig.router.say(room, "x" * 4000)
+        message = await witness.message()
+        assert isinstance(message, MessageCreate)
+        assert message.offset == offset
+    await until(lambda: rig.gateway.stats.connections == 1)
+    assert len(room.roster) == 1
