@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 import structlog
 import uvloop
 from aiohttp import web
+from msgspec.structs import asdict
 
 from commonroom import log as logging
 from commonroom.actors import KINDS

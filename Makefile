@@ -1,0 +1,30 @@
+.PHONY: run test check fmt bench clean lock
+BIN := .venv/bin
+
+run:
+	@python3 scripts/bootstrap.py runtime
+	@exec $(BIN)/commonroom serve
+
+test:
+	@python3 scripts/bootstrap.py dev node browser
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=85
+
+check:
+	@python3 scripts/bootstrap.py dev node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/check.py
+
+fmt:
+	@python3 scripts/bootstrap.py dev
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format --quiet .
+
+bench:
+	@python3 scripts/bootstrap.py runtime
+	@$(BIN)/python -m commonroom.bench.measure idle && $(BIN)/python -m commonroom.bench.measure fanout
+
+clean:
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist test-artifacts
+	@rm -rf client/node_modules client/dist web/node_modules && find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+lock:
+	@uv pip compile -q --universal --generate-hashes --python-version 3.11 --group build pyproject.toml -o requirements.lock
+	@uv pip compile -q --universal --generate-hashes --python-version 3.11 --group build --group dev pyproject.toml -o requirements-dev.lock
