@@ -5,15 +5,16 @@ from typing import Any, ClassVar
 import msgspec
 from msgspec import Raw, Struct
 
-from commonroom.actors.room.feature import Feature, Room, check_text, stamp
-from commonroom.actors.room.kind import FEATURES
+from commonroom.actors.room.feature import Feature, Room, stamp
+from commonroom.actors.room.kind import PLANS, Plan, plan_of
+from commonroom.actors.room.text import check_line
 from commonroom.actors.room.timer import SharedTimer
 from commonroom.engine.actor import Actor, Context, Deadline, Wake
 from commonroom.engine.address import Address
-from commonroom.errors import Conflict, Forbidden, InternalError, NotFound
+from commonroom.errors import Conflict, Forbidden, InternalError, Invalid, NotFound
 from commonroom.identity import Authority
 from commonroom.protocol.presence import PresenceSnapshot
-from commonroom.protocol.room import Joined, RoomCreate, RoomCreated, RoomInfo, RoomJoin, RoomKind, RoomView
+from commonroom.protocol.room import Joined, RoomCreate, RoomCreated, RoomInfo, RoomJoin, RoomLeave, RoomView
 from commonroom.protocol.roster import Person, Role
 from commonroom.protocol.wire import Command, DurablePush, ServerMessage, StreamPosition
 
@@ -21,11 +22,14 @@ __all__ = ["RoomActor"]
 
 DUMP_VERSION = 1
 
+NOT_FOUNDED: Plan = plan_of(())
+
 
 class Dump(Struct, array_like=True):
-    """A room's snapshot: what it is, and each feature's part by name."""
+    """A room's snapshot: what it is as of event `head`, and each feature's part by name."""
 
     version: int
+    head: int
     info: RoomInfo
     parts: dict[str, Raw]
 
@@ -33,56 +37,62 @@ class Dump(Struct, array_like=True):
 class RoomActor(Actor):
     """Routes commands, events and wakes to the features of its kind."""
 
+    __slots__ = ("_features", "_plan", "address", "room")
+
     kind: ClassVar[str] = "room"
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.room = Room(address.key)
-        self.features: tuple[Feature, ...] = ()
-        self._commands: dict[type, Feature] = {}
-        self._observers: dict[type, list[Feature]] = {}
-        self._events: dict[type, list[Feature]] = {}
-        self._by_name: dict[str, Feature] = {}
+        self._plan = NOT_FOUNDED
+        self._features: tuple[Feature, ...] = ()
 
     # -- state -----------------------------------------------------------------
 
     def apply(self, event: DurablePush, private: bytes | None) -> None:
         if isinstance(event, RoomCreated):
             self._become(event.info)
-        for feature in self._events.get(type(event), ()):
-            feature.apply(event)
+        self.room.head = event.offset
+        for place in self._plan.events.get(type(event), ()):
+            self._features[place].apply(event, private)
 
     def dump(self) -> bytes:
-        if self.room.info is None:
+        room = self.room
+        if room.info is None:
             raise InternalError("a room that does not exist has no snapshot")
-        parts = {feature.name: part for feature in self.features if (part := feature.dump()) is not None}
-        raw = {name: Raw(msgspec.msgpack.encode(part)) for name, part in parts.items()}
-        return msgspec.msgpack.encode(Dump(DUMP_VERSION, self.room.info, raw))
+        dumped = ((feature.name, feature.dump()) for feature in self._features)
+        parts = {name: Raw(msgspec.msgpack.encode(part)) for name, part in dumped if part is not None}
+        return msgspec.msgpack.encode(Dump(DUMP_VERSION, room.head, room.info, parts))
 
     def load(self, snapshot: bytes) -> None:
         dump = msgspec.msgpack.decode(snapshot, type=Dump)
+        if dump.version > DUMP_VERSION:
+            raise InternalError(f"snapshot of version {dump.version}, newest known is {DUMP_VERSION}")
         self._become(dump.info)
-        for name, part in dump.parts.items():
-            self._by_name[name].load(part)
+        self.room.head = dump.head
+        for feature in self._features:
+            if (part := dump.parts.get(feature.name)) is not None:
+                feature.load(part)
 
     def exists(self) -> bool:
         return self.room.info is not None
 
     def due(self) -> Deadline | None:
-        deadlines = [deadline for feature in self.features if (deadline := feature.due()) is not None]
-        return min(deadlines) if deadlines else None
+        earliest: Deadline | None = None
+        for place in self._plan.due:
+            deadline = self._features[place].due()
+            if deadline is not None and (earliest is None or deadline < earliest):
+                earliest = deadline
+        return earliest
 
     def _become(self, info: RoomInfo) -> None:
         self.room.info = info
-        kind: RoomKind = info.kind
-        self.features = tuple(feature(self.room) for feature in FEATURES[kind])
-        for feature in self.features:
-            self._by_name[feature.name] = feature
-            self._commands.update(dict.fromkeys(feature.commands, feature))
-            for command in feature.observes:
-                self._observers.setdefault(command, []).append(feature)
-            for event in feature.events:
-                self._events.setdefault(event, []).append(feature)
+        self._plan = PLANS[info.kind]
+        self._features = tuple(feature(self.room) for feature in self._plan.features)
+
+    def _feature(self, command: Command) -> Feature | None:
+        place = self._plan.commands.get(type(command))
+        return None if place is None else self._features[place]
 
     # -- commands --------------------------------------------------------------
 
@@ -90,43 +100,49 @@ class RoomActor(Actor):
         if isinstance(command, RoomCreate):
             self._create(ctx, command)
             return
+        info = self._info
+        if isinstance(command, RoomLeave):
+            self.detach(ctx)
+            return
         self._admit(ctx.authority)
         if isinstance(command, RoomJoin):
             self._join(ctx, command)
             return
-        feature = self._commands.get(type(command))
+        feature = self._feature(command)
         if feature is None:
-            raise NotFound(f"a {self._info.kind} room has no such command")
+            raise NotFound(f"a {info.kind} room has no such command")
         feature.receive(ctx, command)
-        for observer in self._observers.get(type(command), ()):
-            observer.observed(ctx, command)
+        for place in self._plan.observers.get(type(command), ()):
+            self._features[place].observed(ctx, command)
 
     def needs(self, command: Command) -> int | None:
-        feature = self._commands.get(type(command))
+        feature = self._feature(command)
         return None if feature is None else feature.needs(command)
 
     def may(self, authority: Authority, action: str) -> bool:
         return action == "room.read" and self._admits(authority)
 
     def view(self) -> RoomView:
-        timer = self._by_name.get(SharedTimer.name)
-        return RoomView(self.room.id, self._info, len(self.room.roster), timer.timer if isinstance(timer, SharedTimer) else None)
+        timer = next((feature.timer for feature in self._features if isinstance(feature, SharedTimer)), None)
+        return RoomView(self.room.id, self._info, len(self.room.roster), timer)
 
     def attach(self, ctx: Context) -> None:
         self._admit(ctx.authority)
         self._arrive(ctx)
+        for feature in self._features:
+            feature.announced(ctx)
 
     def detach(self, ctx: Context) -> None:
         if ctx.session is None or (member := self.room.roster.detach(ctx.session)) is None:
             return
-        for feature in self.features:
+        for feature in self._features:
             feature.departed(ctx, member)
 
     def wake(self, ctx: Context, wake: Wake) -> None:
-        self._by_name[wake.name].wake(ctx, wake)
+        self._features[self._plan.names[wake.name]].wake(ctx, wake)
 
     def resync(self) -> ServerMessage | None:
-        pushes = (feature.resync() for feature in self.features)
+        pushes = (feature.resync() for feature in self._features)
         return next((push for push in pushes if push is not None), None)
 
     # -- entering --------------------------------------------------------------
@@ -157,16 +173,18 @@ class RoomActor(Actor):
             raise Conflict("this room exists already")
         if ctx.authority.bound:
             raise Forbidden("a token bound to a room cannot found another")
-        title = check_text(command.title, "title")
-        topic = check_text(command.topic, "topic") if command.topic else ""
+        title = check_line(command.title, "title")
+        topic = check_line(command.topic, "topic") if command.topic else ""
         principal = ctx.authority.principal
         info = RoomInfo(command.kind, title, topic, command.language, command.visibility, ctx.now, principal)
         ctx.persist(RoomCreated(**stamp(ctx, self.room, command.nonce, principal), info=info, timer=command.timer))
 
     def _join(self, ctx: Context, command: RoomJoin) -> None:
+        if ctx.session is None:
+            raise Invalid("a join needs a session to subscribe")
         self._arrive(ctx)
         snapshot: dict[str, Any] = {"presence": PresenceSnapshot(ctx.activation, 0, 0, []), "timer": None, "messages": [], "typing": []}
-        for feature in self.features:
+        for feature in self._features:
             snapshot |= feature.snapshot(ctx)
         position = StreamPosition(0, ctx.next_offset - 1)  # the gateway writes the history and the recovery
         role = self._role(ctx.authority)
@@ -180,7 +198,7 @@ class RoomActor(Actor):
         member = self.room.roster.attach(ctx.session, person, ctx.now)
         if member is None:
             return
-        for feature in self.features:
+        for feature in self._features:
             feature.arrived(ctx, member)
 
     def _role(self, authority: Authority) -> Role:

@@ -7,7 +7,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from commonroom.actors.room.feature import Feature, Room, check_text, stamp
+from commonroom.actors.room.feature import Feature, Room, stamp
+from commonroom.actors.room.text import check_text
 from commonroom.engine.actor import Context
 from commonroom.errors import Forbidden, LimitExceeded, NotFound
 from commonroom.permissions import may_edit_message
@@ -47,13 +48,19 @@ class Held(Struct, array_like=True):
     edits: list[Edit] = []
 
     def apply(self, event: DurablePush) -> None:
-        """Fold an edit or the deletion of this message."""
+        """Fold an edit or the deletion of this message.
+
+        A tombstone knows no edits: so it is the same whether its own events were
+        folded before they were made contentless, or after.
+        """
+        if self.message.deleted:
+            return
         if isinstance(event, MessageUpdate):
             self.edits.append(Edit(event.offset, event.at, event.nonce))
-            if not event.deleted:
-                self.message = replace(self.message, text=event.text, edited_at=event.at)
+            self.message = replace(self.message, text=event.text, edited_at=event.at)
         elif isinstance(event, MessageDelete):
-            self.message = replace(self.message, text="", deleted=True)
+            self.edits.clear()
+            self.message = replace(self.message, text="", edited_at=None, deleted=True)
 
 
 def created(event: MessageCreate) -> Held:
@@ -99,10 +106,10 @@ class Chat(Feature):
 
     def needs(self, command: Command) -> int | None:
         if isinstance(command, MessageEdit | MessageRemove) and command.message not in self._held:
-            return command.message
+            return command.message if 0 < command.message <= self.room.head else None
         return None
 
-    def apply(self, event: DurablePush) -> None:
+    def apply(self, event: DurablePush, private: bytes | None) -> None:
         if isinstance(event, MessageCreate):
             self._held[event.offset] = created(event)
             if len(self._held) > HELD:

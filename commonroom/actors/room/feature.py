@@ -2,7 +2,8 @@
 
 A feature owns a part of the state and the commands, events and wakes it names. The
 room calls it for those alone. Hooks follow the actor's contract (`engine/actor.py`):
-`receive`, `wake`, `arrived` and `departed` emit effects, `apply` is the fold.
+`receive`, `wake`, `arrived` and `departed` emit effects, `apply` is the fold. Features
+do not know each other; what one hears of another comes through `observes`.
 """
 
 from typing import Any, ClassVar
@@ -11,22 +12,22 @@ from msgspec import Raw
 
 from commonroom.actors.room.roster import Member, Roster
 from commonroom.engine.actor import Context, Deadline, Wake
-from commonroom.errors import Invalid
 from commonroom.identity import Principal
 from commonroom.protocol.room import RoomInfo
 from commonroom.protocol.wire import Command, DurablePush, RoomPush
 
-__all__ = ["Feature", "Room", "check_text", "stamp"]
+__all__ = ["Feature", "Room", "stamp"]
 
 
 class Room:
-    """What every feature of one room may look at."""
+    """What every feature of one room may look at. `head` is the offset of the last event folded."""
 
-    __slots__ = ("id", "info", "roster")
+    __slots__ = ("head", "id", "info", "roster")
 
     def __init__(self, room_id: str) -> None:
         self.id = room_id
         self.info: RoomInfo | None = None
+        self.head = 0
         self.roster = Roster()
 
 
@@ -36,6 +37,7 @@ class Feature:
     __slots__ = ("room",)
 
     name: ClassVar[str]
+    """Names its part of the snapshot and its wakes: it never changes."""
     commands: ClassVar[tuple[type[Command], ...]] = ()
     observes: ClassVar[tuple[type[Command], ...]] = ()
     """Commands of other features after which `observed` is called."""
@@ -48,16 +50,16 @@ class Feature:
         """Handle one of `commands`; the sender is admitted to the room."""
 
     def observed(self, ctx: Context, command: Command) -> None:
-        """One of `observes` succeeded."""
+        """One of `observes` succeeded. It may have persisted: this must not raise."""
 
-    def apply(self, event: DurablePush) -> None:
+    def apply(self, event: DurablePush, private: bytes | None) -> None:
         """Fold one of `events`. Pure."""
 
     def wake(self, ctx: Context, wake: Wake) -> None:
         """A deadline named after this feature."""
 
     def due(self) -> Deadline | None:
-        """The durable deadline, if there is one."""
+        """The durable deadline, if there is one, with a wake of this feature's name."""
         return None
 
     def needs(self, command: Command) -> int | None:
@@ -65,7 +67,10 @@ class Feature:
         return None
 
     def arrived(self, ctx: Context, member: Member) -> None:
-        """A person's first session joined."""
+        """A person's first session joined, or the person has a new name."""
+
+    def announced(self, ctx: Context) -> None:
+        """A session that followed the room before this activation is known again."""
 
     def departed(self, ctx: Context, member: Member) -> None:
         """A person's last session is gone."""
@@ -83,22 +88,7 @@ class Feature:
         return None
 
     def load(self, part: Raw) -> None:
-        """Take over what `dump` gave."""
-
-
-def check_text(text: str, field: str) -> str:
-    """Text as people may write it: visible, and storable by the database.
-
-    Raises:
-        Invalid: it is white space, holds NUL, or a lone surrogate.
-    """
-    if not text.strip():
-        raise Invalid(f"{field} is empty", field=f"$.{field}")
-    if "\0" in text:
-        raise Invalid(f"{field} holds a NUL character", field=f"$.{field}")
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise Invalid(f"{field} holds a lone surrogate", field=f"$.{field}")
-    return text
+        """Take over what `dump` gave; not called where there was no such part."""
 
 
 def stamp(ctx: Context, room: Room, nonce: str | None, author: Principal | None) -> dict[str, Any]:

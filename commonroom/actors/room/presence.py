@@ -1,8 +1,13 @@
 """Presence: who is here, told at most every quarter of a second. Volatile.
 
-The coming and going of `COALESCE_MS` becomes one push. Over `MAX_LISTED` people the
-pushes and snapshots carry a count alone; when the room shrinks again, one reset lists
-everybody.
+The coming and going of `COALESCE_MS` becomes one push. It names everybody who was
+touched by it, even one who came and went: a snapshot taken in between may list them.
+So `joined` and `left` are idempotent for whoever applies them.
+
+Over `MAX_LISTED` people, pushes and snapshots carry a count alone, until no more than
+`LISTED_AGAIN` are left: a room at the border must not send lists of hundreds to
+hundreds again and again. Each change of that mode, and a new activation whose people
+were here before it, is told by a reset.
 """
 
 from typing import Any
@@ -12,18 +17,18 @@ from commonroom.actors.room.roster import Member
 from commonroom.engine.actor import Context, Wake
 from commonroom.identity import Principal
 from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate
-from commonroom.protocol.roster import Person
 
-__all__ = ["COALESCE_MS", "MAX_LISTED", "Presence"]
+__all__ = ["COALESCE_MS", "LISTED_AGAIN", "MAX_LISTED", "Presence"]
 
 COALESCE_MS = 250
 MAX_LISTED = 500
+LISTED_AGAIN = 450
 
 
 class Presence(Feature):
     """The feature `presence`."""
 
-    __slots__ = ("_activation", "_counted", "_joined", "_left", "_pending", "_rev")
+    __slots__ = ("_activation", "_counted", "_pending", "_reset", "_rev", "_touched")
 
     name = "presence"
 
@@ -31,39 +36,33 @@ class Presence(Feature):
         super().__init__(room)
         self._activation = ""
         self._rev = 0
-        self._joined: dict[Principal, Person] = {}
-        self._left: set[Principal] = set()
+        self._touched: dict[Principal, None] = {}
         self._pending = False
+        self._reset = False
         self._counted = False
 
     def arrived(self, ctx: Context, member: Member) -> None:
-        principal = member.person.principal
-        self._left.discard(principal)
-        self._joined[principal] = member.person
-        self._tell_soon(ctx)
+        self._touch(ctx, member)
 
     def departed(self, ctx: Context, member: Member) -> None:
-        principal = member.person.principal
-        # Told as left even if its arrival was not told yet: a snapshot in between may list it.
-        self._joined.pop(principal, None)
-        self._left.add(principal)
+        self._touch(ctx, member)
+
+    def announced(self, ctx: Context) -> None:
+        self._reset = True  # their counts of another activation mean nothing in this one
         self._tell_soon(ctx)
 
     def wake(self, ctx: Context, wake: Wake) -> None:
-        self._pending = False
-        self._activation = ctx.activation
+        counted = self._counts_only()
+        reset = self._reset or counted != self._counted
+        touched, self._touched = self._touched, {}
+        self._pending = self._reset = False
+        self._counted = counted
         self._rev += 1
-        joined, left = list(self._joined.values()), list(self._left)
-        self._joined.clear()
-        self._left.clear()
-        if len(self.room.roster) > MAX_LISTED:
-            self._counted = True
-            ctx.publish(self._update([], []), conflate="presence:count")
-        elif self._counted:
-            self._counted = False
-            ctx.publish(PresenceReset(self.room.id, self._snapshot()), conflate="presence:reset")
+        if reset:
+            ctx.publish(PresenceReset(self.room.id, self._snapshot()), conflate="presence")
         else:
-            ctx.publish(self._update(joined, left))
+            # A delta has no conflation key: who misses one rev needs a fresh snapshot.
+            ctx.publish(self._update({} if counted else touched))
 
     def snapshot(self, ctx: Context) -> dict[str, Any]:
         self._activation = ctx.activation
@@ -72,15 +71,30 @@ class Presence(Feature):
     def resync(self) -> PresenceReset:
         return PresenceReset(self.room.id, self._snapshot())
 
+    def _touch(self, ctx: Context, member: Member) -> None:
+        if not self._counted:
+            self._touched[member.principal] = None
+        self._tell_soon(ctx)
+
     def _tell_soon(self, ctx: Context) -> None:
+        self._activation = ctx.activation
         if not self._pending:
             self._pending = True
             ctx.schedule(ctx.now + COALESCE_MS, Wake(self.name, 0))
 
-    def _update(self, joined: list[Person], left: list[Principal]) -> PresenceUpdate:
-        return PresenceUpdate(self.room.id, self._activation, self._rev, len(self.room.roster), joined, left)
+    def _counts_only(self) -> bool:
+        return len(self.room.roster) > (LISTED_AGAIN if self._counted else MAX_LISTED)
+
+    def _update(self, touched: dict[Principal, None]) -> PresenceUpdate:
+        roster = self.room.roster
+        joined = [member.person for principal in touched if (member := roster.get(principal)) is not None]
+        left = [principal for principal in touched if principal not in roster]
+        return PresenceUpdate(self.room.id, self._activation, self._rev, len(roster), joined, left)
 
     def _snapshot(self) -> PresenceSnapshot:
         roster = self.room.roster
-        people = [member.person for member in roster] if len(roster) <= MAX_LISTED else []
+        counted = self._counts_only()
+        if counted != self._counted:
+            self._reset = True  # this reader is ahead of the others: no delta fits it
+        people = [] if counted else [member.person for member in roster]
         return PresenceSnapshot(self._activation, self._rev, len(roster), people)

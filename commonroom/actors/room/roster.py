@@ -21,6 +21,11 @@ class Member:
         self.since = since
         self.sessions = 0
 
+    @property
+    def principal(self) -> Principal:
+        """Who it is."""
+        return self.person.principal
+
 
 class Roster:
     """People by principal, principals by session. Every operation is O(1)."""
@@ -39,6 +44,10 @@ class Roster:
 
     def __contains__(self, principal: Principal) -> bool:
         return principal in self._members
+
+    def get(self, principal: Principal) -> Member | None:
+        """The person, if here."""
+        return self._members.get(principal)
 
     def attach(self, session: str, person: Person, now: int) -> Member | None:
         """A session joined; the member where the person was not here before, or has a new name."""

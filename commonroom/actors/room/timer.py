@@ -1,16 +1,24 @@
-"""The shared timer: one deadline, no ticks (FEATURES P12-P14, X2)."""
+"""The shared timer: one deadline, no ticks (FEATURES P12-P14, X2).
 
+Where phases start by themselves, they follow one another due to due: a room that
+slept through some catches up with one event each. With nobody here that needs an
+excuse: the server was away, so those who were here may be about to reconnect. The
+excuse holds for what ended before the activation or within `GRACE_MS` of it, and once:
+where the phase before had ended in an empty room already, nobody came back.
+"""
+
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from commonroom.actors.room import pomodoro
+from commonroom.actors.room.attendance import Attendance, Meter, PhaseAttendance
 from commonroom.actors.room.feature import Feature, Room, stamp
 from commonroom.actors.room.roster import Member
 from commonroom.engine.actor import Context, Deadline, Wake
 from commonroom.errors import Conflict
-from commonroom.identity import Principal
 from commonroom.protocol.room import RoomCreated
 from commonroom.protocol.timer import (
     Timer,
@@ -26,7 +34,7 @@ from commonroom.protocol.timer import (
 )
 from commonroom.protocol.wire import Command, DurablePush
 
-__all__ = ["Attendance", "PhaseAttendance", "SharedTimer"]
+__all__ = ["GRACE_MS", "MAX_CHAINED", "MAX_CHAIN_MS", "SharedTimer"]
 
 GRACE_MS = 60_000
 """So long after an activation phases go on with nobody here: people are about to reconnect."""
@@ -34,24 +42,26 @@ GRACE_MS = 60_000
 MAX_CHAIN_MS = 12 * 3600 * 1000
 """Phases that ended longer ago than this are not followed by a next one: nobody was studying."""
 
-
-class Attendance(Struct, frozen=True, array_like=True, gc=False):
-    """How long one person was here while the phase ran, ms."""
-
-    principal: Principal
-    present_ms: int
+MAX_CHAINED = 100
+"""Phases an activation lets follow one another in an empty room; 12 h of the usual lengths are 48."""
 
 
-class PhaseAttendance(Struct, frozen=True, array_like=True):
-    """Private facts of a finished focus phase, for the study ledger. Never framed."""
+class Part(Struct, frozen=True, array_like=True):
+    """The feature's part of the snapshot.
 
-    people: list[Attendance]
+    `attended` is what earlier stretches of this focus phase saw. `deserted`: the last
+    phase ended with nobody here.
+    """
+
+    timer: Timer
+    attended: tuple[Attendance, ...] = ()
+    deserted: bool = False
 
 
 class SharedTimer(Feature):
     """The feature `timer`."""
 
-    __slots__ = ("_present_ms", "_running_since", "timer")
+    __slots__ = ("_attended", "_chained", "_deserted", "_due", "_meter", "timer")
 
     name = "timer"
     commands = (TimerStart, TimerPause, TimerResume, TimerSkip, TimerReset)
@@ -66,9 +76,37 @@ class SharedTimer(Feature):
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)
-        self.timer = pomodoro.fresh(TimerSettings())
-        self._running_since = 0
-        self._present_ms: dict[Principal, int] = {}
+        self._attended: Sequence[Attendance] = ()
+        self._deserted = False
+        self._chained = 0
+        self._meter = Meter()
+        self._take(pomodoro.fresh(TimerSettings()))
+
+    # -- the fold --------------------------------------------------------------
+
+    def apply(self, event: DurablePush, private: bytes | None) -> None:
+        if isinstance(event, RoomCreated):
+            self._take(pomodoro.fresh(event.timer))
+        elif isinstance(event, TimerUpdate):
+            facts = msgspec.msgpack.decode(private, type=PhaseAttendance) if private is not None else PhaseAttendance([])
+            if event.cause != "resume":
+                self._attended = tuple(facts.people) if event.cause == "pause" else ()
+            self._deserted = event.cause == "phase_end" and not facts.present
+            self._take(event.timer)
+
+    def dump(self) -> Part:
+        return Part(self.timer, tuple(self._attended), self._deserted)
+
+    def load(self, part: Raw) -> None:
+        stored = msgspec.msgpack.decode(part, type=Part)
+        self._attended, self._deserted = stored.attended, stored.deserted
+        self._take(stored.timer)
+
+    def _take(self, timer: Timer) -> None:
+        self.timer = timer
+        self._due = None if timer.ends_at is None else Deadline(timer.ends_at, Wake(self.name, timer.version))
+
+    # -- commands and deadlines ------------------------------------------------
 
     def receive(self, ctx: Context, command: Command) -> None:
         if not isinstance(command, TimerCommand):
@@ -78,68 +116,54 @@ class SharedTimer(Feature):
             raise Conflict(f"the timer is at version {before.version}, not {command.version}")
         cause = self.actions[type(command)]
         after = pomodoro.transition(before, cause, ctx.now)
+        facts = self._facts(ctx.now) if cause == "pause" and before.phase == "focus" else None
         fields = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
-        ctx.persist(TimerUpdate(**fields, cause=cause, timer=after))
-        self._account(before, ctx.now)
-
-    def wake(self, ctx: Context, wake: Wake) -> None:
-        before = self.timer
-        finished = before.phase == "focus"
-        if finished:
-            self._settle(ctx.now)
-        attendance = PhaseAttendance([Attendance(who, ms) for who, ms in self._present_ms.items()]) if finished else None
-        after = pomodoro.phase_end(before, ctx.now, goes_on=self._goes_on(ctx))
-        ctx.persist(TimerUpdate(**stamp(ctx, self.room, None, None), cause="phase_end", timer=after), private=attendance)
-        self._account(before, ctx.now)
+        ctx.persist(TimerUpdate(**fields, cause=cause, timer=after), private=facts)
+        self._meter.clear()
 
     def due(self) -> Deadline | None:
-        timer = self.timer
-        return None if timer.ends_at is None else Deadline(timer.ends_at, Wake(self.name, timer.version))
+        return self._due
 
-    def apply(self, event: DurablePush) -> None:
-        if isinstance(event, TimerUpdate):
-            self.timer = event.timer
-        elif isinstance(event, RoomCreated):
-            self.timer = pomodoro.fresh(event.timer)
+    def wake(self, ctx: Context, wake: Wake) -> None:
+        """The phase has ended, at `ctx.now` however late it is."""
+        facts = self._facts(ctx.now)
+        after = pomodoro.phase_end(self.timer, ctx.now, goes_on=self._goes_on(ctx))
+        ctx.persist(TimerUpdate(**stamp(ctx, self.room, None, None), cause="phase_end", timer=after), private=facts)
+        self._meter.clear()
+
+    def _goes_on(self, ctx: Context) -> bool:
+        """Whether the next phase starts by itself, see the module's text."""
+        if not self.timer.settings.auto_start or ctx.now < ctx.activated_at - MAX_CHAIN_MS:
+            return False
+        if len(self.room.roster):
+            return True
+        excused = self._chained > 0 or not self._deserted
+        if not excused or self._chained >= MAX_CHAINED or ctx.now > ctx.activated_at + GRACE_MS:
+            return False
+        self._chained += 1
+        return True
+
+    # -- attendance ------------------------------------------------------------
 
     def departed(self, ctx: Context, member: Member) -> None:
-        if self._counts(self.timer):
-            self._credit(member, ctx.now)
+        if (began_at := self._focus_began_at()) is not None:
+            self._meter.left(member, began_at, ctx.now)
+
+    def _facts(self, until: int) -> PhaseAttendance:
+        """What the event that ends this stretch at `until` says of people."""
+        present = self.room.roster
+        began_at = self._focus_began_at()
+        people = [] if began_at is None else self._meter.total(self._attended, present, began_at, until)
+        return PhaseAttendance(people, len(present))
+
+    def _focus_began_at(self) -> int | None:
+        """When the running stretch of a focus phase began; None: there is none."""
+        timer = self.timer
+        if timer.ends_at is None or timer.phase != "focus":
+            return None
+        return timer.ends_at - timer.remaining_ms
+
+    # -- what others see -------------------------------------------------------
 
     def snapshot(self, ctx: Context) -> dict[str, Any]:
         return {"timer": self.timer}
-
-    def dump(self) -> Timer:
-        return self.timer
-
-    def load(self, part: Raw) -> None:
-        self.timer = msgspec.msgpack.decode(part, type=Timer)
-
-    def _goes_on(self, ctx: Context) -> bool:
-        if not self.timer.settings.auto_start or ctx.now < ctx.activated_at - MAX_CHAIN_MS:
-            return False
-        return len(self.room.roster) > 0 or ctx.now <= ctx.activated_at + GRACE_MS
-
-    def _account(self, before: Timer, now: int) -> None:
-        """Close the stretch that ran until now and open the next; a new phase counts from nothing."""
-        after = self.timer
-        if self._counts(before) and before.phase == after.phase and after.status == "paused":
-            self._settle(now)
-        elif before.status != "paused" or before.phase != after.phase or after.status != "running":
-            self._present_ms = {}
-        self._running_since = now
-
-    def _settle(self, now: int) -> None:
-        for member in self.room.roster:
-            self._credit(member, now)
-        self._running_since = now
-
-    def _credit(self, member: Member, now: int) -> None:
-        principal = member.person.principal
-        stretch = now - max(member.since, self._running_since)
-        if stretch > 0:
-            self._present_ms[principal] = self._present_ms.get(principal, 0) + stretch
-
-    @staticmethod
-    def _counts(timer: Timer) -> bool:
-        return timer.phase == "focus" and timer.status == "running"
