@@ -6,6 +6,7 @@ reverse order, so that what is acknowledged is always on its way to the disk.
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -301,4 +302,4 @@ def _crashed(name: str, error: BaseException) -> None:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return os.strerror(error.errno).lower() if error.errno else str(error)

@@ -10,7 +10,7 @@ from commonroom.errors import CommonroomError
 from commonroom.identity import Authority, Principal
 from commonroom.protocol.wire import Command, ServerMessage
 
-__all__ = ["Admission", "Attach", "Detach", "Envelope", "Origin", "Publication", "Resync", "Subscribers"]
+__all__ = ["Admission", "Attach", "Detach", "Envelope", "Origin", "Publication", "Query", "Resync", "Subscribers"]
 
 
 class Attach(Struct, frozen=True):
@@ -23,6 +23,12 @@ class Detach(Struct, frozen=True):
 
 class Resync(Struct, frozen=True):
     """Signal: this session's volatile view is stale."""
+
+
+class Query(Struct, frozen=True):
+    """Signal: what may this authority see? Answered by `replied(0, view)` or `refused(0, NotFound)`."""
+
+    action: str
 
 
 class Publication(Struct, frozen=True):
@@ -46,7 +52,8 @@ class Admission(Struct, frozen=True):
 
     `replay` are the events after the asked position that the ring holds, up to
     `offset`; `missing` is the range (first, last) the ring does not hold, to be read
-    from the journal. Both empty for a fresh join.
+    from the journal. Both empty for a fresh join. `reset`: the asked position is of
+    another history or beyond the head; nothing can be replayed.
     """
 
     snapshot: ServerMessage
@@ -54,6 +61,7 @@ class Admission(Struct, frozen=True):
     offset: int
     replay: tuple[Publication, ...]
     missing: tuple[int, int] | None
+    reset: bool = False
 
 
 class Origin(Protocol):
@@ -75,7 +83,7 @@ class Envelope(Struct):
     """
 
     address: Address
-    command: Command | Attach | Detach | Resync
+    command: Command | Attach | Detach | Resync | Query
     authority: Authority | None
     origin: Origin | None
     session: str | None = None

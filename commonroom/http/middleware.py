@@ -49,6 +49,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Server"] = "Commonroom"  # aiohttp's own names versions
     return response
 
 

@@ -103,6 +103,7 @@ async def _killed_server(server: ServerProcess, ada: Visitor, grace: Visitor) ->
     await expect(grace.by("timer-pause")).to_be_visible()
     await _same_second(ada, grace)
     await expect(grace.by("person")).to_have_count(2)
+    await expect(ada.by("person")).to_have_count(2)
 
 
 async def test_hostile_text_is_shown_as_text(server: ServerProcess) -> None:

@@ -157,7 +157,8 @@ BEGIN
     SELECT c.stream, max(c.slot), max(c.head),
         coalesce(max(c.head) FILTER (WHERE c.snapshot IS NOT NULL), 0),
         (array_agg(c.snapshot ORDER BY c.i DESC) FILTER (WHERE c.snapshot IS NOT NULL))[1],
-        (array_agg(c.due ORDER BY c.i DESC) FILTER (WHERE c.due_set))[1]
+        CASE WHEN bool_or(c.due_set) THEN (array_agg(c.due ORDER BY c.i DESC) FILTER (WHERE c.due_set))[1]
+             ELSE (SELECT kept.next_due FROM actor kept WHERE kept.address = c.stream) END
     FROM unnest(c_stream, c_slot, c_head, c_snapshot, c_due, c_due_set) WITH ORDINALITY AS c (stream, slot, head, snapshot, due, due_set, i)
     WHERE v_verdict[c.i] = 0
     GROUP BY c.stream
@@ -165,9 +166,7 @@ BEGIN
         head = excluded.head,
         snapshot_offset = CASE WHEN excluded.snapshot IS NULL THEN a.snapshot_offset ELSE excluded.snapshot_offset END,
         snapshot = coalesce(excluded.snapshot, a.snapshot),
-        next_due = CASE WHEN EXISTS (
-            SELECT FROM unnest(c_stream, c_due_set) WITH ORDINALITY AS d (stream, due_set, i)
-            WHERE d.stream = excluded.address AND d.due_set AND v_verdict[d.i] = 0) THEN excluded.next_due ELSE a.next_due END;
+        next_due = excluded.next_due;
 
     IF cardinality(r_commit) > 0 THEN
         UPDATE event e SET payload = r.payload, private = NULL

@@ -1,0 +1,120 @@
+"""Actors that must be live at a time to come, though nobody speaks to them.
+
+The journal knows each actor's `next_due`. One query covers a horizon of minutes and
+puts what it finds on the heap; a timer asks again before the horizon is reached. So
+nothing scans rooms, and a passivated actor costs at most one heap entry. What is
+due, after a restart perhaps thousands, goes through a token bucket, oldest first.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from commonroom.clock import Clock
+from commonroom.engine.address import Address
+from commonroom.engine.schedule import Deadlines, Entry
+from commonroom.errors import CommonroomError
+from commonroom.storage.journal.port import Journal
+from commonroom.tasks import TaskGroup
+
+__all__ = ["DueLoader"]
+
+log = structlog.get_logger(__name__)
+
+HORIZON_MS = 300_000
+LEAD_MS = 60_000
+"""The next query is made this long before the horizon."""
+
+RETRY_MS = 1_000
+BATCH = 256
+"""Addresses a query may find beyond those known already."""
+
+BURST = 32
+PER_S = 200
+"""Activations let through at once, and a second."""
+
+
+class DueLoader:
+    """Activates actors whose time has come.
+
+    Args:
+        activate: makes the actor live, or says it is already; given the due time.
+        known: how many actors of this host the query may find besides new ones.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        *,
+        deadlines: Deadlines,
+        tasks: TaskGroup,
+        activate: Callable[[Address, int], None],
+        known: Callable[[], int],
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._deadlines = deadlines
+        self._tasks = tasks
+        self._activate = activate
+        self._known = known
+        self._horizon = 0
+        self._asleep: dict[Address, Entry] = {}
+        self._ready: deque[tuple[Address, int]] = deque()
+        self._tokens = float(BURST)
+        self._filled_at = 0
+        self._pumping: Entry | None = None
+
+    def start(self) -> None:
+        """Ask the journal for the first horizon, in the background."""
+        self._filled_at = self._clock.now()
+        self._scan()
+
+    def sleep(self, address: Address, due: int) -> None:
+        """The actor is not live: wake it at `due`, or leave it to a later query."""
+        if due <= self._horizon and address not in self._asleep:
+            self._asleep[address] = self._deadlines.at(due, self._ripe, (address, due))
+
+    def awake(self, address: Address) -> None:
+        """The actor is live and minds its deadlines itself."""
+        if self._asleep and (entry := self._asleep.pop(address, None)) is not None:
+            self._deadlines.cancel(entry)
+
+    def _ripe(self, due: tuple[Address, int]) -> None:
+        self._asleep.pop(due[0], None)
+        self._ready.append(due)
+        if self._pumping is None:
+            self._pump()
+
+    def _pump(self, _: object = None) -> None:
+        """Let through as many as there are tokens; go on when there are more."""
+        now = self._clock.now()
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_S / 1000)
+        self._filled_at = now
+        while self._ready and self._tokens >= 1:
+            self._tokens -= 1
+            self._activate(*self._ready.popleft())
+        self._pumping = self._deadlines.at(now + 1000 * BURST // PER_S, self._pump) if self._ready else None
+
+    def _scan(self, _: object = None) -> None:
+        if len(self._ready) >= BATCH:
+            self._deadlines.at(self._clock.now() + RETRY_MS, self._scan)
+        else:
+            self._tasks.start("due actors", self._query())
+
+    async def _query(self) -> None:
+        """One horizon; set before asking, so that whoever falls asleep meanwhile is kept."""
+        self._horizon = self._clock.now() + HORIZON_MS
+        limit = BATCH + len(self._asleep) + len(self._ready) + self._known()
+        try:
+            found = await self._journal.due(self._horizon, limit)
+        except CommonroomError as error:
+            log.warning("due_query_failed", reason=error.message)
+            self._deadlines.at(self._clock.now() + RETRY_MS, self._scan)
+            return
+        if len(found) == limit:
+            self._horizon = found[-1][1]
+        for stream, due in found:
+            self.sleep(Address.parse(stream), due)
+        self._deadlines.at(max(self._clock.now() + RETRY_MS, self._horizon - LEAD_MS), self._scan)

@@ -1,0 +1,262 @@
+"""The actor host: finds the activation of an address, makes it, ends it."""
+
+import asyncio
+from collections.abc import Mapping
+from heapq import nsmallest
+
+import structlog
+
+from commonroom.clock import Clock
+from commonroom.config.settings import EngineSettings
+from commonroom.engine.activation import Activation
+from commonroom.engine.actor import Actor
+from commonroom.engine.address import Address
+from commonroom.engine.due import DueLoader
+from commonroom.engine.envelope import Attach, Envelope, Subscribers
+from commonroom.engine.hold import LoadFacts
+from commonroom.engine.lifecycle import End, Runtime, State, Stats
+from commonroom.engine.mailbox import SIGNALS
+from commonroom.engine.schedule import Deadlines
+from commonroom.engine.supervision import Supervisor, unavailable
+from commonroom.errors import CommonroomError, InternalError, NotFound, Unavailable
+from commonroom.ids import Random
+from commonroom.storage.journal.port import Journal
+from commonroom.tasks import TaskGroup, pause
+
+__all__ = ["ActorHost"]
+
+log = structlog.get_logger(__name__)
+
+OVERFLOW_MS = 200
+EVICT_SHARE = 16
+"""Over the cap, one in so many of the live actors is passivated at once: the search for the oldest is not free."""
+
+
+class ActorHost:
+    """All live actors of this process. Use it on one loop's thread only.
+
+    A command whose address has no activation starts one: a single load, however many
+    commands wait for it. What a host cannot serve it answers with RETRY.
+
+    Args:
+        kinds: actor class by the kind of its address.
+        load_facts: reads an old message's events, see `Actor.needs`; None: there are none.
+    """
+
+    def __init__(  # noqa: PLR0917 - the parts of a node, wired in one place
+        self,
+        settings: EngineSettings,
+        clock: Clock,
+        journal: Journal,
+        subscribers: Subscribers,
+        kinds: Mapping[str, type[Actor]],
+        random: Random,
+        load_facts: LoadFacts | None = None,
+    ) -> None:
+        self.stats = Stats()
+        self._settings = settings
+        self._clock = clock
+        self._journal = journal
+        self._subscribers = subscribers
+        self._kinds = kinds
+        self._random = random
+        self._load_facts = load_facts
+        self._idle_ms = int(settings.idle_s * 1000)
+        self._live: dict[Address, Activation] = {}
+        self._supervisor = Supervisor(clock, random)
+        self._tasks = TaskGroup(self._crashed)
+        self._runtime: Runtime | None = None
+        self._closing = False
+        self._evict_above = settings.max_activations
+
+    # -- for the router --------------------------------------------------------
+
+    def deliver(self, envelope: Envelope) -> None:
+        """Queue an envelope for its actor; the answer goes to its origin.
+
+        Never blocks, never raises. `NotFound` for an unknown kind, `Unavailable` for a
+        full mailbox, an actor left alone after failures, or a closing host.
+        """
+        activation = self._live.get(envelope.address)
+        if activation is None or self._closing:
+            activation = self._admit(envelope)
+        if activation is not None and not activation.mailbox.put(envelope):
+            self.stats.overflowed += 1
+            self._refuse(envelope, Unavailable(f"{envelope.address} is busy", retry_after_ms=OVERFLOW_MS))
+
+    async def open(self) -> None:
+        """Start: actors that are due are loaded in the background, oldest first."""
+        loop = asyncio.get_running_loop()
+        deadlines = Deadlines(self._clock, loop)
+        self._runtime = Runtime(
+            settings=self._settings,
+            clock=self._clock,
+            journal=self._journal,
+            subscribers=self._subscribers,
+            random=self._random,
+            deadlines=deadlines,
+            tasks=self._tasks,
+            loop=loop,
+            stats=self.stats,
+            load_facts=self._load_facts,
+            keeper=self,
+        )
+        self._due = DueLoader(
+            self._clock,
+            self._journal,
+            deadlines=deadlines,
+            tasks=self._tasks,
+            activate=self._activate_due,
+            known=lambda: len(self._live),
+        )
+        self._due.start()
+
+    async def close(self, grace_s: float = 10.0) -> None:
+        """Take nothing more, finish what is queued and under way, passivate all.
+
+        What is not finished after `grace_s` (the journal is away) is refused with
+        RETRY. Safe to cancel and to call twice.
+        """
+        self._closing = True
+        give_up_at = self._clock.now() + int(grace_s * 1000)
+        while self._busy() and self._clock.now() < give_up_at:
+            await pause(0.005)
+        for activation in list(self._live.values()):
+            for envelope in activation.kill():
+                self._refuse(envelope, Unavailable("the server is closing", retry_after_ms=OVERFLOW_MS))
+        await self.crash()
+
+    async def crash(self) -> None:
+        """End as a killed process would: nothing is answered, nothing is waited for."""
+        self._closing = True
+        for activation in list(self._live.values()):
+            if activation.state is not State.ENDED:
+                activation.kill()
+        self._live.clear()
+        self.stats.live = 0
+        if self._runtime is not None:
+            self._runtime.deadlines.close()
+        await self._tasks.close()
+
+    def _busy(self) -> bool:
+        return any(not activation.quiet for activation in self._live.values())
+
+    # -- for activations -------------------------------------------------------
+
+    def became_live(self, activation: Activation) -> None:
+        self._watch_idle(activation)
+
+    def ended(self, activation: Activation, why: End, left: list[Envelope], known: tuple[str, int] | None) -> None:
+        address = activation.address
+        if self._live.get(address) is activation:
+            del self._live[address]
+            self.stats.live -= 1
+        if why is End.DUPLICATE:
+            self._reload(address, left, known)
+        elif why is End.FAILED:
+            self._failed(activation, left)
+        else:
+            self.stats.passivated += 1
+            if activation.next_due is not None:
+                self._due.sleep(address, activation.next_due)
+
+    def _reload(self, address: Address, left: list[Envelope], known: tuple[str, int] | None) -> None:
+        """Nothing of what is left was committed or answered: the next activation runs it again, in order."""
+        activation = self._activate(address, known=known)
+        for envelope in left:
+            if type(envelope.command) is not Attach and not activation.mailbox.put(envelope):
+                self._refuse(envelope, unavailable(address))
+
+    def _failed(self, activation: Activation, left: list[Envelope]) -> None:
+        address = activation.address
+        self.stats.failed += 1
+        until = self._supervisor.failed(address)
+        for envelope in left:
+            self._refuse(envelope, unavailable(address, until - self._clock.now()))
+        due = activation.next_due
+        if due is not None or self._subscribers.count(address):
+            self._deadlines.at(max(until, self._clock.now() + 1), self._revive, (address, due))
+
+    def _revive(self, failed: tuple[Address, int | None]) -> None:
+        """Bring back an actor that somebody follows or that has a deadline."""
+        address, due = failed
+        if address not in self._live and not self._closing:
+            self._activate(address, due=due)
+
+    # -- making and ending -----------------------------------------------------
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        return self._running.deadlines
+
+    @property
+    def _running(self) -> Runtime:
+        if self._runtime is None:
+            raise InternalError("the host is used before it was opened")
+        return self._runtime
+
+    def _admit(self, envelope: Envelope) -> Activation | None:
+        """A new activation for the envelope, or its refusal."""
+        address = envelope.address
+        error: CommonroomError | None = None
+        if address.kind not in self._kinds:
+            error = NotFound(f"no actor of kind {address.kind[:40]!r}")
+        elif self._closing:
+            error = Unavailable("the server is closing", retry_after_ms=OVERFLOW_MS)
+        else:
+            error = self._supervisor.blocked(address)
+        if error is not None:
+            self._refuse(envelope, error)
+            return None
+        return self._live.get(address) or self._activate(address)
+
+    def _activate(self, address: Address, *, due: int | None = None, known: tuple[str, int] | None = None) -> Activation:
+        actor = self._kinds[address.kind](address)
+        activation = Activation(self._running, address, actor, due=due, known=known)
+        self._live[address] = activation
+        self.stats.live += 1
+        self._due.awake(address)
+        self._tasks.start(f"load {address}", activation.load())
+        if len(self._live) > self._evict_above:
+            self._evict()
+        return activation
+
+    def _activate_due(self, address: Address, due: int) -> None:
+        if address in self._live or address.kind not in self._kinds:
+            return
+        if self._supervisor.blocked(address) is None:
+            self._activate(address, due=due)
+
+    def _watch_idle(self, activation: Activation) -> None:
+        self._deadlines.at(max(activation.now, self._clock.now() - self._idle_ms + 1) + self._idle_ms, self._check_idle, activation)
+
+    def _check_idle(self, activation: Activation) -> None:
+        """Passivate after a whole idle time without a turn; a followed or soon due actor stays."""
+        if activation.state is State.ENDED:
+            return
+        now = self._clock.now()
+        due = activation.next_due
+        rested = now - activation.now >= self._idle_ms and (due is None or due - now > self._idle_ms)
+        if rested and activation.quiet and not self._subscribers.count(activation.address):
+            activation.passivate()
+        else:
+            self._watch_idle(activation)
+
+    def _evict(self) -> None:
+        """Over the cap: passivate the least recently used, followed ones last."""
+        quiet = [activation for activation in self._live.values() if activation.quiet]
+        excess = len(self._live) - self._settings.max_activations + self._settings.max_activations // EVICT_SHARE
+        oldest = nsmallest(excess, quiet, key=lambda one: (self._subscribers.count(one.address) > 0, one.now))
+        for activation in oldest:
+            activation.passivate()
+        self._evict_above = max(self._settings.max_activations, len(self._live) + len(self._live) // EVICT_SHARE)
+
+    def _refuse(self, envelope: Envelope, error: CommonroomError) -> None:
+        """Signals are not refused: the next activation has every subscriber announced anew."""
+        if envelope.origin is None or type(envelope.command) in SIGNALS:
+            return
+        self.stats.refused += 1
+        envelope.origin.refused(getattr(envelope.command, "ref", 0), error)
+
+    def _crashed(self, name: str, error: BaseException) -> None:
+        log.error("task_crashed", task=name, exc_info=error)
