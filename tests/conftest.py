@@ -1,8 +1,17 @@
-"""What every test may use: the run's seed."""
+"""What every test may use: the run's seed, a migrated database, the journal on it."""
 
+import asyncio
 import secrets
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+
+from commonroom.storage.journal.journal import PostgresJournal
+from commonroom.storage.pool import Database
+from tests.support.postgres import PostgresProcess, create_database
+
+SERVER = pytest.StashKey[PostgresProcess]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,8 +27,55 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.getoption('--seed')} (repeat with --seed)"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist's controller: all workers share one server."""
+    node.workerinput["seed"] = node.config.getoption("--seed")
+    node.workerinput["postgres"] = _server(node.config).url
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (server := config.stash.get(SERVER, None)) is not None:
+        server.stop()
+
+
+def _server(config: pytest.Config) -> PostgresProcess:
+    if SERVER not in config.stash:
+        config.stash[SERVER] = PostgresProcess()
+    return config.stash[SERVER]
+
+
+def _given(config: pytest.Config) -> dict[str, Any]:
+    given: dict[str, Any] = getattr(config, "workerinput", {})
+    return given
+
+
 @pytest.fixture(scope="session")
-def seed(request: pytest.FixtureRequest) -> int:
-    """The run's seed."""
-    number: int = request.config.getoption("--seed")
+def seed(pytestconfig: pytest.Config) -> int:
+    """The run's seed, the same in every worker."""
+    number: int = _given(pytestconfig).get("seed", pytestconfig.getoption("--seed"))
     return number
+
+
+@pytest.fixture(scope="session")
+def dsn(pytestconfig: pytest.Config) -> str:
+    """This worker's own migrated database."""
+    given = _given(pytestconfig)
+    url = given.get("postgres") or _server(pytestconfig).url
+    return asyncio.run(create_database(url, f"test_{given.get('workerid', 'main')}"))
+
+
+@pytest.fixture
+async def database(dsn: str) -> AsyncIterator[Database]:
+    database = await Database.open(dsn)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def journal(dsn: str, database: Database) -> AsyncIterator[PostgresJournal]:
+    """A journal that owns every slot."""
+    journal = PostgresJournal(dsn, database)
+    await journal.open()
+    yield journal
+    await journal.close()
