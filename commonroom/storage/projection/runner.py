@@ -78,10 +78,10 @@ class ProjectionRunner:
         """
         for row in await self._database.fetch(CHECKPOINTS):
             self._positions[row["projection"], row["slot"]] = row["slot_pos"]
-        self._journal.watch(self._committed, self.position)
+        self._journal.watch(self.wake, self.position)
         for slot in self._journal.slots:
             if self.position(slot) < self._journal.position(slot):
-                self._committed(slot)
+                self.wake(slot)
         self._tasks.start("projections", self._run())
 
     async def close(self) -> None:
@@ -102,7 +102,8 @@ class ProjectionRunner:
         """Slots with events to apply."""
         return len(self._queued)
 
-    def _committed(self, slot: int) -> None:
+    def wake(self, slot: int) -> None:
+        """Look at the slot again: events of it may be new."""
         self._queued[slot] = None
         self._idle.clear()
         self._wakened.set()
@@ -121,7 +122,7 @@ class ProjectionRunner:
                 pause_s = FIRST_PAUSE_S
             except CommonroomError as error:
                 self._on_trouble(f"projections of slot {slot} wait {pause_s:.2f} s: {error.message}")
-                self._committed(slot)
+                self.wake(slot)
                 await pause(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
