@@ -111,6 +111,7 @@ class RigRouter:
         self.subscribers: Subscribers
         self.journal_down = False
         self.reads: defaultdict[str, int] = defaultdict(int)
+        self.reading = self.most_reading = 0
 
     def room(self, name: str = "quiet") -> RigRoom:
         return self.rooms.setdefault(name, RigRoom(name))
@@ -150,6 +151,10 @@ class RigRouter:
 
     async def read_events(self, address: Address, after: int, limit: int) -> Sequence[JournalEvent]:
         self.reads[address.key] += 1
+        self.reading += 1
+        self.most_reading = max(self.most_reading, self.reading)
+        await asyncio.sleep(0)
+        self.reading -= 1
         if self.journal_down:
             raise Unavailable("the journal is down")
         events = self.rooms[address.key].events[after : after + limit]

@@ -4,6 +4,8 @@ import asyncio
 import socket as sockets
 import struct
 
+import pytest
+
 from commonroom.codes import CloseCode
 from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.sockets import Sockets
@@ -90,13 +92,22 @@ async def test_a_million_empty_fragments_are_cut_at_the_cap(rig: Rig) -> None:
     assert rig.gateway.stats.closes == {1009: 1}
 
 
-async def test_a_large_read_is_parsed_in_slices_so_that_others_get_their_turn(rig: Rig) -> None:
+async def test_a_large_read_is_parsed_in_slices_so_that_others_get_their_turn(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    take = Connection._take
+
+    def measured(connection: Connection, data: bytes) -> None:
+        sizes.append(len(data))
+        take(connection, data)
+
+    monkeypatch.setattr(Connection, "_take", measured)
     witness, flooder = await rig.joined("witness"), await rig.echo()
     flooder.send(frame(PING) * 20_000)
     witness.command(TypingStart(0, "quiet"))
     assert isinstance(await witness.message(), Typing)
     for _ in range(20_000):
         await flooder.receive()
+    assert max(sizes) == 16 * KB
 
 
 async def test_a_slow_reader_is_closed_and_a_witness_misses_nothing(make_rig: MakeRig) -> None:
@@ -126,6 +137,7 @@ async def test_a_stalled_reader_is_closed_after_the_stall_timeout_and_a_slow_one
     while connection.outbox.owed_bytes < 400 * KB:
         rig.router.say(room, "x" * 4000)
         await asyncio.sleep(0)
+    assert not connection._transport.is_reading(), "reading goes on while the write buffer is high"
     for _ in range(3):
         rig.advance(14)
         before = connection.outbox.owed_bytes

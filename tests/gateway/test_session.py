@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ async def joined(socket: RawSocket) -> Joined:
 
 async def offsets(socket: RawSocket, count: int) -> list[int]:
     """The offsets of the next durable pushes."""
-    found = []
+    found: list[int] = []
     while len(found) < count:
         got = await socket.message()
         assert isinstance(got, MessageCreate), got
@@ -341,6 +342,7 @@ class TestResume:
             if isinstance(message, MessageCreate):
                 seen[message.room].append(message.offset)
         assert seen == {name: list(range(1, 61)) for name in rooms}
+        assert rig.router.most_reading == 1
         assert rig.gateway.stats.closes == {}
 
 
@@ -470,7 +472,7 @@ def sample(kind: type[Command]) -> Command:
     }
     if kind in known:
         return known[kind]
-    values: dict[str, object] = {"room": "quiet", "nonce": "nonce-01", "message": 1, "text": "hello", "ref": 1}
+    values: dict[str, Any] = {"room": "quiet", "nonce": "nonce-01", "message": 1, "text": "hello", "ref": 1}
     return kind(**{name: values[name] for name in kind.__struct_fields__ if name in values})
 
 

@@ -104,7 +104,6 @@ class RoomFanout:
 
     def wait(self, subscription: Subscription) -> None:
         """Keep batches for a subscription that is not live (any more)."""
-        self.flush()
         self.remove(subscription)
         self._waiting.add(subscription)
 

@@ -207,8 +207,7 @@ class Subscription:
             self.position = start - 1
         elif replay:
             self.position = replay[0].offset - 1
-        kept = [one for one in self._backlog or () if not 0 < one.offset <= admission.offset]
-        self._backlog = deque((*replay, *kept))
+        self._backlog = deque((*replay, *(self._backlog or ())))
         return gap
 
     def _answer(self, admission: Admission, gap: Gap | None) -> None:
@@ -278,17 +277,18 @@ class Subscription:
     # What only the journal has.
 
     def _read(self, upto: int) -> None:
-        if self.reader.may_read(self):
-            self._around.tasks.start(f"replay {self.fanout.address}", self._read_on(upto))
+        if self._backlog is not None and self.reader.may_read(self):
+            body = self._read_on(self.position, upto, self._backlog)
+            self._around.tasks.start(f"replay {self.fanout.address}", body)
 
-    async def _read_on(self, upto: int) -> None:
+    async def _read_on(self, after: int, upto: int, backlog: deque[Publication]) -> None:
+        """Put events in front of a backlog, unless another join has begun one of its own."""
         try:
-            events = await self._around.reader.after(self.fanout.address, self.position, upto)
+            events = await self._around.reader.after(self.fanout.address, after, upto)
+            backlog.extendleft(reversed(events))
         except Unavailable as error:
-            self.void(error)
-        else:
-            if self._place is Place.CATCHING and self._backlog is not None:
-                self._backlog.extendleft(reversed(events))
+            if self._backlog is backlog:
+                self.void(error)
         finally:
             self.reader.read_done()
 
