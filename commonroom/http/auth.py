@@ -73,7 +73,9 @@ def _from_our_page(request: web.Request, services: Services) -> bool:
     if (site := request.headers.get("Sec-Fetch-Site")) is not None:
         return site == "same-origin"
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None:
+    if not origin:
         return False
-    ours = {f"http://{request.host}", f"https://{request.host}", services.settings.public_url.rstrip("/")}
-    return origin in ours or origin in services.settings.allowed_origins
+    ours = {f"http://{request.host}", f"https://{request.host}", *services.settings.allowed_origins}
+    if services.settings.public_url:
+        ours.add(services.settings.public_url.rstrip("/"))
+    return origin in ours

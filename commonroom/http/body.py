@@ -12,6 +12,9 @@ from commonroom.errors import BadFrame, Invalid
 __all__ = ["Body", "answer", "clean_name", "positive", "read"]
 
 MAX_NAME = 64
+INVISIBLE = frozenset({"Cf", "Mn", "Me", "Zs"})
+"""Categories that show nothing by themselves; joiners and accents are fine beside something visible."""
+
 T = TypeVar("T", bound=Struct)
 
 
@@ -28,7 +31,10 @@ async def read(request: web.Request, kind: type[T]) -> T:
     """
     if request.content_type != "application/json":
         raise BadFrame("the body must be application/json")
-    data = await request.read()
+    try:
+        data = await request.read()
+    except web.RequestPayloadError:
+        raise BadFrame("the body does not unpack") from None
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
@@ -47,10 +53,10 @@ def clean_name(name: str) -> str:
     """A person's name: trimmed, one line, 1 to 64 code points.
 
     Raises:
-        Invalid: it is empty, too long, or holds control characters.
+        Invalid: nothing of it is visible, it is too long, or holds control characters.
     """
     name = " ".join(name.split())
-    if not name or len(name) > MAX_NAME:
+    if len(name) > MAX_NAME or all(unicodedata.category(char) in INVISIBLE for char in name):
         raise Invalid(f"a name has 1 to {MAX_NAME} characters", field="$.name")
     if any(unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068" for char in name):
         raise Invalid("a name must not hold control characters", field="$.name")

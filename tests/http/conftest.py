@@ -1,0 +1,84 @@
+"""One node for the whole folder, in this process: its database takes longer to start than all requests together."""
+
+import asyncio
+import io
+import logging
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import structlog
+import uvloop
+
+from commonroom.app import Node
+from commonroom.config.settings import HttpSettings, Settings
+from commonroom.log import configure
+from tests.http.api import Account, Api
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The node runs on uvloop, so its tests do."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """Short (a Unix socket's path is limited) and open to the database's own user."""
+    path = Path(tempfile.mkdtemp(prefix="cr-http-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def node(folder: Path) -> AsyncIterator[Node]:
+    origins = ("https://friend.example",)
+    node = Node(Settings(data=folder / "data", http=HttpSettings(port=0, metrics_port=_free_port(), allowed_origins=origins)))
+    await node.open()
+    yield node
+    await node.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def api(node: Node) -> AsyncIterator[Api]:
+    session = aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, skip_auto_headers=("Accept-Encoding", "Content-Type")
+    )
+    async with session:
+        yield Api(node, session)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ada(api: Api) -> Account:
+    return await api.guest("Ada")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bob(api: Api) -> Account:
+    return await api.guest("Bob")
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Everything this process logs during the test; the former configuration comes back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    out = io.StringIO()
+    configure("debug", "json", out)
+    yield out
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _free_port() -> int:
+    """For the metrics, whose port nobody is told."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
