@@ -99,9 +99,13 @@ class Gateway:
         listener = Listener(self._sockets, self._http, http_protocol)
         self.port = await listener.start(self._http.host, self._http.port, reuse_port=reuse_port)
         self._listeners.append(listener)
-        self.wheel.start(asyncio.get_running_loop())
         if self.around.settings.echo_port:
-            await self.start_echo(self.around.settings.echo_port)
+            try:
+                await self.start_echo(self.around.settings.echo_port)
+            except OSError:
+                listener.stop()
+                raise
+        self.wheel.start(asyncio.get_running_loop())
 
     async def start_echo(self, port: int) -> None:
         """Listen with the echo handler on `port`, 0 for a free one, at loopback only.

@@ -1,0 +1,52 @@
+"""The gateway as a whole: starting, and what it tells about itself."""
+
+import asyncio
+
+import pytest
+
+from commonroom.config.settings import GatewaySettings, HttpSettings
+from commonroom.engine.gateway import Gateway
+from commonroom.protocol.typing import Typing, TypingStart
+from tests.gateway.rig import Rig, RigRouter, Ticking, until
+from tests.gateway.socket import frame
+
+
+def unstarted(settings: GatewaySettings, http: HttpSettings) -> Gateway:
+    ticking, router = Ticking(), RigRouter()
+    return Gateway(
+        settings, http, clock=ticking, router=router, authenticate=ticking.authenticate, read_events=router.read_events, history=1
+    )
+
+
+async def test_a_port_that_is_taken_raises_and_nothing_listens(rig: Rig) -> None:
+    gateway = unstarted(GatewaySettings(), HttpSettings(port=rig.gateway.port))
+    with pytest.raises(OSError, match="in use"):
+        await gateway.start(rig.make_http_protocol)
+    await gateway.close()
+
+
+async def test_an_echo_port_that_is_taken_gives_the_common_port_back(rig: Rig) -> None:
+    gateway = unstarted(GatewaySettings(echo_port=rig.gateway.port), HttpSettings(port=0))
+    with pytest.raises(OSError, match="in use"):
+        await gateway.start(rig.make_http_protocol)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", gateway.port)
+    await gateway.close()
+
+
+async def test_it_counts_what_it_does(rig: Rig) -> None:
+    ada, ben = await rig.joined("ada"), await rig.joined("ben")
+    ada.command(TypingStart(0, "quiet"))
+    assert isinstance(await ada.message(), Typing)
+    assert isinstance(await ben.message(), Typing)
+    stats = rig.gateway.stats
+    assert (stats.connections, stats.sessions, stats.subscriptions, stats.commands, stats.deliveries) == (2, 2, 2, 5, 2)
+    ada.send(frame(9, mask=None))
+    await until(lambda: stats.closes)
+    assert (stats.connections, stats.sessions, stats.subscriptions) == (1, 1, 1)
+    assert stats.closes == {1002: 1}
+
+
+async def test_closing_twice_is_the_same_as_once(rig: Rig) -> None:
+    await rig.gateway.close()
+    await rig.gateway.close()
