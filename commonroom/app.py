@@ -30,6 +30,7 @@ from commonroom.engine.host import ActorHost
 from commonroom.engine.local import LocalRouter
 from commonroom.errors import ConfigError, Unavailable
 from commonroom.http.application import build
+from commonroom.http.connection import connections
 from commonroom.http.metrics import Reading, build_metrics
 from commonroom.http.services import Services
 from commonroom.ids import new_secret, seeded
@@ -193,7 +194,7 @@ class Node:
         await self._listen_metrics()
         self._parts.push_async_callback(self._gateway.close)
         try:
-            await self._gateway.start(runner.server)
+            await self._gateway.start(connections(runner.server))
         except OSError as error:
             raise ConfigError(f"cannot listen on {http.host}:{http.port}: {_reason(error)}") from None
         shown = f"[{http.host}]" if ":" in http.host else http.host

@@ -37,6 +37,10 @@ def build_metrics(readings: Mapping[str, Reading]) -> web.Application:
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
+    async def unnamed(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = "Commonroom"  # aiohttp's own names versions
+
     app = web.Application()
+    app.on_response_prepare.append(unnamed)
     app.router.add_get("/metrics", metrics)
     return app

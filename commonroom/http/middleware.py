@@ -1,6 +1,7 @@
 """Around every request: an id, errors as problems, security headers, one log line."""
 
 import re
+from typing import TypeVar
 
 import structlog
 from aiohttp import web
@@ -13,7 +14,9 @@ from commonroom.http import problem
 from commonroom.http.services import REQUEST_ID
 from commonroom.ids import new_id
 
-__all__ = ["MIDDLEWARES"]
+__all__ = ["MIDDLEWARES", "armoured"]
+
+Response = TypeVar("Response", bound=web.StreamResponse)
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +48,7 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
             log.info(
                 "request", method=request.method, path=request.path, status=response.status, ms=round((monotonic_s() - began) * 1000, 1)
             )
-    response.headers["X-Request-Id"] = request_id
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["Server"] = "Commonroom"  # aiohttp's own names versions
-    return response
+    return armoured(response, request_id)
 
 
 @web.middleware
@@ -68,6 +66,16 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:  # the one place that supervises handlers
         log.exception("request_failed", method=request.method, path=request.path, error=type(error).__name__)
         return problem.from_error(InternalError("the request failed; it may be sent again"), request_id)
+
+
+def armoured(response: Response, request_id: str) -> Response:
+    """The response with the headers that every one has."""
+    response.headers["X-Request-Id"] = request_id
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Server"] = "Commonroom"  # aiohttp's own names versions
+    return response
 
 
 MIDDLEWARES = (identified, answered)

@@ -64,7 +64,7 @@ async def test_a_message_says_who_when_and_what(api: Api, ada: Account, bob: Acc
 async def test_pages_go_back_to_the_first_message(api: Api, ada: Account, talk: Talk) -> None:
     offsets = [await talk.say(f"text {number}") for number in range(7)]
     seen: list[int] = []
-    before = ""
+    before: str | None = ""
     for expected in ([4, 5, 6], [1, 2, 3], [0]):
         page = (await api.call("GET", f"/v1/rooms/{talk.room}/messages?limit=3&before={before}", headers=ada.bearer)).json
         assert [row["text"] for row in page["messages"]] == [f"text {number}" for number in expected]
@@ -102,7 +102,9 @@ async def test_a_new_room_has_no_messages(api: Api, ada: Account) -> None:
     assert page == {"messages": [], "hasMore": False, "nextCursor": None}
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=-5", "limit=1e308", "limit=x", "before=-1", "before=0", "before=1.5", "before=%00", "before=" + "9" * 17])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=-5", "limit=1e308", "limit=x", "before=-1", "before=0", "before=1.5", "before=%00", "before=" + "9" * 17]
+)
 async def test_a_page_that_is_none_is_refused(api: Api, ada: Account, talk: Talk, query: str) -> None:
     problem = (await api.call("GET", f"/v1/rooms/{talk.room}/messages?{query}", headers=ada.bearer)).problem(422, "INVALID")
     assert problem["field"] == query.partition("=")[0]

@@ -175,8 +175,9 @@ class RoomActor(Actor):
             raise Forbidden("a token bound to a room cannot found another")
         title = check_line(command.title, "title")
         topic = check_line(command.topic, "topic") if command.topic else ""
+        language = check_line(command.language, "language")  # its pattern's `$` lets a line break pass
         principal = ctx.authority.principal
-        info = RoomInfo(command.kind, title, topic, command.language, command.visibility, ctx.now, principal)
+        info = RoomInfo(command.kind, title, topic, language, command.visibility, ctx.now, principal)
         ctx.persist(RoomCreated(**stamp(ctx, self.room, command.nonce, principal), info=info, timer=command.timer))
 
     def _join(self, ctx: Context, command: RoomJoin) -> None:
