@@ -3,9 +3,11 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+import asyncpg
+
 from commonroom.config.settings import Settings
-from commonroom.errors import Unavailable
 from commonroom.storage.embedded.postgres import EmbeddedPostgres
+from commonroom.storage.fault import translated
 
 __all__ = ["with_database"]
 
@@ -17,13 +19,13 @@ async def with_database(settings: Settings, call: Callable[[str], Coroutine[Any,
 
     Raises:
         ConfigError: the embedded database is in use by a server, or cannot start.
-        Unavailable: the external database does not answer.
+        Unavailable: the external database does not answer, or refuses the role.
     """
     if settings.postgres.url:
         try:
             return await call(settings.postgres.url)
-        except OSError as error:
-            raise Unavailable(f"PostgreSQL does not answer: {error.strerror or error}") from None
+        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            raise translated(error) from None
     postgres = EmbeddedPostgres()
     await postgres.start(settings.data)
     try:

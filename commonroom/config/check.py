@@ -1,6 +1,7 @@
 """What one field's type cannot say: forms of URLs, and what follows from several fields."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,6 +12,8 @@ __all__ = ["canonical_origin", "check", "is_loopback", "is_production"]
 
 MAX_WS_TOKEN_TTL_S = 300
 """A ws token cannot be revoked one by one, so it lives five minutes at most."""
+
+DATABASE_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -32,7 +35,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
         raise _error("http.public_url", http.public_url, origins, "expected a URL without a path, as in https://rooms.example")
     if not 1 <= http.ws_token_ttl_s <= MAX_WS_TOKEN_TTL_S:
         raise _error("http.ws_token_ttl_s", str(http.ws_token_ttl_s), origins, f"expected 1 to {MAX_WS_TOKEN_TTL_S} seconds")
-    if settings.postgres.url and not settings.postgres.url.startswith(("postgres://", "postgresql://")):
+    if settings.postgres.url and not _is_database_url(settings.postgres.url):
         raise _error("postgres.url", "(secret)", origins, "expected postgresql://user@host/database")
 
 
@@ -56,6 +59,14 @@ def _is_bare(parts: SplitResult) -> bool:
     """Scheme, host and port alone."""
     beside = parts.path or parts.query or parts.fragment or "@" in parts.netloc
     return parts.scheme in DEFAULT_PORTS and bool(parts.hostname) and not beside and parts.netloc.isprintable() and " " not in parts.netloc
+
+
+def _is_database_url(text: str) -> bool:
+    """Whether a driver will take it for one. An unescaped `/` in the password would be told in its complaint about the port."""
+    if not text.startswith(("postgres://", "postgresql://")):
+        return False
+    hosts = text.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
+    return all(DATABASE_HOST.fullmatch(host) for host in hosts.split(","))
 
 
 def is_loopback(host: str) -> bool:
