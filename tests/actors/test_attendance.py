@@ -77,7 +77,7 @@ def test_what_was_attended_before_a_pause_outlives_the_process(stage: Stage, ali
     for _ in range(2):  # once from the event, once from a snapshot
         stage.restart()
         alice.join(room)
-        alice.remove(room, alice.send(room, "this makes a snapshot"))
+        alice.remove(room, alice.say(room, "this makes a snapshot"))
     alice.timer(room, TimerResume)
     stage.advance(501)
     (facts,) = ended(stage, room)

@@ -37,36 +37,36 @@ def messages(stage: Stage, room: str) -> list[Message]:
 def test_a_message_reaches_everybody_with_its_author_and_nonce_and_the_reply_names_it(
     stage: Stage, alice: Device, bob: Device, in_room: str
 ) -> None:
-    offset = alice.send(in_room, "hello \U0001f44b")
+    offset = alice.say(in_room, "hello \U0001f44b")
     for device in (alice, bob):
         (push,) = device.took(MessageCreate)
         assert (push.offset, push.author, push.text, push.deleted) == (offset, alice.principal, "hello \U0001f44b", False)
-        assert push.nonce == f"{alice.session}-{alice.nonces:06d}"
+        assert push.nonce == alice.last_nonce
 
 
 @pytest.mark.parametrize("text", BAD_TEXTS, ids=ascii)
 def test_text_that_cannot_be_seen_or_stored_is_refused_when_sent_and_when_edited(
     stage: Stage, alice: Device, in_room: str, text: str
 ) -> None:
-    offset = alice.send(in_room, "fine")
-    tries: list[Callable[[], object]] = [lambda: alice.send(in_room, text), lambda: alice.edit(in_room, offset, text)]
+    offset = alice.say(in_room, "fine")
+    tries: list[Callable[[], object]] = [lambda: alice.say(in_room, text), lambda: alice.edit(in_room, offset, text)]
     for attempt in tries:
         with pytest.raises(Invalid) as refused:
             attempt()
         assert refused.value.field == "$.text"
-    assert alice.send(in_room, "the room lives on") == offset + 1
+    assert alice.say(in_room, "the room lives on") == offset + 1
 
 
 @pytest.mark.parametrize(
     "text", ["x", " padded ", "a\nb", "\u200dx", "\U0001f469\u200d\U0001f4bb", "\u0645\u0631\u062d\u0628\u0627"], ids=ascii
 )
 def test_any_visible_text_is_kept_as_it_was_written(stage: Stage, alice: Device, in_room: str, text: str) -> None:
-    alice.send(in_room, text)
+    alice.say(in_room, text)
     assert messages(stage, in_room)[-1].text == text
 
 
 def test_an_edit_shows_the_new_text_and_when(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
-    offset = alice.send(in_room, "teh")
+    offset = alice.say(in_room, "teh")
     stage.advance(5)
     at = stage.now()
     alice.edit(in_room, offset, "the")
@@ -77,7 +77,7 @@ def test_an_edit_shows_the_new_text_and_when(stage: Stage, alice: Device, bob: D
 
 
 def test_an_edit_that_changes_nothing_is_no_event_and_no_edited_mark(stage: Stage, alice: Device, in_room: str) -> None:
-    offset = alice.send(in_room, "same")
+    offset = alice.say(in_room, "same")
     assert alice.edit(in_room, offset, "same") == 0
     assert messages(stage, in_room)[0].edited_at is None
     assert len(stage.events(in_room)) == 2
@@ -85,7 +85,7 @@ def test_an_edit_that_changes_nothing_is_no_event_and_no_edited_mark(stage: Stag
 
 @pytest.mark.parametrize("change", ["edit", "remove"])
 def test_only_the_author_changes_a_message(stage: Stage, alice: Device, bob: Device, in_room: str, change: str) -> None:
-    offset = alice.send(in_room, "mine")
+    offset = alice.say(in_room, "mine")
     with pytest.raises(Forbidden):
         bob.edit(in_room, offset, "yours") if change == "edit" else bob.remove(in_room, offset)
     assert [message.text for message in messages(stage, in_room)] == ["mine"]
@@ -93,7 +93,7 @@ def test_only_the_author_changes_a_message(stage: Stage, alice: Device, bob: Dev
 
 @pytest.mark.parametrize("offset", [0, 1, 3, 4, 2**53 - 1], ids=["zero", "room.created", "timer", "next", "beyond"])
 def test_what_is_no_message_cannot_be_changed(stage: Stage, alice: Device, in_room: str, offset: int) -> None:
-    alice.send(in_room, "the only one")
+    alice.say(in_room, "the only one")
     alice.timer(in_room, TimerStart)
     for attempt in (partial(alice.edit, in_room, offset, "x"), partial(alice.remove, in_room, offset)):
         with pytest.raises(NotFound):
@@ -102,7 +102,7 @@ def test_what_is_no_message_cannot_be_changed(stage: Stage, alice: Device, in_ro
 
 def test_a_deleted_message_is_gone_from_journal_snapshot_and_room(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     secrets = ["swordfish-1", "swordfish-2", "swordfish-3"]
-    offset = alice.send(in_room, secrets[0])
+    offset = alice.say(in_room, secrets[0])
     for text in secrets[1:]:
         alice.edit(in_room, offset, text)
     deletion = alice.remove(in_room, offset)
@@ -120,7 +120,7 @@ def test_a_deleted_message_is_gone_from_journal_snapshot_and_room(stage: Stage, 
 
 
 def test_the_contentless_forms_keep_all_but_the_text(stage: Stage, alice: Device, in_room: str) -> None:
-    offset = alice.send(in_room, "one")
+    offset = alice.say(in_room, "one")
     alice.edit(in_room, offset, "two")
     before = stage.events(in_room)
     alice.remove(in_room, offset)
@@ -133,11 +133,11 @@ def test_the_contentless_forms_keep_all_but_the_text(stage: Stage, alice: Device
 
 def old_message(stage: Stage, author: Device, room: str) -> int:
     """A twice edited message that so many others have followed that the room holds it no more."""
-    offset = author.send(room, "ancient-0")
+    offset = author.say(room, "ancient-0")
     author.edit(room, offset, "ancient-1")
     author.edit(room, offset, "ancient-2")
     for nth in range(HELD):
-        author.send(room, f"newer {nth}")
+        author.say(room, f"newer {nth}")
     return offset
 
 
@@ -163,18 +163,18 @@ def test_an_edit_and_a_deletion_that_race_for_an_old_message_leave_no_text_whoev
         room = stage.room(alice)
         offset = old_message(stage, alice, room)
         other = stage.device(msgspec.structs.replace(alice.authority, sid="another-login"))
-        stage.deliver(alice, MessageRemove(901, room, offset, "first-nonce"), room)
-        stage.deliver(other, MessageEdit(902, room, offset, "ancient-3", "second-nonce"), room)
-        stage.advance(1)
-        assert isinstance(alice.answers[901], Reply)
-        won.add(type(other.answers[902]))
+        removal = alice.send(MessageRemove, room, message=offset, nonce="first-nonce")
+        edit = other.send(MessageEdit, room, message=offset, text="ancient-3", nonce="second-nonce")
+        alice.assert_reply(removal, Reply)
+        stage.settle()
+        won.add(type(other.answers[edit]))
         assert not [event for event in stage.journal.streams[f"room/{room}"].events if b"ancient" in event.payload]
         stage.close()
     assert won == {Reply, NotFound}  # both orders happened
 
 
 def test_edits_of_one_message_are_counted(stage: Stage, alice: Device, in_room: str) -> None:
-    offset = alice.send(in_room, "0")
+    offset = alice.say(in_room, "0")
     for nth in range(1, MAX_EDITS + 1):
         alice.edit(in_room, offset, str(nth))
     with pytest.raises(LimitExceeded):
@@ -227,7 +227,7 @@ def play(stage: Stage, room: str, people: list[Device], actions: list[tuple[str,
         device = people[who]
         if verb == "send":
             text = model.fresh()
-            model.texts[device.send(room, text)] = (who, text)
+            model.texts[device.say(room, text)] = (who, text)
             continue
         target = model.pick(number)
         author, held = model.texts.get(target, (-1, None))

@@ -168,7 +168,7 @@ def test_a_new_activation_tells_those_who_stayed_with_one_reset(stage: Stage, al
         device.pushes.clear()
     stage.fail(room)
     try:
-        alice.send(room, "into the void")
+        alice.say(room, "into the void")
     except CommonroomError as error:
         assert type(error).__name__ == "Unavailable"
     stage.mend(room)

@@ -63,7 +63,7 @@ def test_before_it_is_founded_every_command_is_answered_not_found(
 def test_a_join_shows_the_room_as_it_is(stage: Stage, alice: Device, bob: Device) -> None:
     room = stage.room(alice, title="Maths")
     alice.join(room)
-    first = alice.send(room, "hello")
+    first = alice.say(room, "hello")
     alice.timer(room, TimerStart)
     alice.typing(room)
     stage.advance(1)
@@ -91,7 +91,7 @@ def test_permission_is_asked_with_every_command_and_not_only_at_the_join(stage: 
     carol = stage.person("Carol", grants=[RoomGrant(room, "p1", "participant")])
     carol.join(room)
     carol.authority = msgspec.structs.replace(carol.authority, grants=())
-    for refused in (lambda: carol.send(room, "still here?"), lambda: carol.timer(room, TimerStart), lambda: carol.typing(room)):
+    for refused in (lambda: carol.say(room, "still here?"), lambda: carol.timer(room, TimerStart), lambda: carol.typing(room)):
         with pytest.raises(NotFound):
             refused()
     assert len(stage.events(room)) == 1
@@ -160,7 +160,7 @@ def test_4000_characters_pass_the_wire_and_the_room(stage: Stage, alice: Device,
     command = MSGPACK.decode(MSGPACK.encode(MessageSend(1, room, text, NONCE)))
     assert isinstance(command, MessageSend)
     alice.join(room)
-    assert alice.send(room, command.text) == 2
+    assert alice.say(room, command.text) == 2
 
 
 def test_a_leave_by_command_or_signal_is_told_once_and_leaving_twice_is_no_error(
@@ -180,7 +180,7 @@ def test_a_join_over_http_has_nothing_to_subscribe(stage: Stage, alice: Device, 
 
 
 def test_http_may_speak_without_being_in_the_room(stage: Stage, alice: Device, room: str) -> None:
-    assert stage.http(alice).send(room, "from a script") == 2
+    assert stage.http(alice).say(room, "from a script") == 2
 
 
 def test_http_sees_a_public_room_and_no_private_one(stage: Stage, alice: Device, bob: Device) -> None:
@@ -199,9 +199,9 @@ def test_http_sees_a_public_room_and_no_private_one(stage: Stage, alice: Device,
 def test_everything_durable_survives_a_kill(stage: Stage, alice: Device, bob: Device) -> None:
     room = stage.room(alice, title="Night shift", timer=TimerSettings(focus_ms=3_600_000))
     alice.join(room)
-    first = alice.send(room, "first")
+    first = alice.say(room, "first")
     alice.edit(room, first, "first, better")
-    alice.remove(room, alice.send(room, "oops"))
+    alice.remove(room, alice.say(room, "oops"))
     alice.timer(room, TimerStart)
     before = bob.join(room)
     stage.restart(down_s=600)
@@ -214,7 +214,7 @@ def test_an_idle_room_is_passivated_and_comes_back_the_same(sleepy: Stage) -> No
     stage, alice = sleepy, sleepy.person("Alice")
     room = stage.room(alice)
     alice.join(room)
-    alice.send(room, "see you")
+    alice.say(room, "see you")
     alice.leave(room)
     stage.advance(400)
     assert stage.activation(room) is None

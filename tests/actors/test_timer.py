@@ -154,7 +154,7 @@ def test_a_room_that_everybody_left_stops_at_the_phases_end(stage: Stage, alice:
     script = stage.http(alice)
     for _ in range(26):
         stage.advance(60)
-        script.send(room, "still awake")
+        script.say(room, "still awake")
     assert (timer(stage, room).status, len(updates(stage, room))) == ("idle", 2)
 
 
@@ -216,7 +216,7 @@ def test_a_phase_that_ends_within_the_grace_of_a_restart_goes_on_and_later_ones_
         alice.timer(room, TimerStart)
         stage.advance(1000 - seconds - 0.1)
         stage.restart()
-        stage.http(alice).send(room, "this activates the room")
+        stage.http(alice).say(room, "this activates the room")
         stage.advance(seconds + 1)
         assert updates(stage, room)[-1].timer.status == status
 
@@ -391,7 +391,7 @@ class Play:
         self.catch_up()
         self.stage.restart(down_s)
         self.present, self.model.excused_here = False, 0
-        self.script.send(self.room, "is anybody here?")  # activates
+        self.script.say(self.room, "is anybody here?")  # activates
 
     def check(self) -> None:
         told = updates(self.stage, self.room)

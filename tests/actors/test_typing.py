@@ -43,7 +43,7 @@ def test_a_stop_is_told_once(alice: Device, bob: Device, in_room: str) -> None:
 
 def test_sending_the_message_stops_it_and_reading_on_does_not_bring_it_back(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     alice.typing(in_room)
-    alice.send(in_room, "there")
+    alice.say(in_room, "there")
     assert told(bob) == [True, False]
     stage.advance(10)
     assert told(bob) == []
@@ -53,7 +53,7 @@ def test_sending_the_message_stops_it_and_reading_on_does_not_bring_it_back(stag
 def test_a_refused_message_does_not_stop_it(alice: Device, bob: Device, in_room: str) -> None:
     alice.typing(in_room)
     with pytest.raises(Exception, match="empty"):
-        alice.send(in_room, "   ")
+        alice.say(in_room, "   ")
     assert told(bob) == [True]
 
 
@@ -61,10 +61,11 @@ def test_leaving_with_the_last_session_stops_it(stage: Stage, alice: Device, bob
     phone = stage.device(alice.authority)
     phone.join(in_room)
     alice.typing(in_room)
+    bob.assert_push(Typing, person=alice.principal, active=True)
     alice.leave(in_room)
-    assert told(bob) == [True]
+    bob.refute_push(Typing)
     phone.leave(in_room)
-    assert told(bob) == [False]
+    bob.assert_push(Typing, person=alice.principal, active=False)
 
 
 def test_each_expires_at_their_own_time(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
