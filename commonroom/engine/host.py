@@ -228,7 +228,9 @@ class ActorHost:
             self._activate(address, due=due)
 
     def _watch_idle(self, activation: Activation) -> None:
-        self._deadlines.at(max(activation.now, self._clock.now() - self._idle_ms + 1) + self._idle_ms, self._check_idle, activation)
+        """Look again an idle time after the last turn; where that has passed (it is followed), an idle time from now."""
+        now, rests_at = self._clock.now(), activation.now + self._idle_ms
+        self._deadlines.at(rests_at if rests_at > now else now + self._idle_ms, self._check_idle, activation)
 
     def _check_idle(self, activation: Activation) -> None:
         """Passivate after a whole idle time without a turn; a followed or soon due actor stays."""

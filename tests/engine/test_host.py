@@ -155,6 +155,23 @@ def test_a_followed_actor_is_not_passivated(seed: int) -> None:
         assert world.host.stats.live == 0
 
 
+class CountingWorld(World):
+    """Counts how often the host asks who follows: once a look at an idle actor."""
+
+    asked = 0
+
+    def count(self, address: Address) -> int:
+        self.asked += 1
+        return super().count(address)
+
+
+def test_a_followed_idle_actor_is_looked_at_once_an_idle_time(seed: int) -> None:
+    with CountingWorld({"room": Diary}, seed, settings=EngineSettings(idle_s=10)) as world:
+        world.client("alice").join(ROOM)
+        world.advance(600)
+        assert world.asked <= 60
+
+
 def test_a_full_mailbox_answers_retry_and_loses_nothing_in_silence(seed: int) -> None:
     with World({"room": Diary}, seed, settings=EngineSettings(mailbox_size=16)) as world:
         alice = world.client("alice")

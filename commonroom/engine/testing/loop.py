@@ -53,9 +53,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """
         if done():
             return True
-        end = self.time() + limit_s
-        timer = self.call_at(end, lambda: None)
-        self._until = lambda: done() or self.time() >= end
+        ended: list[bool] = []  # a flag: asyncio fires timers up to its resolution before their time
+        timer = self.call_at(self.time() + limit_s, ended.append, True)
+        self._until = lambda: done() or bool(ended)
         try:
             self.run_forever()
         finally:
