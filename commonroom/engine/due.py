@@ -39,7 +39,7 @@ class DueLoader:
     """Activates actors whose time has come.
 
     Args:
-        activate: makes the actor live, or says it is already; given the due time.
+        activate: makes the actor live, given the due time; False while it is left alone after failures.
         known: how many actors of this host the query may find besides new ones.
     """
 
@@ -50,7 +50,7 @@ class DueLoader:
         *,
         deadlines: Deadlines,
         tasks: TaskGroup,
-        activate: Callable[[Address, int], None],
+        activate: Callable[[Address, int], bool],
         known: Callable[[], int],
     ) -> None:
         self._clock = clock
@@ -60,11 +60,13 @@ class DueLoader:
         self._activate = activate
         self._known = known
         self._horizon = 0
-        self._asleep: dict[Address, Entry] = {}
+        self._asleep: dict[Address, tuple[int, Entry]] = {}
         self._ready: deque[tuple[Address, int]] = deque()
         self._tokens = float(BURST)
         self._filled_at = 0
         self._pumping: Entry | None = None
+        self._next_scan: tuple[int, Entry] | None = None
+        self._scanning = False
 
     def start(self) -> None:
         """Ask the journal for the first horizon, in the background."""
@@ -73,13 +75,23 @@ class DueLoader:
 
     def sleep(self, address: Address, due: int) -> None:
         """The actor is not live: wake it at `due`, or leave it to a later query."""
-        if due <= self._horizon and address not in self._asleep:
-            self._asleep[address] = self._deadlines.at(due, self._ripe, (address, due))
+        if due > self._horizon or ((kept := self._asleep.get(address)) is not None and kept[0] <= due):
+            return
+        self.awake(address)
+        self._asleep[address] = due, self._deadlines.at(due, self._ripe, (address, due))
 
     def awake(self, address: Address) -> None:
         """The actor is live and minds its deadlines itself."""
-        if self._asleep and (entry := self._asleep.pop(address, None)) is not None:
-            self._deadlines.cancel(entry)
+        if self._asleep and (kept := self._asleep.pop(address, None)) is not None:
+            self._deadlines.cancel(kept[1])
+
+    def scan_at(self, at: int) -> None:
+        """Ask the journal again at `at` or before: an actor failed, and only the journal knows whether it is due."""
+        if self._next_scan is not None:
+            if self._next_scan[0] <= at:
+                return
+            self._deadlines.cancel(self._next_scan[1])
+        self._next_scan = at, self._deadlines.at(at, self._scan)
 
     def _ripe(self, due: tuple[Address, int]) -> None:
         self._asleep.pop(due[0], None)
@@ -94,13 +106,16 @@ class DueLoader:
         self._filled_at = now
         while self._ready and self._tokens >= 1:
             self._tokens -= 1
-            self._activate(*self._ready.popleft())
+            if not self._activate(*self._ready.popleft()):
+                self.scan_at(now + RETRY_MS)
         self._pumping = self._deadlines.at(now + 1000 * BURST // PER_S, self._pump) if self._ready else None
 
     def _scan(self, _: object = None) -> None:
-        if len(self._ready) >= BATCH:
-            self._deadlines.at(self._clock.now() + RETRY_MS, self._scan)
+        self._next_scan = None
+        if self._scanning or len(self._ready) >= BATCH:
+            self.scan_at(self._clock.now() + RETRY_MS)
         else:
+            self._scanning = True
             self._tasks.start("due actors", self._query())
 
     async def _query(self) -> None:
@@ -111,10 +126,12 @@ class DueLoader:
             found = await self._journal.due(self._horizon, limit)
         except CommonroomError as error:
             log.warning("due_query_failed", reason=error.message)
-            self._deadlines.at(self._clock.now() + RETRY_MS, self._scan)
+            self.scan_at(self._clock.now() + RETRY_MS)
             return
+        finally:
+            self._scanning = False
         if len(found) == limit:
             self._horizon = found[-1][1]
         for stream, due in found:
             self.sleep(Address.parse(stream), due)
-        self._deadlines.at(max(self._clock.now() + RETRY_MS, self._horizon - LEAD_MS), self._scan)
+        self.scan_at(max(self._clock.now() + RETRY_MS, self._horizon - LEAD_MS))

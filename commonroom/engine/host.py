@@ -173,15 +173,16 @@ class ActorHost:
         until = self._supervisor.failed(address)
         for envelope in left:
             self._refuse(envelope, unavailable(address, until - self._clock.now()))
-        due = activation.next_due
-        if due is not None or self._subscribers.count(address):
-            self._deadlines.at(max(until, self._clock.now() + 1), self._revive, (address, due))
+        at = max(until, self._clock.now() + 1)
+        if self._subscribers.count(address):
+            self._deadlines.at(at, self._revive, address)
+        else:  # what it held in memory may be ahead of the journal, or it never loaded
+            self._due.scan_at(at)
 
-    def _revive(self, failed: tuple[Address, int | None]) -> None:
-        """Bring back an actor that somebody follows or that has a deadline."""
-        address, due = failed
+    def _revive(self, address: Address) -> None:
+        """Bring back an actor that somebody follows."""
         if address not in self._live and not self._closing:
-            self._activate(address, due=due)
+            self._activate(address)
 
     # -- making and ending -----------------------------------------------------
 
@@ -221,11 +222,14 @@ class ActorHost:
             self._evict()
         return activation
 
-    def _activate_due(self, address: Address, due: int) -> None:
+    def _activate_due(self, address: Address, due: int) -> bool:
+        """Make it live; False while it is left alone after failures."""
         if address in self._live or address.kind not in self._kinds:
-            return
-        if self._supervisor.blocked(address) is None:
-            self._activate(address, due=due)
+            return True
+        if self._supervisor.blocked(address) is not None:
+            return False
+        self._activate(address, due=due)
+        return True
 
     def _watch_idle(self, activation: Activation) -> None:
         """Look again an idle time after the last turn; where that has passed (it is followed), an idle time from now."""

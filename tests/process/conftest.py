@@ -15,6 +15,7 @@ from tests.support.server import ServerProcess, postgres_pids
 def data() -> Iterator[Path]:
     """A data directory with a short path (a Unix socket's is limited to 107 bytes)."""
     folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    folder.chmod(0o755)  # PostgreSQL must reach its data where it runs under a user of its own
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)
 
