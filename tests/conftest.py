@@ -79,3 +79,7 @@ async def journal(dsn: str, database: Database) -> AsyncIterator[PostgresJournal
     await journal.open()
     yield journal
     await journal.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"seed: {config.getoption('--seed')} (repeat with --seed)")

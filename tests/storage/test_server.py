@@ -1,0 +1,158 @@
+"""Which database is refused, who may use it, and how its schema moves."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+from asyncpg.types import ServerVersion
+
+from commonroom.clock import ClusterClock
+from commonroom.errors import ConfigError, Invalid, Unavailable
+from commonroom.ids import new_id
+from commonroom.storage.database_clock import compare
+from commonroom.storage.migration import Migration, load_migrations, migrate, status
+from commonroom.storage.node_lock import NodeLock
+from commonroom.storage.pool import Connection, Database, check_server, connect
+from tests.support.postgres import create_database
+
+
+class OldServer:
+    """What asyncpg says of a server of PostgreSQL 14, which no wheel carries any more."""
+
+    def get_server_version(self) -> ServerVersion:
+        return ServerVersion(14, 9, 0, "final", 0)
+
+
+async def test_a_server_that_is_too_old_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="PostgreSQL 14 is too old: 15 or newer is needed"):
+        await check_server(cast("Connection", OldServer()))
+
+
+async def test_a_server_that_may_forget_commits_is_refused(dsn: str) -> None:
+    name = f"unsafe_{new_id(1)}"
+    unsafe = await _copy(dsn, name)
+    connection = await connect(dsn)
+    await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    await connection.close()
+    with pytest.raises(ConfigError, match="synchronous_commit = off: acknowledged messages could be lost"):
+        await Database.open(unsafe)
+    with pytest.raises(ConfigError):
+        await migrate(unsafe)
+
+
+async def test_nobody_at_the_address_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="PostgreSQL does not answer"):
+        await Database.open("postgresql://127.0.0.1:1/nothing")
+
+
+async def test_a_text_the_database_cannot_hold_is_invalid_and_costs_no_connection(database: Database) -> None:
+    with pytest.raises(Invalid):
+        await database.fetchval("SELECT $1::text", "a\0b")
+    with pytest.raises(Invalid):
+        await database.fetchval("SELECT $1::text", "\ud800")
+    assert await database.fetchval("SELECT 1") == 1
+
+
+async def test_the_clock_follows_the_databases(database: Database) -> None:
+    clock = ClusterClock()
+    offset = await compare(database, clock)
+    assert abs(clock.offset_ms - offset) < 1
+    before = clock.now()
+    clock.observe(0, 10_000_000)  # far behind: time still never runs backwards
+    assert clock.now() >= before
+
+
+async def _copy(dsn: str, name: str) -> str:
+    database = dsn.partition("?")[0].rpartition("/")[2]
+    return await create_database(dsn.replace(f"/{database}?", "/commonroom?"), name)
+
+
+async def test_the_second_node_on_a_database_is_refused(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonroom.storage.node_lock.TAKE_OVER_S", 0.0)
+    lost: list[str] = []
+    first, second = NodeLock(dsn, lambda: lost.append("first")), NodeLock(dsn, lambda: lost.append("second"))
+    await first.take()
+    with pytest.raises(ConfigError, match="another Commonroom server uses this database"):
+        await second.take()
+    await first.release()
+    await second.take()
+    await second.release()
+    assert lost == []
+
+
+async def test_a_lock_whose_connection_died_is_taken_again(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonroom.storage.node_lock.TAKE_OVER_S", 0.0)
+    lost: list[str] = []
+    lock, other = NodeLock(dsn, lambda: lost.append("lock")), NodeLock(dsn, lambda: None)
+    await lock.take()
+    pid = await _cut_lock(dsn)
+    async with asyncio.timeout(10):
+        while await _lock_pid(dsn) in {None, pid}:
+            await asyncio.sleep(0.01)
+    with pytest.raises(ConfigError):
+        await other.take()
+    assert lost == []
+    await lock.release()
+
+
+async def test_a_lock_that_somebody_else_took_meanwhile_stops_the_node(dsn: str) -> None:
+    lost = asyncio.Event()
+    lock = NodeLock(dsn, lost.set)
+    await lock.take()
+    thief = await connect(dsn)
+    waiting = asyncio.create_task(thief.execute("SELECT pg_advisory_lock($1)", 0x434F4D4D4F4E))
+    connection = await connect(dsn)
+    async with asyncio.timeout(10):
+        while not await connection.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", thief.get_server_pid()):
+            await asyncio.sleep(0)
+        await _cut_lock(dsn)
+        await waiting
+        await lost.wait()
+    await lock.release()
+    await thief.close()
+    await connection.close()
+
+
+async def _lock_pid(dsn: str) -> Any:
+    connection = await connect(dsn)
+    query = "SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+    pid = await connection.fetchval(f"{query} WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()")
+    await connection.close()
+    return pid
+
+
+async def _cut_lock(dsn: str) -> int:
+    pid: int = await _lock_pid(dsn)
+    connection = await connect(dsn)
+    await connection.execute("SELECT pg_terminate_backend($1)", pid)
+    await connection.close()
+    return pid
+
+
+async def test_migrations_are_applied_once_even_by_two_at_a_time(dsn: str) -> None:
+    fresh = await _copy(dsn, f"schema_{new_id(1)}")
+    more = [*load_migrations(), Migration(9001, "9001_more", "CREATE TABLE more (x int)")]
+    applied = await asyncio.gather(migrate(fresh, more), migrate(fresh, more))
+    assert sorted(applied) == [[], ["9001_more"]]
+    assert (await status(fresh, more)).pending == ()
+
+
+async def test_a_changed_or_unknown_migration_is_refused(dsn: str) -> None:
+    fresh = await _copy(dsn, f"changed_{new_id(1)}")
+    known = load_migrations()
+    changed = [known[0]._replace(sql=known[0].sql + "\n-- changed"), *known[1:]]
+    with pytest.raises(ConfigError, match="0001"):
+        await migrate(fresh, changed)
+    with pytest.raises(ConfigError):
+        await migrate(fresh, known[:-1])
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(dsn: str) -> None:
+    fresh = await _copy(dsn, f"failing_{new_id(1)}")
+    broken = [*load_migrations(), Migration(9001, "9001_broken", "CREATE TABLE half (x int); SELECT 1 / 0;")]
+    with pytest.raises(Exception, match="division by zero"):
+        await migrate(fresh, broken)
+    connection = await connect(fresh)
+    assert await connection.fetchval("SELECT to_regclass('half')") is None
+    await connection.close()
+    assert (await status(fresh, broken)).pending == ("9001_broken",)
