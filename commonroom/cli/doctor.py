@@ -40,7 +40,8 @@ async def examine(settings: Settings) -> list[Finding]:
     try:
         findings += await with_database(settings, lambda dsn: _database(settings, dsn))
     except CommonroomError as error:
-        findings.append(Finding("fail", "database", error.message, "stop the other server, or set COMMONROOM_POSTGRES_URL"))
+        hint = "mend COMMONROOM_POSTGRES_URL" if settings.postgres.url else "stop the other server, or set COMMONROOM_POSTGRES_URL"
+        findings.append(Finding("fail", "database", error.message, hint))
     return findings
 
 

@@ -9,12 +9,12 @@ from aiohttp import web
 from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.router import Router
-from commonroom.storage.repository.login_session import LoginSession, LoginSessions
+from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
 from commonroom.token import WsTokens
 
-__all__ = ["LOGIN", "REQUEST_ID", "SERVICES", "Services"]
+__all__ = ["REQUEST_ID", "SERVICES", "Services"]
 
 
 class Services(NamedTuple):
@@ -36,4 +36,3 @@ class Services(NamedTuple):
 
 SERVICES = web.AppKey("services", Services)
 REQUEST_ID = web.RequestKey("request_id", str)
-LOGIN = web.RequestKey("login", LoginSession)
