@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -177,7 +178,8 @@ class EmbeddedPostgres:
     async def _bound_log(self, cluster: Cluster) -> None:
         while True:
             await pause(LOG_CHECK_S)
-            cluster.trim_log()
+            with suppress(OSError):  # a full disk, perhaps: tried again in a minute
+                cluster.trim_log()
 
     async def _ensure_database(self) -> None:
         try:

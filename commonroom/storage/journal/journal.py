@@ -104,8 +104,9 @@ class PostgresJournal:
             )  # fmt: skip
             try:
                 await lane.open()
-            except (OSError, TimeoutError) as error:
-                raise translated(error) from None
+            except Exception as error:  # R19: asyncpg may raise anything
+                await self.close()
+                raise translated(error) from error
             self._lanes.append(lane)
 
     async def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:

@@ -158,6 +158,7 @@ class Lane:
                 answer = await self._call(values)
             except Exception as error:  # noqa: BLE001 - R19: whatever it is, the outcome is unknown unless clearly a statement error
                 if is_statement_error(error):
+                    self._unknown = frozenset()
                     return Failed(explain(error))
                 self._lost(batch, error)
             else:
@@ -198,14 +199,17 @@ class Lane:
         for entry, outcome in zip(batch, answers, strict=True):
             if isinstance(outcome, Committed):
                 self._on_durable(entry)
-            entry.settle(outcome)
+            try:
+                entry.settle(outcome)
+            except Exception as error:  # noqa: BLE001 - one commit's listener must not keep the others from hearing
+                self._on_trouble(f"settling a commit of {entry.commit.stream} failed: {type(error).__name__}: {explain(error)}")
 
     def _end_turn(self) -> None:
         turned, self._turned = self._turned, asyncio.Event()
         turned.set()
 
     def _crashed(self, name: str, error: BaseException) -> None:
-        """A settle callback raised: its commit is settled, the lane goes on with the rest."""
-        self._on_trouble(f"{name}: {explain(error)}")
+        """Our own fault: the lane goes on with the next batch."""
+        self._on_trouble(f"{name} failed: {type(error).__name__}: {explain(error)}")
         self._end_turn()
         self._tasks.start(name, self._run())

@@ -1,8 +1,7 @@
 """The projection `message`: messages as they read now, for history."""
 
-from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from commonroom.identity import Principal
 from commonroom.protocol.chat import MessageCreate, MessageDelete, MessageUpdate
@@ -13,7 +12,10 @@ from commonroom.storage.projection.projection import SlotEvent
 __all__ = ["COLUMNS", "MessageProjection", "projected", "room_of"]
 
 COLUMNS = 'm."offset", m.at, m.author_type, m.author_id, m.text, m.nonce, m.edited_at, m.deleted, m.events'
-READ = f'SELECT {COLUMNS} FROM message m WHERE m.room = $1 AND m."offset" = ANY ($2) FOR UPDATE'  # noqa: S608 - constants only
+READ = f"""
+SELECT m.room, {COLUMNS} FROM unnest($1::text[], $2::bigint[]) AS k (room, "offset")
+JOIN message m ON m.room = k.room AND m."offset" = k."offset"
+"""  # noqa: S608 - constants only
 WRITE = """
 INSERT INTO message (room, "offset", at, author_type, author_id, text, nonce, edited_at, deleted, events)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -21,6 +23,8 @@ ON CONFLICT (room, "offset", at) DO UPDATE
 SET text = EXCLUDED.text, edited_at = EXCLUDED.edited_at, deleted = EXCLUDED.deleted, events = EXCLUDED.events
 """
 PARTITIONS = "SELECT message_partitions($1)"
+_MessageEvent: TypeAlias = MessageCreate | MessageUpdate | MessageDelete
+
 MONTH_MS = 28 * 86400 * 1000
 
 
@@ -33,28 +37,34 @@ class MessageProjection:
         self._partitioned_at = 0
 
     async def apply(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
-        """One read and one write a room and batch."""
-        await self._make_partitions(connection, events)
-        ordered = sorted(events, key=attrgetter("stream"))  # stable: slot order within a stream
-        for stream, group in groupby(ordered, key=attrgetter("stream")):
-            await _apply_room(connection, room_of(stream), list(group))
+        """One read and one write a batch, whatever the number of rooms."""
+        by_room: dict[str, list[_MessageEvent]] = {}
+        for one in events:
+            if isinstance(one.event, MessageCreate | MessageUpdate | MessageDelete):
+                by_room.setdefault(room_of(one.stream), []).append(one.event)
+        if not by_room:
+            return
+        await self._make_partitions(connection, max(event.at for ours in by_room.values() for event in ours))
+        messages = await _read(connection, by_room)
+        for room, ours in by_room.items():
+            fold(messages[room], ours)
+        await connection.executemany(WRITE, [_row(room, message) for room, found in messages.items() for message in found.values()])
 
-    async def _make_partitions(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
-        latest = max(one.event.at for one in events)
+    async def _make_partitions(self, connection: Connection, latest: int) -> None:
         if latest > self._partitioned_at + MONTH_MS:
             await connection.execute(PARTITIONS, latest)
             self._partitioned_at = latest
 
 
-async def _apply_room(connection: Connection, room: str, events: list[SlotEvent]) -> None:
-    ours = [one.event for one in events if isinstance(one.event, MessageCreate | MessageUpdate | MessageDelete)]
-    if not ours:
-        return
-    touched = {event.offset if isinstance(event, MessageCreate) else event.message for event in ours}
-    rows = await connection.fetch(READ, room, list(touched))
-    messages = {row["offset"]: projected(row) for row in rows}
-    fold(messages, ours)
-    await connection.executemany(WRITE, [_row(room, message) for message in messages.values()])
+async def _read(connection: Connection, by_room: Mapping[str, Sequence[_MessageEvent]]) -> dict[str, dict[int, ProjectedMessage]]:
+    """The messages that the events touch, as they stand."""
+    touched = {
+        (room, event.offset if isinstance(event, MessageCreate) else event.message) for room, ours in by_room.items() for event in ours
+    }
+    found: dict[str, dict[int, ProjectedMessage]] = {room: {} for room in by_room}
+    for row in await connection.fetch(READ, [room for room, _ in touched], [offset for _, offset in touched]):
+        found[row["room"]][row["offset"]] = projected(row)
+    return found
 
 
 def room_of(stream: str) -> str:

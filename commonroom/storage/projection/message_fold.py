@@ -44,5 +44,5 @@ def _change(message: ProjectedMessage, event: MessageUpdate | MessageDelete) -> 
     message.events.append(event.offset)
     if isinstance(event, MessageDelete):
         message.text, message.deleted = "", True
-    elif not event.deleted:
+    elif not event.deleted and not message.deleted:
         message.text, message.edited_at = event.text, event.at

@@ -1,4 +1,4 @@
-"""What a projection is: a name, and how it applies a batch of one slot's events."""
+"""What a projection is: a name, and how it applies a batch of events."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -23,5 +23,10 @@ class Projection(Protocol):
     name: str
 
     async def apply(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
-        """Write what follows from the events. Raises what the database raises."""
+        """Write what follows from the events; they may be of several slots.
+
+        Raises what the database raises. An event whose statement the server refuses, or
+        on which this fails in another way with the connection alive, is poison: its
+        stream is parked.
+        """
         ...
