@@ -122,12 +122,15 @@ class Cluster:
             self._check_version(version.read_text().strip())
             _give(self.folder, identity)
             return
-        draft = self.data / "postgres.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(mode=0o700)
-        _give(draft, identity)
-        await self._initdb(draft, identity)
-        draft.rename(self.folder)
+        draft = self.folder.with_name("postgres.new")
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700)
+            _give(draft, identity)
+            await self._initdb(draft, identity)
+            draft.rename(self.folder)
+        except OSError as error:
+            raise ConfigError(f"cannot create {self.folder}: {error.strerror}") from None
 
     def _check_version(self, found: str) -> None:
         if found != str(MAJOR):
