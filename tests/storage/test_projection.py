@@ -199,3 +199,100 @@ async def test_a_stream_that_cannot_be_applied_is_parked_and_blocks_nobody(journ
     assert await database.fetchval("SELECT stream FROM parked WHERE stream = $1", poisoned.stream) == poisoned.stream
     assert any(poisoned.stream in line for line in lines)
     await database.execute("DELETE FROM parked WHERE stream = $1", poisoned.stream)
+
+
+class Moody:
+    """A projection that does not know an event until it is a newer version."""
+
+    def __init__(self, stream: str, *, knows: bool) -> None:
+        self.name = f"moody {stream}"
+        self.seen: list[int] = []
+        self._stream = stream
+        self._knows = knows
+
+    async def apply(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
+        for one in events:
+            if one.stream == self._stream and not self._knows:
+                raise KeyError(one.event.offset)
+            self.seen += [one.event.offset] if one.stream == self._stream else []
+
+
+async def test_a_newer_version_catches_up_with_what_an_older_one_parked(journal: PostgresJournal, database: Database) -> None:
+    writer = Writer(journal)
+    older, newer = Moody(writer.stream, knows=False), Moody(writer.stream, knows=True)
+    for projection in (older, newer):
+        await writer.say("text")
+        runner = ProjectionRunner(database, journal, (projection,), lambda _line: None)
+        await runner.start()
+        await runner.caught_up()
+        await runner.close()
+    assert older.seen == []
+    assert newer.seen == [1, 2]
+
+
+async def test_a_parked_stream_does_not_hold_up_its_slot(
+    journal: PostgresJournal, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commonroom.storage.journal.journal.MAX_LAG_EVENTS", 3)
+    writer = Writer(journal)
+    slot = slot_of(writer.stream)
+    runner = ProjectionRunner(database, journal, (Moody(writer.stream, knows=False),), lambda _line: None)
+    await runner.start()
+    for _ in range(10):
+        await writer.say("text")
+        await runner.caught_up()
+    assert runner.position(slot) == journal.position(slot)
+    assert journal.accepts(slot)
+    await runner.close()
+
+
+async def test_a_slot_whose_projection_is_far_behind_takes_no_more(
+    journal: PostgresJournal, database: Database, runner: ProjectionRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commonroom.storage.journal.journal.MAX_LAG_EVENTS", 3)
+    writer = Writer(journal)
+    await writer.say("text")
+    await runner.caught_up()
+    await runner.close()
+    slot = slot_of(writer.stream)
+    for _ in range(4):
+        assert journal.accepts(slot)
+        await writer.say("text")
+    assert not journal.accepts(slot)
+    assert journal.accepts((slot + 1) % 1024)
+
+
+async def test_history_of_a_parked_room_still_shows_what_was_acknowledged(
+    journal: PostgresJournal, database: Database, runner: ProjectionRunner
+) -> None:
+    writer = Writer(journal)
+    settled: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    unknown = NewEvent(1, 1, None, b"\x91\xcd\x0f\xff")
+    journal.append(Commit(writer.stream, slot_of(writer.stream), 1, (unknown,)), settled.set_result)
+    await settled
+    writer.head = 1
+    message = await writer.say("after the unknown event")
+    await runner.caught_up()
+    assert await texts(database, writer.room) == ["after the unknown event"]
+    assert len(await Messages(database).events_of(writer.room, message)) == 1
+    await database.execute("DELETE FROM parked WHERE stream = $1", writer.stream)
+
+
+async def test_many_slots_are_applied_in_few_rounds(journal: PostgresJournal, database: Database, runner: ProjectionRunner) -> None:
+    writers = [Writer(journal) for _ in range(200)]
+    await asyncio.gather(*(writer.say("text") for writer in writers))
+    await asyncio.gather(*(writer.say("another") for writer in writers))
+    await runner.caught_up()
+    rows = await database.fetchval("SELECT count(*) FROM message WHERE room = ANY ($1)", [writer.room for writer in writers])
+    assert rows == 400
+
+
+async def test_messages_are_partitioned_by_month_ahead_of_time(
+    journal: PostgresJournal, database: Database, runner: ProjectionRunner
+) -> None:
+    writer = Writer(journal)
+    await writer.append(MessageCreate(writer.room, 1, 1_900_000_000_000, ADA, "n", "in March 2030"))
+    await runner.caught_up()
+    found = await database.fetchval("SELECT tableoid::regclass::text FROM message WHERE room = $1", writer.room)
+    assert found == "message_203003"
+    assert await database.fetchval("SELECT to_regclass('message_203005') IS NOT NULL")

@@ -156,3 +156,35 @@ async def test_a_migration_that_fails_leaves_nothing_behind(dsn: str) -> None:
     assert await connection.fetchval("SELECT to_regclass('half')") is None
     await connection.close()
     assert (await status(fresh, broken)).pending == ("9001_broken",)
+
+
+async def test_a_node_takes_the_lock_back_from_its_own_lost_connection(dsn: str) -> None:
+    """The server has not noticed yet that the connection is gone: that is no other node."""
+    before, after = NodeLock(dsn, lambda: None), NodeLock(dsn, lambda: None)
+    after._name = before._name
+    await before.take()
+    await before._tasks.close()  # it hears nothing of its end
+    await after.take()
+    await after.release()
+    await before.release()
+
+
+class StalledOnce:
+    """A server that was stopped while it answered the first time, and has a wrong clock then."""
+
+    def __init__(self, clock: ClusterClock) -> None:
+        self._clock = clock
+        self._asked = 0
+
+    async def fetchval(self, _query: str) -> float:
+        self._asked += 1
+        if self._asked == 1:
+            await asyncio.sleep(0.05)
+            return self._clock.local_ms() - 60_000
+        return self._clock.local_ms()
+
+
+async def test_a_stalled_answer_does_not_move_the_clock() -> None:
+    clock = ClusterClock()
+    offset = await compare(cast("Database", StalledOnce(clock)), clock)
+    assert abs(offset) < 30_000
