@@ -27,11 +27,12 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway import Gateway
 from commonroom.engine.host import ActorHost
+from commonroom.engine.lag import BOUNDS_S, LoopLag
 from commonroom.engine.local import LocalRouter
 from commonroom.errors import ConfigError, Unavailable
 from commonroom.http.application import build
 from commonroom.http.connection import connections
-from commonroom.http.metrics import Reading, build_metrics
+from commonroom.http.metrics import Buckets, Reading, Value, build_metrics
 from commonroom.http.services import Services
 from commonroom.ids import new_secret, seeded
 from commonroom.protocol.wire import DurablePush
@@ -57,7 +58,6 @@ __all__ = ["Node", "run"]
 log = structlog.get_logger(__name__)
 
 CLOCK_CHECK_S = 30.0
-LAG_CHECK_S = 0.5
 
 
 class _LateSubscribers:
@@ -89,7 +89,7 @@ class Node:
         self._host: ActorHost
         self._gateway: Gateway
         self._projections: ProjectionRunner
-        self._loop_lag_s = 0.0
+        self._lag = LoopLag()
         self._draining = False
 
     async def open(self) -> None:
@@ -107,7 +107,7 @@ class Node:
             await self._parts.aclose()
             raise
         self._tasks.start("clock", self._follow_clock())
-        self._tasks.start("loop lag", self._watch_lag())
+        self._tasks.start("loop lag", self._lag.watch())
         self._parts.push_async_callback(self._tasks.close)
 
     async def close(self) -> None:
@@ -202,7 +202,12 @@ class Node:
 
     async def _listen_metrics(self) -> None:
         http = self.settings.http
-        readings: dict[str, Reading] = {"engine": self._read_engine, "gateway": self._read_gateway, "journal": self._read_journal}
+        readings: dict[str, Reading] = {
+            "engine": self._read_engine,
+            "gateway": self._read_gateway,
+            "journal": self._read_journal,
+            "storage": self._read_storage,
+        }
         runner = web.AppRunner(build_metrics(readings), handle_signals=False, access_log=None)
         await runner.setup()
         self._parts.push_async_callback(runner.cleanup)
@@ -213,20 +218,24 @@ class Node:
 
     # -- what metrics and /readyz read ------------------------------------------
 
-    def _read_engine(self) -> dict[str, float]:
+    def _read_engine(self) -> dict[str, Value]:
         stats = self._host.stats
-        totals: dict[str, float] = {f"{name}_total": count for name, count in asdict(stats).items() if name != "live"}
-        return {**totals, "live": stats.live, "loop_lag_seconds": self._loop_lag_s, "clock_offset_ms": self._clock.offset_ms}
+        totals: dict[str, Value] = {f"{name}_total": count for name, count in asdict(stats).items() if name != "live"}
+        lag = Buckets(BOUNDS_S, self._lag.counts, self._lag.total_s)
+        return {**totals, "live": stats.live, "loop_lag_seconds": lag, "clock_offset_ms": self._clock.offset_ms}
 
-    def _read_gateway(self) -> dict[str, float]:
+    def _read_gateway(self) -> dict[str, Value]:
         stats = self._gateway.stats
         counted = ("commands", "deliveries", "bytes_out", "drops", "repeats", "pulls")
-        totals: dict[str, float] = {f"{name}_total": getattr(stats, name) for name in counted}
-        closes: dict[str, float] = {f"closes_{code}_total": count for code, count in stats.closes.items()}
-        now = {"connections": stats.connections, "sessions": stats.sessions, "subscriptions": stats.subscriptions}
+        totals: dict[str, Value] = {f"{name}_total": getattr(stats, name) for name in counted}
+        closes: dict[str, Value] = {f"closes_{code}_total": count for code, count in stats.closes.items()}
+        now: dict[str, Value] = {"connections": stats.connections, "sessions": stats.sessions, "subscriptions": stats.subscriptions}
         return {**totals, **closes, **now, "refusals_total": stats.refusals.total()}
 
-    def _read_journal(self) -> dict[str, float]:
+    def _read_storage(self) -> dict[str, Value]:
+        return {"statements_total": self._database.statements + self._journal.calls}
+
+    def _read_journal(self) -> dict[str, Value]:
         return {
             "queued_rows": self._journal.queued_rows,
             "healthy": float(self._journal.healthy),
@@ -257,13 +266,6 @@ class Node:
                 await compare(self._database, self._clock)
             except Unavailable as error:
                 log.warning("clock_not_compared", reason=error.message)
-
-    async def _watch_lag(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            before = loop.time()
-            await pause(LAG_CHECK_S)
-            self._loop_lag_s = max(0.0, loop.time() - before - LAG_CHECK_S)
 
 
 def run(loaded: Loaded) -> None:

@@ -8,7 +8,7 @@ Wall time is *cluster time*: the node's clock plus a slewed offset to PostgreSQL
 import time
 from typing import NewType, Protocol
 
-__all__ = ["Clock", "ClusterClock", "Millis", "cpu_s", "monotonic_s"]
+__all__ = ["Clock", "ClusterClock", "Millis", "cpu_s", "monotonic_s", "monotonic_us"]
 
 Millis = NewType("Millis", int)
 """Milliseconds since the Unix epoch, cluster time."""
@@ -28,6 +28,11 @@ class Clock(Protocol):
 def monotonic_s() -> float:
     """Seconds of an arbitrary origin, for measuring durations only."""
     return time.monotonic()
+
+
+def monotonic_us() -> int:
+    """Microseconds of the same origin as `monotonic_s`, which all processes of a machine share."""
+    return time.monotonic_ns() // 1000
 
 
 def cpu_s() -> float:

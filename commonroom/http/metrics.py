@@ -1,17 +1,30 @@
 """/metrics on a port of its own: counts that the parts keep anyway, read when asked."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-__all__ = ["Reading", "build_metrics"]
+__all__ = ["Buckets", "Reading", "Value", "build_metrics"]
 
-Reading = Callable[[], Mapping[str, float]]
-"""Names and values now; a name that ends in `_total` is a counter, any other a gauge."""
+
+class Buckets(NamedTuple):
+    """A histogram: how many were at most each bound, the last count being for those above all; and their sum."""
+
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    total: float
+
+
+Value = float | Buckets
+
+Reading = Callable[[], Mapping[str, Value]]
+"""Names and values now; a name that ends in `_total` is a counter, any other number a gauge."""
 
 
 class _Readings(Collector):
@@ -21,12 +34,18 @@ class _Readings(Collector):
     def collect(self) -> Iterator[Metric]:
         for area, reading in self._readings.items():
             for name, value in reading().items():
-                full = f"commonroom_{area}_{name}"
                 text = f"{name.removesuffix('_total').replace('_', ' ')} of the {area}"
-                if full.endswith("_total"):
-                    yield CounterMetricFamily(full.removesuffix("_total"), text, value=value)
-                else:
-                    yield GaugeMetricFamily(full, text, value=value)
+                yield _family(f"commonroom_{area}_{name}", text, value)
+
+
+def _family(name: str, text: str, value: Value) -> Metric:
+    if isinstance(value, Buckets):
+        bounds = [*(f"{bound:g}" for bound in value.bounds), "+Inf"]
+        buckets = list(zip(bounds, map(float, accumulate(value.counts)), strict=True))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=value.total)
+    if name.endswith("_total"):
+        return CounterMetricFamily(name.removesuffix("_total"), text, value=value)
+    return GaugeMetricFamily(name, text, value=value)
 
 
 def build_metrics(readings: Mapping[str, Reading]) -> web.Application:

@@ -3,7 +3,7 @@
 The tags stand at the types. The names are those of shared usage (`message.send`).
 """
 
-from commonroom.protocol import chat, presence, room, session, timer, typing
+from commonroom.protocol import cast, chat, presence, room, session, timer, typing
 from commonroom.protocol.wire import Command, ServerMessage
 
 __all__ = ["COMMANDS", "COMMAND_NAMES", "SERVER_MESSAGES", "SERVER_NAMES", "tag_of"]
@@ -25,6 +25,7 @@ COMMANDS: dict[str, type[Command]] = {
     "timer.reset": timer.TimerReset,
     "typing.start": typing.TypingStart,
     "typing.stop": typing.TypingStop,
+    "cast.send": cast.CastSend,
 }
 
 SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
@@ -43,6 +44,7 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "presence.update": presence.PresenceUpdate,
     "presence.reset": presence.PresenceReset,
     "typing": typing.Typing,
+    "cast": cast.Cast,
 }
 
 COMMAND_NAMES = {cls: name for name, cls in COMMANDS.items()}

@@ -60,8 +60,10 @@ class Database:
     never returns to the pool half done.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", timeout_s: float) -> None:
-        self._pool = pool
+    def __init__(self, timeout_s: float) -> None:
+        self.statements = 0
+        """Statements sent since the start."""
+        self._pool: asyncpg.Pool[asyncpg.Record]
         self._timeout_s = timeout_s
 
     @classmethod
@@ -73,9 +75,11 @@ class Database:
             Unavailable: nobody answers there.
         """
         settings = settings or PostgresSettings()
+        database = cls(settings.statement_timeout_s)
         try:
-            pool = await asyncpg.create_pool(
+            database._pool = await asyncpg.create_pool(
                 dsn, min_size=1, max_size=settings.pool_size, connection_class=_PooledConnection, timeout=CONNECT_TIMEOUT_S,
+                init=database._count_statements,
                 server_settings={
                     "application_name": "commonroom", "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
                     "idle_in_transaction_session_timeout": "60000", "jit": "off",
@@ -85,7 +89,6 @@ class Database:
             raise ConfigError(f"PostgreSQL refuses the connection: {explain(error)}") from None
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise Unavailable(f"PostgreSQL does not answer: {explain(error)}") from None
-        database = cls(pool, settings.statement_timeout_s)
         try:
             await database._call(check_server)
         except BaseException:
@@ -116,6 +119,12 @@ class Database:
     async def execute(self, query: str, *values: Any) -> str:
         """Run a statement; its command tag."""
         return await self._call(lambda connection: connection.execute(query, *values))
+
+    async def _count_statements(self, connection: Connection) -> None:
+        connection.add_query_logger(self._sent)
+
+    def _sent(self, _query: Any) -> None:
+        self.statements += 1
 
     async def _call(self, call: Callable[[Connection], Awaitable[T]]) -> T:
         async with self.connection() as connection:

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from commonroom.actors.room.cast import Casting
 from commonroom.actors.room.chat import Chat
 from commonroom.actors.room.feature import Feature
 from commonroom.actors.room.presence import Presence
@@ -16,7 +17,7 @@ from commonroom.protocol.wire import Command, DurablePush
 __all__ = ["FEATURES", "PLANS", "Plan", "plan_of"]
 
 FEATURES: dict[RoomKind, tuple[type[Feature], ...]] = {
-    "study": (Chat, SharedTimer, Presence, TypingIndicator),
+    "study": (Chat, SharedTimer, Presence, TypingIndicator, Casting),
 }
 """In the order in which they are called where a hook concerns several."""
 

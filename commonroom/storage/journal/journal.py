@@ -115,6 +115,11 @@ class PostgresJournal:
         self._lanes = []
 
     @property
+    def calls(self) -> int:
+        """Group commits sent since the start."""
+        return sum(lane.calls for lane in self._lanes)
+
+    @property
     def history(self) -> int:
         """The cluster's history number."""
         return self._history

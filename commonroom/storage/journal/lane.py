@@ -60,6 +60,8 @@ class Lane:
         self._on_trouble = on_trouble
         self._queue: deque[Entry] = deque()
         self._queued_rows = 0
+        self.calls = 0
+        """Group commits sent, repeats included."""
         self._pending: Counter[str] = Counter()
         self._unknown: frozenset[int] = frozenset()
         self._connection: Connection | None = None
@@ -173,6 +175,7 @@ class Lane:
             connection = self._connection = await self._connect()
         # The connection is cut rather than the call cancelled: a cancelled call may still commit.
         guard = asyncio.get_running_loop().call_later(self._call_timeout_s, connection.terminate)
+        self.calls += 1
         try:
             return await connection.fetch(APPEND, *values)
         finally:

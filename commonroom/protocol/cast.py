@@ -1,0 +1,33 @@
+"""Casts: small volatile messages of any meaning to everybody in a room (a cursor, a flying emoji)."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from commonroom.identity import Principal
+from commonroom.protocol.wire import Command, RoomId, RoomPush
+
+__all__ = ["Cast", "CastSend"]
+
+CastKey = Annotated[str, Meta(max_length=32)]
+CastData = Annotated[str, Meta(max_length=1024)]
+
+
+class CastSend(Command, frozen=True, tag=34):
+    """Tell everybody in the room, the sender included; nothing is kept.
+
+    A slow reader gets only the newest cast of a person and `key`; an empty key sets no
+    cast in the place of another. The room does not look at `data`.
+    """
+
+    room: RoomId
+    key: CastKey
+    data: CastData
+
+
+class Cast(RoomPush, frozen=True, tag=113):
+    """Somebody's cast."""
+
+    person: Principal
+    key: str
+    data: str
