@@ -122,6 +122,15 @@ def doctor(config_path: Path | None, *, as_json: bool) -> None:
     sys.exit(1 if any(finding.verdict == "fail" for finding in findings) else 0)
 
 
+@main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.pass_context
+def bench_command(context: click.Context) -> None:
+    """Load a server and check that everything arrives."""
+    from commonroom.bench.command import bench  # noqa: PLC0415 - heavy
+
+    bench.main(args=context.args, prog_name="commonroom bench")
+
+
 def _loaded(config_path: Path | None, flags: dict[str, Any]) -> Any:
     from commonroom.config.loader import load  # noqa: PLC0415 - heavy
 

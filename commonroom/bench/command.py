@@ -1,0 +1,175 @@
+"""`commonroom bench SCENARIO`: options, progress bar, exit code 1 when something went wrong."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import click
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from commonroom.bench.fault import FAULTS
+from commonroom.bench.report.plot import as_svg
+from commonroom.bench.report.result import Result
+from commonroom.bench.report.table import as_csv, as_text
+from commonroom.bench.run import Interrupted, Plan, Run
+from commonroom.bench.scenario import SCENARIOS
+from commonroom.bench.scenario.scenario import Scenario
+from commonroom.bench.target.target import Target, spawned
+from commonroom.errors import CommonroomError
+
+__all__ = ["bench"]
+
+RAISED = {"COMMONROOM_LOG__LEVEL": "error"}
+"""Settings of a server of our own. There is no limit yet that a load would meet."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+def bench() -> None:
+    """Load a server and check that everything arrives."""
+
+
+class Options(Struct):
+    """What every scenario takes."""
+
+    url: str
+    metrics_url: str
+    seconds: float
+    workers: int
+    seed: int
+    fault: str | None
+    json: Path | None
+    csv: Path | None
+    plot: Path | None
+    quiet: bool
+
+
+def _common(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--url", default="", help="A running server. Without: one is started for the run, with limits raised."),
+        click.option("--spawn", is_flag=True, help="Start a server for the run (the default without --url)."),
+        click.option("--metrics-url", default="", help="Where the server of --url shows its metrics."),
+        click.option("--seconds", default=10.0, help="Length of the measurement."),
+        click.option("--workers", default=1, help="Processes that make the load."),
+        click.option("--seed", default=1, help="Seed of all choices."),
+        click.option("--fault", type=click.Choice(list(FAULTS)), help="What goes wrong after a third of the time."),
+        click.option("--json", type=click.Path(path_type=Path), help="Write the result there; - prints it instead of the table."),
+        click.option("--csv", type=click.Path(path_type=Path), help="Write the figures there."),
+        click.option("--plot", type=click.Path(path_type=Path), help="Draw the run there, as SVG."),
+        click.option("--quiet", is_flag=True, help="No progress bar."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _add(kind: type[Scenario[Any]]) -> None:
+    def command(**values: Any) -> None:
+        fields = {field.name for field in msgspec.structs.fields(kind.parameter_type)}
+        parameters = kind.parameter_type(**{name: values.pop(name) for name in fields})
+        if values.pop("spawn") and values["url"]:
+            raise click.UsageError("--spawn starts a server of its own: leave out --url")
+        sys.exit(uvloop.run(_main(kind, parameters, Options(**values))))
+
+    wrapped = _common(command)
+    hints = get_type_hints(kind.parameter_type, include_extras=True)
+    for field in reversed(msgspec.structs.fields(kind.parameter_type)):
+        wrapped = _option(field.name, field.default, hints[field.name])(wrapped)
+    bench.command(kind.name, help=kind.__doc__)(wrapped)
+
+
+def _option(name: str, default: Any, hint: Any) -> Callable[[Any], Any]:
+    metas = [part for part in get_args(hint) if isinstance(part, msgspec.Meta)]
+    text = ", ".join(meta.description for meta in metas if meta.description)
+    flag = f"--{name.replace('_', '-')}"
+    return click.option(f"{flag}/--no-{flag[2:]}" if isinstance(default, bool) else flag, name, default=default, help=text)
+
+
+async def _main(kind: type[Scenario[Any]], parameters: Struct, options: Options) -> int:
+    try:
+        msgspec.convert(msgspec.to_builtins(parameters), kind.parameter_type)
+        plan = Plan(kind.name, parameters, options.seconds, options.workers, options.seed, options.fault or "")
+        if options.url:
+            result = await measure(plan, Target(options.url.rstrip("/"), options.metrics_url), quiet=options.quiet)
+        else:
+            async with spawned({**RAISED, **kind.server_settings}) as target:
+                result = await measure(plan, target, quiet=options.quiet)
+    except msgspec.ValidationError as error:
+        return _fail(str(error).lower())
+    except Interrupted:
+        return _fail("interrupted before anything was measured")
+    except (CommonroomError, OSError) as error:
+        return _fail(error.message if isinstance(error, CommonroomError) else str(error))
+    _write(result, options)
+    return 1 if result.failures else 0
+
+
+async def measure(plan: Plan, target: Target, *, quiet: bool) -> Result:
+    """One run with its progress bar; Ctrl-C ends it early, with what was measured.
+
+    Raises:
+        Interrupted: Ctrl-C came before the gate was open.
+        Unavailable: the server or a worker failed.
+    """
+    loop, interrupt, bar = asyncio.get_running_loop(), asyncio.Event(), _Bar(quiet=quiet)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt.set)
+    try:
+        return await Run(plan, target, bar.show, interrupt).result()
+    finally:
+        bar.close()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+class _Bar:
+    """One progress bar after another, on standard error."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet or not sys.stderr.isatty()
+        self._what = ""
+        self._bar: Any = None
+        self._done = 0.0
+
+    def show(self, what: str, done: float, total: float) -> None:
+        if self._quiet:
+            return
+        if what != self._what:
+            self.close()
+            self._what, self._done = what, 0
+            self._bar = click.progressbar(length=int(total * 10), label=what, file=sys.stderr)
+            self._bar.__enter__()
+        self._bar.update(int(done * 10) - int(self._done * 10))
+        self._done = done
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+def _write(result: Result, options: Options) -> None:
+    encoded = msgspec.json.format(msgspec.json.encode(result)).decode()
+    if options.json == Path("-"):
+        click.echo(encoded)
+    else:
+        click.echo(as_text(result))
+        if options.json is not None:
+            options.json.write_text(encoded + "\n")
+    if options.csv is not None:
+        options.csv.write_text(as_csv(result))
+    if options.plot is not None:
+        options.plot.write_text(as_svg(result))
+
+
+def _fail(reason: str) -> int:
+    click.echo(f"commonroom: {reason}", err=True)
+    return 2
+
+
+for _kind in SCENARIOS.values():
+    _add(_kind)

@@ -1,0 +1,183 @@
+"""One run: start the workers, open the gate, disturb, stop, settle, count."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from commonroom import __version__
+from commonroom.bench.fault import FAULTS
+from commonroom.bench.load.account import Accounts
+from commonroom.bench.load.fleet import Fleet
+from commonroom.bench.load.job import Go, Job, Progress, Settle, Stop
+from commonroom.bench.report.machine import command_line, commit, load_average, machine
+from commonroom.bench.report.result import Banner, Point, Result, ServerSide, judge
+from commonroom.bench.scenario import SCENARIOS
+from commonroom.bench.target.metrics import quantile_ms, read_metrics
+from commonroom.bench.target.process import Usage, usage
+from commonroom.bench.target.target import Target
+from commonroom.clock import monotonic_s
+from commonroom.tasks import TaskGroup
+
+__all__ = ["Interrupted", "Plan", "Run"]
+
+DRAIN_S = 20.0
+"""Time for what is under way when a run is stopped."""
+
+
+class Interrupted(Exception):
+    """Stopped before the start gate was opened: there is nothing to report."""
+
+
+class Plan(Struct):
+    """What to run, and how."""
+
+    scenario: str
+    parameters: Struct
+    seconds: float = 10.0
+    workers: int = 1
+    seed: int = 1
+    fault: str = ""
+    dialect: str = "commonroom"
+    shared: dict[str, Any] | None = None
+    """What `setup` would give; None: it is called."""
+
+
+class _Meter:
+    """The server's figures between two moments."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._before: dict[str, float] = {}
+        self._pids: list[int] = []
+        self._began = self._database = Usage(0, 0)
+
+    async def start(self) -> None:
+        self._before = await read_metrics(self._target.metrics_url)
+        self._pids = self._target.pids
+        self._began, self._database = usage(self._target.pids), usage(self._target.postgres_pids)
+
+    async def stop(self) -> ServerSide:
+        ended, database = usage(self._target.pids), usage(self._target.postgres_pids)
+        after = await read_metrics(self._target.metrics_url)
+        moved = {name: value - self._before.get(name, 0) for name, value in after.items() if name.endswith("_total")}
+        known = bool(self._pids) and self._target.pids == self._pids  # a server that was killed meanwhile counts from zero
+        return ServerSide(
+            cpu_s=max(ended.cpu_s - self._began.cpu_s, 0.01) if known else None,
+            postgres_cpu_s=max(database.cpu_s - self._database.cpu_s, 0) if known else None,
+            rss_before_bytes=self._began.rss_bytes if known else None,
+            rss_after_bytes=ended.rss_bytes if known else None,
+            lag_p99_ms=quantile_ms(self._before, after, "commonroom_engine_loop_lag_seconds", 0.99),
+            statements=moved.get("commonroom_storage_statements_total"),
+            redis_commands=moved.get("commonroom_redis_commands_total"),
+            counters={name: value for name, value in moved.items() if value},
+        )
+
+
+class Run:
+    """One run against one target.
+
+    Args:
+        show: called with (what, done, total) as preparation and measurement go on.
+        interrupt: once set, what was measured so far is settled and reported.
+    """
+
+    def __init__(self, plan: Plan, target: Target, show: Callable[[str, float, float], None], interrupt: asyncio.Event) -> None:
+        self._plan = plan
+        self._target = target
+        self._show = show
+        self._interrupt = interrupt
+        self._points: list[Point] = []
+        self._began_s = 0.0
+        self._tasks = TaskGroup(self._crashed)
+        self._failures: list[str] = []
+        self._rss_bytes = 0
+
+    async def result(self) -> Result:
+        """Do it.
+
+        Raises:
+            Unavailable: the server or a worker failed.
+            Interrupted: before the start gate.
+        """
+        banner = self._banner()
+        try:
+            fleet = await self._unless_interrupted(self._prepare())
+            try:
+                return await self._measure(fleet, banner)
+            finally:
+                await fleet.close()
+        finally:
+            await self._tasks.close()
+
+    async def _prepare(self) -> Fleet:
+        plan, kind, shared = self._plan, SCENARIOS[self._plan.scenario], self._plan.shared
+        if shared is None:
+            async with Accounts(self._target.url) as accounts:
+                shared = await kind.setup(accounts, plan.parameters)
+        self._rss_bytes = usage(self._target.pids).rss_bytes
+        settings = msgspec.to_builtins(plan.parameters)
+        jobs = [
+            Job(plan.scenario, self._target.url, plan.dialect, settings, shared, share, plan.workers, plan.seed)
+            for share in range(plan.workers)
+        ]
+        return await Fleet.start(jobs, self._note)
+
+    async def _unless_interrupted(self, preparation: Coroutine[Any, Any, Fleet]) -> Fleet:
+        preparing = asyncio.get_running_loop().create_task(preparation)
+        await self._wait(preparing, None)
+        if not preparing.done():
+            preparing.cancel()
+            await asyncio.wait({preparing})
+            raise Interrupted
+        return preparing.result()
+
+    async def _measure(self, fleet: Fleet, banner: Banner) -> Result:
+        plan, kind = self._plan, SCENARIOS[self._plan.scenario]
+        meter, workers = _Meter(self._target), [usage([pid]) for pid in fleet.pids]
+        await meter.start()
+        self._began_s = monotonic_s()
+        fleet.order(Go())
+        if plan.fault:
+            self._tasks.start(plan.fault, FAULTS[plan.fault](self._target, fleet, plan.seconds))
+        driven = asyncio.get_running_loop().create_task(fleet.hear("driven"))
+        await self._wait(driven, plan.seconds if kind.uses_time else None)
+        fleet.order(Stop())
+        sent = await driven
+        seconds = monotonic_s() - self._began_s
+        fleet.order(Settle(sent))
+        tally = await fleet.tally()
+        server = await meter.stop()
+        server.rss_start_bytes = self._rss_bytes if server.cpu_s is not None else None
+        shares = [(usage([pid]).cpu_s - before.cpu_s) / seconds for pid, before in zip(fleet.pids, workers, strict=True)]
+        result = Result(banner, seconds, tally, server, max(shares), self._points, self._interrupt.is_set())
+        result.rows = kind.rows(result, plan.parameters)
+        judge(result, keeps=kind.keeps(plan.parameters))
+        result.failures += self._failures
+        return result
+
+    async def _wait(self, driven: "asyncio.Task[Any]", seconds: float | None) -> None:
+        """Until the work is done, the time is over or somebody interrupts."""
+        interrupted = self._tasks.start("interrupt", self._interrupt.wait())
+        await asyncio.wait({driven, interrupted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+
+    def _banner(self) -> Banner:
+        plan = self._plan
+        return Banner(
+            plan.scenario, command_line(), msgspec.to_builtins(plan.parameters), self._target.url, dict(self._target.raised), plan.fault,
+            __version__, commit(), machine(), load_average(), plan.workers, plan.seed,
+        )  # fmt: skip
+
+    def _note(self, progress: Progress) -> None:
+        if not self._began_s:
+            self._show("preparing", progress.done, progress.total)
+            return
+        at_s = monotonic_s() - self._began_s
+        self._points.append(Point(at_s, progress.delivered, progress.answered))
+        self._show("running", min(at_s, self._plan.seconds), self._plan.seconds)
+
+    def _crashed(self, name: str, error: BaseException) -> None:
+        self._failures.append(f"{name} failed: {error}")

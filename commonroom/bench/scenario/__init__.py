@@ -1,0 +1,12 @@
+"""The scenarios, one file each."""
+
+from typing import Any
+
+from commonroom.bench.scenario.chat import Chat
+from commonroom.bench.scenario.fanout import Fanout
+from commonroom.bench.scenario.request import Request
+from commonroom.bench.scenario.scenario import Scenario
+
+__all__ = ["SCENARIOS"]
+
+SCENARIOS: dict[str, type[Scenario[Any]]] = {kind.name: kind for kind in (Fanout, Chat, Request)}

@@ -1,0 +1,34 @@
+"""The server's own metrics, read before and after a run."""
+
+import re
+from collections.abc import Mapping
+
+import aiohttp
+
+__all__ = ["quantile_ms", "read_metrics"]
+
+LINE = re.compile(r'^([a-z_]+)(?:\{le="([^"]+)"\})? ([0-9.e+-]+|[+-]Inf|NaN)$', re.MULTILINE)
+TIMEOUT_S = 5.0
+
+
+async def read_metrics(url: str) -> dict[str, float]:
+    """Values by name, a bucket's as `name<bound`; nothing where nobody answers."""
+    if not url:
+        return {}
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http, http.get(url) as answer:
+            text = await answer.text()
+    except (aiohttp.ClientError, TimeoutError):
+        return {}
+    return {f"{name}<{bound}" if bound else name: float(value) for name, bound, value in LINE.findall(text)}
+
+
+def quantile_ms(before: Mapping[str, float], after: Mapping[str, float], name: str, share: float) -> float | None:
+    """The upper bound of the bucket in which a histogram in seconds reaches the share; None where there is none."""
+    prefix = f"{name}_bucket<"
+    counts = {key.removeprefix(prefix): after[key] - before.get(key, 0) for key in after if key.startswith(prefix)}
+    total = counts.get("+Inf", 0)
+    if not total:
+        return None
+    reached = [float(bound) for bound, count in counts.items() if count >= share * total]
+    return min(reached) * 1000
