@@ -64,6 +64,8 @@ class Person(Member):
         """Called with what is personal and no answer, once set."""
         self.comes_back = True
         """Whether it reconnects by itself."""
+        self.whole_us = 0
+        """When it had everything again, for scenarios that ask; 0: not yet."""
         self.secret = ""
         self.history = 0
         self.state = check.start(None, strict=strict)

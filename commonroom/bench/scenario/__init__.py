@@ -4,9 +4,13 @@ from typing import Any
 
 from commonroom.bench.scenario.chat import Chat
 from commonroom.bench.scenario.fanout import Fanout
+from commonroom.bench.scenario.idle import Idle
+from commonroom.bench.scenario.join_storm import JoinStorm
+from commonroom.bench.scenario.listing import Listing
 from commonroom.bench.scenario.request import Request
+from commonroom.bench.scenario.resume_storm import ResumeStorm
 from commonroom.bench.scenario.scenario import Scenario
 
 __all__ = ["SCENARIOS"]
 
-SCENARIOS: dict[str, type[Scenario[Any]]] = {kind.name: kind for kind in (Fanout, Chat, Request)}
+SCENARIOS: dict[str, type[Scenario[Any]]] = {kind.name: kind for kind in (Fanout, Chat, Request, JoinStorm, ResumeStorm, Idle, Listing)}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 
 from commonroom.bench.load.account import Accounts
-from commonroom.bench.load.dialect import Commonroom, Dialect
+from commonroom.bench.load.dialect import Commonroom
 from commonroom.bench.load.job import Sent
 from commonroom.bench.load.member import Member
 from commonroom.bench.load.person import Person, Site
@@ -56,11 +56,16 @@ class Load(Struct):
 
     def member(self, room: str, number: int, *, durable: bool = False, strict: bool = True) -> Member:
         """A client of the target, not connected yet; all of a room share its check."""
-        speech = self._speech(durable=durable)
+        if self.dialect == "commonroom":
+            return self.person(room, number, durable=durable, strict=strict)
+        speech = Visitor.dialect(self.dialect)
         check = self.checks.setdefault(room, StreamCheck(speech))
-        if isinstance(speech, Commonroom):
-            return Person(self.site, speech, check, room, number, strict=strict)
         return Visitor(self.site.host, self.site.port, speech, check=check, tally=self.site.tally, room=room, number=number)
+
+    def person(self, room: str, number: int, *, durable: bool = False, strict: bool = True) -> Person:
+        """A member that speaks our protocol."""
+        speech = Commonroom(durable=durable)
+        return Person(self.site, speech, self.checks.setdefault(room, StreamCheck(speech)), room, number, strict=strict)
 
     async def enter(self, members: Iterable[Member]) -> None:
         """Connect all, some at a time, with progress."""
@@ -80,9 +85,6 @@ class Load(Struct):
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(steps))):
                 group.create_task(work())
-
-    def _speech(self, *, durable: bool) -> Dialect:
-        return Commonroom(durable=durable) if self.dialect == "commonroom" else Visitor.dialect(self.dialect)
 
 
 class Scenario(ABC, Generic[P]):
