@@ -19,7 +19,7 @@ from commonroom.bench.target.metrics import quantile_ms, read_metrics
 from commonroom.bench.target.process import Usage, usage
 from commonroom.bench.target.target import Target
 from commonroom.clock import monotonic_s
-from commonroom.tasks import TaskGroup
+from commonroom.tasks import TaskGroup, pause
 
 __all__ = ["Interrupted", "Plan", "Run"]
 
@@ -73,6 +73,7 @@ class _Meter:
             statements=moved.get("commonroom_storage_statements_total"),
             redis_commands=moved.get("commonroom_redis_commands_total"),
             counters={name: value for name, value in moved.items() if value},
+            gauges={name: value for name, value in after.items() if not name.endswith("_total") and "<" not in name},
         )
 
 
@@ -123,7 +124,9 @@ class Run:
             Job(plan.scenario, self._target.url, plan.dialect, settings, shared, share, plan.workers, plan.seed)
             for share in range(plan.workers)
         ]
-        return await Fleet.start(jobs, self._note)
+        fleet = await Fleet.start(jobs, self._note)
+        await pause(kind.settle_s)
+        return fleet
 
     async def _unless_interrupted(self, preparation: Coroutine[Any, Any, Fleet]) -> Fleet:
         preparing = asyncio.get_running_loop().create_task(preparation)
@@ -143,7 +146,7 @@ class Run:
         if plan.fault:
             self._tasks.start(plan.fault, FAULTS[plan.fault](self._target, fleet, plan.seconds))
         driven = asyncio.get_running_loop().create_task(fleet.hear("driven"))
-        await self._wait(driven, plan.seconds if kind.uses_time else None)
+        await self._wait(driven, plan.seconds if kind.lasts(plan.parameters) else None)
         fleet.order(Stop())
         sent = await driven
         seconds = monotonic_s() - self._began_s

@@ -68,6 +68,7 @@ class Person(Member):
         """When it had everything again, for scenarios that ask; 0: not yet."""
         self.secret = ""
         self.history = 0
+        self._server_ahead_us = 0
         self.state = check.start(None, strict=strict)
         self._site = site
         self._speech = dialect
@@ -85,6 +86,10 @@ class Person(Member):
         """
         await self.arm()
         await self.connect()
+
+    def server_us(self) -> int:
+        """The server's clock as `welcome` told it, in microseconds since the epoch."""
+        return monotonic_us() + self._server_ahead_us
 
     async def arm(self) -> None:
         """Get everything that needs HTTP beforehand."""
@@ -184,6 +189,7 @@ class Person(Member):
     def _welcomed(self, message: Welcome | Joined) -> None:
         if isinstance(message, Welcome):
             self.history = message.history
+            self._server_ahead_us = message.server_time * 1000 - monotonic_us()
             life_s = (message.limits.token_expires_at - message.server_time) / 1000
             asyncio.get_running_loop().call_later(life_s * RENEW_SHARE, self._renew)
             if self.room:

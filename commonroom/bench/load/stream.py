@@ -172,7 +172,8 @@ class _Walk:
     def take(self, found: Seen | Start | Any) -> None:
         if type(found) is not Seen:
             if type(found) is Start:
-                self._offset = self._offset if found.offset is None else found.offset
+                if found.offset is not None:  # a fresh start: what was said meanwhile is not this reader's
+                    self._offset, self._last = found.offset, {}
                 self.flaws.lost += found.lost
                 found = found.message
             if found is not None:

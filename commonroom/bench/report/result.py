@@ -49,6 +49,8 @@ class ServerSide(Struct):
     redis_commands: float | None = None
     counters: dict[str, float] = field(default_factory=dict)
     """All counters of its metrics that moved."""
+    gauges: dict[str, float] = field(default_factory=dict)
+    """At the end."""
 
 
 class Point(Struct):

@@ -23,6 +23,7 @@ class Idle(Scenario[Parameters]):
 
     name = "idle"
     parameter_type = Parameters
+    settle_s = 3.0
 
     @classmethod
     async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:

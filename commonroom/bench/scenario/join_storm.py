@@ -30,7 +30,10 @@ class JoinStorm(Scenario[Parameters]):
 
     name = "join-storm"
     parameter_type = Parameters
-    uses_time = False
+
+    @classmethod
+    def lasts(cls, parameters: Parameters) -> bool:
+        return False
 
     @classmethod
     async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:

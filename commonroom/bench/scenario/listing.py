@@ -27,6 +27,7 @@ class Listing(Scenario[Parameters]):
 
     name = "listing"
     parameter_type = Parameters
+    settle_s = 3.0
 
     @classmethod
     async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:

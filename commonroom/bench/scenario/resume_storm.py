@@ -34,29 +34,31 @@ class ResumeStorm(Scenario[Parameters]):
 
     name = "resume-storm"
     parameter_type = Parameters
-    uses_time = False
+    settle_s = 2.0
+
+    @classmethod
+    def lasts(cls, parameters: Parameters) -> bool:
+        return False
 
     @classmethod
     async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
         return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
-        """The first worker has a host in each room who stays and writes."""
+        """Everybody joins and is cut off; a host in each room, of the first worker, stays and writes what they miss."""
         wanted, rooms, load = self.parameters, self.load.shared["rooms"], self.load
         self.people = [load.person(rooms[number % len(rooms)], number) for number in load.mine(wanted.sockets)]
         self.hosts = [load.person(room, wanted.sockets + place, durable=True) for place, room in enumerate(rooms) if load.share == 0]
         self.members = [*self.people, *self.hosts]
         await load.enter(self.members)
+        await load.each([person.arm for person in self.people])
         for person in self.people:
-            await person.arm()
-
-    async def drive(self) -> None:
-        """Cut, write what is missed, come back: durations count from each one's intended moment."""
-        for person in self.people:
-            person.comes_back = False
             person.leave()
         await until(lambda: not any(person.connected for person in self.people), PATIENCE_S)
         await asyncio.gather(*(self._write(host) for host in self.hosts))
+
+    async def drive(self) -> None:
+        """Come back; durations count from each one's intended moment."""
         began_us = monotonic_us()
         step_us = self.parameters.within_s * 1e6 / self.parameters.sockets
         steps = [self._returning(person, began_us + int(person.number * step_us)) for person in self.people]
@@ -73,10 +75,8 @@ class ResumeStorm(Scenario[Parameters]):
             await until(host.is_answered, PATIENCE_S)
 
     def _returning(self, person: Person, intended_us: int) -> Callable[[], Awaitable[None]]:
-        heads = 0
-
         def look() -> None:
-            if not person.whole_us and sum(person.state.last.values()) >= self.parameters.missed + heads:
+            if not person.whole_us and sum(person.state.last.values()) >= self.parameters.missed:
                 person.whole_us = monotonic_us()
                 self.load.site.tally.time("whole again").record(person.whole_us - intended_us)
 

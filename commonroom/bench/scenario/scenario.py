@@ -93,8 +93,8 @@ class Scenario(ABC, Generic[P]):
     name: ClassVar[str]
     parameter_type: ClassVar[type[Struct]]
     """Its fields are the command's options; their `Meta` descriptions the help."""
-    uses_time: ClassVar[bool] = True
-    """Whether it lasts `--seconds`; else until its work is done."""
+    settle_s: ClassVar[float] = 0.0
+    """Rest between preparation and the start gate, for what the server does behind an answer."""
     server_settings: ClassVar[dict[str, str]] = {}
     """Settings of a server started for it, beyond the usual ones."""
 
@@ -104,6 +104,11 @@ class Scenario(ABC, Generic[P]):
         self.members: list[Member] = []
         """Those whose deliveries are checked."""
         self._stalled: list[Member] = []
+
+    @classmethod
+    def lasts(cls, parameters: P) -> bool:
+        """Whether it lasts `--seconds`; else until its work is done."""
+        return True
 
     @classmethod
     def keeps(cls, parameters: P) -> bool:
