@@ -19,7 +19,7 @@ fmt:
 
 bench:
 	@python3 scripts/bootstrap.py runtime
-	@$(BIN)/python -m commonroom.bench.measure idle && $(BIN)/python -m commonroom.bench.measure fanout
+	@$(BIN)/commonroom bench short
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist test-artifacts

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -12,6 +13,8 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
+from commonroom.bench.compare.compare import compare, render
+from commonroom.bench.compare.work import WORKS, Work
 from commonroom.bench.fault import FAULTS
 from commonroom.bench.report.plot import as_svg
 from commonroom.bench.report.result import Result
@@ -19,6 +22,8 @@ from commonroom.bench.report.table import as_csv, as_text
 from commonroom.bench.run import Interrupted, Plan, Run
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.scenario.scenario import Scenario
+from commonroom.bench.suite import FIGURES, SHORT, Figure, Suite
+from commonroom.bench.suite import render as render_suite
 from commonroom.bench.target.target import Target, spawned
 from commonroom.errors import CommonroomError
 
@@ -115,15 +120,12 @@ async def measure(plan: Plan, target: Target, *, quiet: bool) -> Result:
         Interrupted: Ctrl-C came before the gate was open.
         Unavailable: the server or a worker failed.
     """
-    loop, interrupt, bar = asyncio.get_running_loop(), asyncio.Event(), _Bar(quiet=quiet)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt.set)
+    bar = _Bar(quiet=quiet)
     try:
-        return await Run(plan, target, bar.show, interrupt).result()
+        with interruptible() as interrupt:
+            return await Run(plan, target, bar.show, interrupt).result()
     finally:
         bar.close()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 class _Bar:
@@ -150,6 +152,83 @@ class _Bar:
         if self._bar is not None:
             self._bar.__exit__(None, None, None)
             self._bar = None
+
+
+@bench.command("compare")
+@click.option("--work", "names", multiple=True, type=click.Choice([work.name for work in WORKS]), help="Only that; may be repeated.")
+@click.option("--rounds", default=5, help="Turns of each server; the median counts.")
+@click.option("--seconds", default=4.0, help="Length of each turn.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def compare_command(names: tuple[str, ...], rounds: int, seconds: float, json_path: Path | None) -> None:
+    """The same work on other servers by turns (`make bench-peers` installs them): ratios per server-CPU-second."""
+    works = [work for work in WORKS if not names or work.name in names]
+    sys.exit(uvloop.run(_compare(works, rounds, seconds, json_path)))
+
+
+@bench.command("figures")
+@click.option("--only", "names", multiple=True, type=click.Choice([figure.name for figure in FIGURES]), help="Only that; may be repeated.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def figures_command(names: tuple[str, ...], json_path: Path | None) -> None:
+    """Every figure we stand by that needs no peers, with its goal (about 15 minutes)."""
+    sys.exit(uvloop.run(_suite([figure for figure in FIGURES if not names or figure.name in names], json_path)))
+
+
+@bench.command("short")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def short_command(json_path: Path | None) -> None:
+    """A little of everything, within 3 minutes (`make bench`)."""
+    sys.exit(uvloop.run(_suite([*SHORT], json_path)))
+
+
+async def _suite(figures: list[Figure], json_path: Path | None) -> int:
+    bar = _Bar(quiet=False)
+    try:
+        with interruptible() as interrupt:
+            outcomes = await Suite(RAISED, bar.show, interrupt).measure(figures)
+    except Interrupted:
+        return _fail("interrupted before anything was measured")
+    except (CommonroomError, OSError) as error:
+        return _fail(error.message if isinstance(error, CommonroomError) else str(error))
+    finally:
+        bar.close()
+    click.echo(render_suite(outcomes))
+    _save(json_path, outcomes)
+    return 1 if any(outcome.failures or not all(reading.reached for reading in outcome.readings) for outcome in outcomes) else 0
+
+
+def _save(path: Path | None, result: Any) -> None:
+    if path is not None:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
+
+
+async def _compare(works: list[Work], rounds: int, seconds: float, json_path: Path | None) -> int:
+    try:
+        with interruptible() as interrupt:
+            comparison = await compare(works, rounds=rounds, seconds=seconds, settings=RAISED, say=_say, interrupt=interrupt)
+    except Interrupted:
+        return _fail("interrupted before anything was measured")
+    except (CommonroomError, OSError) as error:
+        return _fail(error.message if isinstance(error, CommonroomError) else str(error))
+    click.echo(render(comparison, works))
+    _save(json_path, comparison)
+    return 1 if comparison.missed else 0
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
+    loop, interrupt = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt.set)
+    try:
+        yield interrupt
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
 
 
 def _write(result: Result, options: Options) -> None:

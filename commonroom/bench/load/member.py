@@ -99,7 +99,8 @@ class Member(asyncio.Protocol):
             self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Be a reader that has stalled."""
+        """Be a reader that has stalled: its times are its own from here on."""
+        self._delivery = self._tally.time("delivery to the stalled")
         if self._transport is not None:
             self._transport.pause_reading()
 

@@ -194,6 +194,7 @@ class Person(Member):
             asyncio.get_running_loop().call_later(life_s * RENEW_SHARE, self._renew)
             if self.room:
                 return
+        self._answered(message.ref, message)
         if self.on_message is not None:
             self.on_message(message)
         if self._joined is not None and not self._joined.done():

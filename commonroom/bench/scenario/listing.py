@@ -17,7 +17,7 @@ __all__ = ["Listing"]
 class Parameters(Struct):
     """Options."""
 
-    rooms: Annotated[int, Meta(ge=1, description="public rooms there are")] = 10_000
+    rooms: Annotated[int, Meta(ge=0, description="public rooms to found before")] = 10_000
     connections: Annotated[int, Meta(ge=1, description="kept-alive connections, each waits for its last page")] = 32
     page: Annotated[int, Meta(ge=1, le=100, description="rooms a page")] = 50
 
@@ -35,7 +35,8 @@ class Listing(Scenario[Parameters]):
 
     async def prepare(self) -> None:
         load, wanted = self.load, self.parameters
-        await found_rooms(load, len(load.mine(wanted.rooms)))
+        if wanted.rooms:
+            await found_rooms(load, len(load.mine(wanted.rooms)))
         target = f"/v1/rooms?limit={wanted.page}"
         self.getters = [Getter(load.site.host, load.site.port, target, load.site.tally) for _ in load.mine(wanted.connections)]
 

@@ -1,13 +1,16 @@
 """Timers: many rooms whose shared timer runs, with or without people in them."""
 
-from collections.abc import Awaitable, Callable
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from commonroom.bench.load.person import Person
 from commonroom.bench.report.result import Result, Row, ms
-from commonroom.bench.scenario.founding import AT_ONCE, enter_hosts, found_rooms
+from commonroom.bench.scenario.founding import AT_ONCE, HOSTS, enter_hosts, found_rooms
 from commonroom.bench.scenario.scenario import Scenario, until
 from commonroom.protocol.room import RoomJoin, RoomLeave
 from commonroom.protocol.timer import TimerSettings, TimerStart, TimerUpdate
@@ -26,7 +29,6 @@ class Parameters(Struct):
 
     rooms: Annotated[int, Meta(ge=1, description="rooms with a running timer")] = 5000
     phase_s: Annotated[float, Meta(ge=1, le=14400, description="length of the phase that runs")] = 15.0
-    start_within_s: Annotated[float, Meta(ge=0, description="time over which they are started, and so end")] = 1.0
     occupied: Annotated[bool, Meta(description="somebody is in each room and hears the end; else everybody leaves and nothing is due")] = (
         True
     )
@@ -50,20 +52,25 @@ class Timers(Scenario[Parameters]):
         self.hosts: list[Person] = []
         timer = TimerSettings(focus_ms=int(wanted.phase_s * 1000), auto_start=False)
         self.rooms = await found_rooms(self.load, len(self.load.mine(wanted.rooms)), timer)
+        self._at: list[int] = []
         shares = [self.rooms[start : start + FOLLOWED] for start in range(0, len(self.rooms), FOLLOWED)]
-        self.hosts = await enter_hosts(self.load, len(shares) if wanted.occupied else 50)
-        pairs = [(host, room) for host, share in zip(self.hosts, shares, strict=False) for room in share]
-        if not wanted.occupied:
-            pairs = [(self.hosts[number % len(self.hosts)], room) for number, room in enumerate(self.rooms)]
-        await self.load.each([self._joining(host, room) for host, room in pairs], AT_ONCE)
-        for host in self.hosts:
-            host.on_message = self._heard
-        await self.load.each([self._starting(host, room) for host, room in pairs], AT_ONCE)
+        self.hosts = await enter_hosts(self.load, len(shares) if wanted.occupied else HOSTS)
+        if wanted.occupied:
+            pairs = [(host, room) for host, share in zip(self.hosts, shares, strict=True) for room in share]
+            await self.load.each([partial(self._join, host, room) for host, room in pairs], AT_ONCE)
+            for host in self.hosts:
+                host.on_message = self._heard
+            await self.load.each([partial(self._start, host, room) for host, room in pairs], AT_ONCE)
+        else:
+            await self.load.each(
+                [partial(self._visit, host, room) for host, room in zip(cycle(self.hosts), self.rooms, strict=False)], AT_ONCE
+            )
 
     async def drive(self) -> None:
         if self.parameters.occupied:
             await until(lambda: len(self.ended) == len(self.rooms) or self.load.stopping.is_set(), self.parameters.phase_s + LATE_S)
             self.load.site.tally.flaws.lost += 0 if self.load.stopping.is_set() else len(self.rooms) - len(self.ended)
+            self.load.site.tally.count("deadlines in the busiest second", _most_within(sorted(self._at), 1000))
         else:
             await self.load.stopping.wait()
 
@@ -71,21 +78,18 @@ class Timers(Scenario[Parameters]):
         for host in self.hosts:
             host.leave()
 
-    def _joining(self, host: Person, room: str) -> Callable[[], Awaitable[None]]:
-        async def join() -> None:
-            await host.ask(lambda ref: RoomJoin(ref, room))
+    async def _visit(self, host: Person, room: str) -> None:
+        await self._join(host, room)
+        await self._start(host, room)
+        await host.ask(lambda ref: RoomLeave(ref, room))
 
-        return join
+    async def _join(self, host: Person, room: str) -> None:
+        await host.ask(lambda ref: RoomJoin(ref, room))
 
-    def _starting(self, host: Person, room: str) -> Callable[[], Awaitable[None]]:
-        async def start() -> None:
-            self.load.site.tally.sent += 1
-            await host.ask(lambda ref: TimerStart(ref, room, f"start-{room}"))
-            self.load.site.tally.answered += 1
-            if not self.parameters.occupied:
-                await host.ask(lambda ref: RoomLeave(ref, room))
-
-        return start
+    async def _start(self, host: Person, room: str) -> None:
+        self.load.site.tally.sent += 1
+        await host.ask(lambda ref: TimerStart(ref, room, f"start-{room}"))
+        self.load.site.tally.answered += 1
 
     def _heard(self, message: ServerMessage) -> None:
         if isinstance(message, TimerUpdate) and message.cause == "phase_end":
@@ -93,6 +97,7 @@ class Timers(Scenario[Parameters]):
             tally.delivered += 1
             tally.flaws.duplicated += message.room in self.ended
             self.ended.add(message.room)
+            self._at.append(message.at)
             tally.time("late").record(self.hosts[0].server_us() - message.at * 1000)
 
     @classmethod
@@ -114,3 +119,8 @@ class Timers(Scenario[Parameters]):
             Row("late at most", late.max_us / 1000, "ms"),
             Row("CPU a transition", 1e6 * server.cpu_s / max(late.count, 1), "µs"),
         ]
+
+
+def _most_within(moments: Sequence[int], span: int) -> int:
+    """The most of these ascending moments that fall within any span."""
+    return max((bisect_left(moments, moment + span) - place for place, moment in enumerate(moments)), default=0)

@@ -5,21 +5,24 @@ from collections.abc import Mapping
 
 import aiohttp
 
-__all__ = ["quantile_ms", "read_metrics"]
+__all__ = ["fetch", "quantile_ms", "read_metrics"]
 
 LINE = re.compile(r'^([a-z_]+)(?:\{le="([^"]+)"\})? ([0-9.e+-]+|[+-]Inf|NaN)$', re.MULTILINE)
 TIMEOUT_S = 5.0
 
 
-async def read_metrics(url: str) -> dict[str, float]:
-    """Values by name, a bucket's as `name<bound`; nothing where nobody answers."""
-    if not url:
-        return {}
+async def fetch(url: str) -> bytes:
+    """The body of a page; empty where nobody answers."""
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http, http.get(url) as answer:
-            text = await answer.text()
+            return await answer.read()
     except (aiohttp.ClientError, TimeoutError):
-        return {}
+        return b""
+
+
+async def read_metrics(url: str) -> dict[str, float]:
+    """Values by name, a bucket's as `name<bound`; nothing where nobody answers."""
+    text = (await fetch(url)).decode() if url else ""
     return {f"{name}<{bound}" if bound else name: float(value) for name, bound, value in LINE.findall(text)}
 
 
