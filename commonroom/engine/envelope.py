@@ -31,7 +31,7 @@ class Query(Struct, frozen=True):
     action: str
 
 
-class Publication(Struct, frozen=True):
+class Publication(Struct, frozen=True, gc=False):
     """A push on its way to subscribers.
 
     `offset` is 0 for a volatile push. `payload` is its MessagePack form; `message`

@@ -12,10 +12,21 @@ import msgspec
 from msgspec import Struct
 
 from commonroom.errors import BadFrame, CommonroomError, Invalid
-from commonroom.protocol.registry import COMMANDS, SERVER_MESSAGES
+from commonroom.protocol.registry import COMMANDS, SERVER_MESSAGES, tag_of
 from commonroom.protocol.wire import Command, DurablePush, ServerMessage
 
-__all__ = ["JSON", "JSON_PROTOCOL", "MSGPACK", "MSGPACK_PROTOCOL", "Codec", "Rejected", "decode_event", "encode_event"]
+__all__ = [
+    "EVENT_TAGS",
+    "JSON",
+    "JSON_PROTOCOL",
+    "MSGPACK",
+    "MSGPACK_PROTOCOL",
+    "Codec",
+    "Rejected",
+    "decode_event",
+    "encode_event",
+    "event_tag",
+]
 
 MSGPACK_PROTOCOL: Final = "commonroom.v1"
 JSON_PROTOCOL: Final = "commonroom.v1.json"
@@ -90,12 +101,23 @@ class Codec:
 MSGPACK = Codec(MSGPACK_PROTOCOL, msgspec.msgpack, text=False)
 JSON = Codec(JSON_PROTOCOL, msgspec.json, text=True)
 
+EVENT_TAGS: Final = frozenset(tag_of(cls) for cls in _DURABLE)
+"""Of the durable events that this version knows."""
+
 _EVENTS: Any = msgspec.msgpack.Decoder(reduce(or_, _DURABLE))
 
 
 def encode_event(event: DurablePush) -> bytes:
     """The bytes of a durable event, the same on disk and on the wire."""
     return MSGPACK.encode(event)
+
+
+def event_tag(payload: bytes) -> int:
+    """The tag of a durable event, read without decoding it: it follows the array's header. -1 if there is none."""
+    tag = payload[1:3] if payload[:1] < b"\xdc" else payload[3:5]
+    if len(tag) < 2:
+        return -1
+    return tag[1] if tag[0] == 0xCC else tag[0]
 
 
 def decode_event(payload: bytes) -> DurablePush:

@@ -3,6 +3,9 @@
 Every message is one array `[tag, field, ...]`: fields in order of definition, the
 base's first. Types are append-only: a new field goes to the end with a default, an
 old peer ignores what is beyond its own fields. Never `UNSET`: `None` on the wire.
+
+No value of these types can be part of a cycle, so the collector need not look at the
+many that rings and outboxes hold (`gc=False`).
 """
 
 from typing import Annotated, Literal
@@ -64,13 +67,13 @@ class StreamPosition(Struct, frozen=True, array_like=True, gc=False):
     offset: Offset
 
 
-class Command(Struct, frozen=True, array_like=True):
+class Command(Struct, frozen=True, array_like=True, gc=False):
     """Client to server. `ref` > 0 wants a reply."""
 
     ref: Ref
 
 
-class ServerMessage(Struct, frozen=True, array_like=True):
+class ServerMessage(Struct, frozen=True, array_like=True, gc=False):
     """Server to client: a reply, an error or a push."""
 
 

@@ -18,7 +18,7 @@ def event(offset: int, dedup: str | None = None, payload: bytes = b"payload") ->
 
 def commit(stream: str, *events: NewEvent, **more: object) -> Commit:
     head = events[-1].offset if events else 0
-    return Commit(stream, slot_of(stream), **{"head": head, "events": events, **more})  # type: ignore[arg-type]
+    return Commit(stream, **{"slot": slot_of(stream), "head": head, "events": events, **more})  # type: ignore[arg-type]
 
 
 async def settle(journal: PostgresJournal, *commits: Commit) -> list[Outcome]:
@@ -74,6 +74,22 @@ async def test_a_claimed_slot_refuses_its_former_owner(dsn: str, database: Datab
     assert await settle(journal, commit(stream, event(1))) == [Fenced(newer.epoch(slot_of(stream)))]
     assert await settle(newer, commit(stream, event(1))) == [Committed()]
     await newer.close()
+
+
+async def test_a_refused_batch_becomes_durable_in_slot_order(journal: PostgresJournal, stream: str) -> None:
+    seen: list[int] = []
+    journal.watch(lambda entry, before: seen.extend((before, entry.last_pos)), journal.position)
+    slot = slot_of(stream)
+    one, other, bad = (f"{stream}-{name}" for name in ("one", "other", "bad"))
+    outcomes = await settle(
+        journal,
+        commit(one, event(1), slot=slot),
+        commit(other, event(1), slot=slot),
+        commit(bad, event(1, dedup="a NUL \0 cannot be stored"), slot=slot),
+        commit(one, event(2), slot=slot),
+    )
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Committed", "Committed", "Failed", "Committed"]
+    assert seen == sorted(seen)
 
 
 async def test_only_the_guilty_stream_of_a_refused_batch_fails(journal: PostgresJournal, stream: str) -> None:

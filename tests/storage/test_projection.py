@@ -9,7 +9,7 @@ from commonroom.engine.address import slot_of
 from commonroom.identity import Principal
 from commonroom.ids import new_id
 from commonroom.protocol.chat import MessageCreate, MessageDelete, MessageUpdate
-from commonroom.protocol.codec import encode_event
+from commonroom.protocol.codec import EVENT_TAGS, encode_event
 from commonroom.protocol.room import RoomCreated, RoomInfo, Visibility
 from commonroom.protocol.timer import TimerSettings
 from commonroom.protocol.wire import DurablePush
@@ -161,6 +161,7 @@ async def test_two_runners_apply_each_event_once(journal: PostgresJournal, datab
 
     class Counting:
         name = table
+        wants = EVENT_TAGS
 
         async def apply(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
             rows = [(event.slot_pos,) for event in events if event.stream == writer.stream]
@@ -203,6 +204,8 @@ async def test_a_stream_that_cannot_be_applied_is_parked_and_blocks_nobody(journ
 
 class Moody:
     """A projection that does not know an event until it is a newer version."""
+
+    wants = EVENT_TAGS
 
     def __init__(self, stream: str, *, knows: bool) -> None:
         self.name = f"moody {stream}"
@@ -296,3 +299,38 @@ async def test_messages_are_partitioned_by_month_ahead_of_time(
     found = await database.fetchval("SELECT tableoid::regclass::text FROM message WHERE room = $1", writer.room)
     assert found == "message_203003"
     assert await database.fetchval("SELECT to_regclass('message_203005') IS NOT NULL")
+
+
+async def test_events_that_a_projection_does_not_want_cost_it_no_statement(journal: PostgresJournal, database: Database) -> None:
+    writer = Writer(journal)
+    slot = slot_of(writer.stream)
+    runner = ProjectionRunner(database, journal, (RoomProjection(),), lambda _line: None)
+    await runner.start()
+    await writer.create()
+    await runner.caught_up()
+    before = database.statements
+    for number in range(5):
+        await writer.say(f"{number}")
+    await runner.caught_up()
+    assert runner.position(slot) == journal.position(slot)
+    assert database.statements == before
+    await runner.close()
+    again = ProjectionRunner(database, journal, (RoomProjection(),), lambda _line: None)
+    await again.start()
+    await again.caught_up()
+    await again.close()
+    assert again.position(slot) == journal.position(slot)
+
+
+async def test_a_projection_behind_what_memory_holds_reads_the_journal(
+    journal: PostgresJournal, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commonroom.storage.projection.tail.MAX_EVENTS", 4)
+    writer = Writer(journal)
+    runner = ProjectionRunner(database, journal, (MessageProjection(),), lambda _line: None)
+    await runner.start()
+    for number in range(30):
+        await writer.say(f"{number}")
+    await runner.caught_up()
+    await runner.close()
+    assert await database.fetchval("SELECT count(*) FROM message WHERE room = $1", writer.room) == 30

@@ -23,6 +23,10 @@ __all__ = ["Cluster", "binaries"]
 
 MAJOR = 18
 USER = "commonroom"
+WAL_SEGMENT_MB = 1
+"""A new segment is filled with zeros and synced while all commits wait: 56 ms for the usual 16 MB, 17 ms for 4, measured under 5,000
+durable messages a second, which fills one every 2 s until the first checkpoint has left some to use again."""
+
 MAX_LOG_BYTES = 4 * 1024 * 1024
 ALIVE_POLL_S = 0.01
 FALLBACK_ROOT = Path("/var/lib/commonroom")
@@ -139,6 +143,7 @@ class Cluster:
     async def _initdb(self, draft: Path, identity: Identity) -> None:
         command: list[str | Path] = [
             binaries() / "initdb", "-D", draft, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-instructions",
+            f"--wal-segsize={WAL_SEGMENT_MB}",
             "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
         ]  # fmt: skip
         with self.open_log() as log:

@@ -85,7 +85,7 @@ class PostgresJournal:
         self._given: dict[int, int] = {}
         self._durable: dict[int, int] = {}
         self._history = 0
-        self._watch: Callable[[int], None] = _ignore
+        self._watch: Callable[[Entry, int], None] | None = None
         self._applied: Callable[[int], int] | None = None
 
     async def open(self) -> None:
@@ -147,11 +147,12 @@ class PostgresJournal:
         """The slot position of the last durable event of ours."""
         return self._durable[slot]
 
-    def watch(self, on_commit: Callable[[int], None], applied: Callable[[int], int]) -> None:
+    def watch(self, on_commit: Callable[[Entry, int], None], applied: Callable[[int], int]) -> None:
         """Attach the projections.
 
         Args:
-            on_commit: called with the slot after events of it became durable.
+            on_commit: called with each commit whose events became durable, in slot order, and
+                the slot position of the last event before them.
             applied: the slot position up to which the slowest projection has come.
         """
         self._watch = on_commit
@@ -207,8 +208,10 @@ class PostgresJournal:
     def _note_durable(self, entry: Entry) -> None:
         if not entry.commit.events:
             return
-        self._durable[entry.commit.slot] = max(self._durable[entry.commit.slot], entry.last_pos)
-        self._watch(entry.commit.slot)
+        before = self._durable[entry.commit.slot]
+        self._durable[entry.commit.slot] = entry.last_pos
+        if self._watch is not None:
+            self._watch(entry, before)
 
 
 def _stored(row: Record) -> StoredStream:

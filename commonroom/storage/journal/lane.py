@@ -6,9 +6,13 @@ gather and go together next. There is no artificial delay.
 What a call may end in, and what follows:
 
     answer            each commit settles with its verdict
-    statement error   the batch is retried stream by stream; a stream refused alone settles as Failed
+    statement error   the batch is retried in halves; a commit refused alone settles as Failed, and those
+                      behind it in its stream as Conflicted
     anything else     the outcome is unknown: the batch stays at the head and is sent again on a new
                       connection until it is known. `journal_append` recognises what stands already.
+
+A call is `journal_extend`, which writes a batch in which nothing is to be judged, or nothing at all;
+`journal_append` where that says no.
 
 Invariant: a commit settles once, in the order of `append` within its stream, and a
 later batch is sent only after the one before has settled: that keeps slot positions
@@ -20,7 +24,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 
 from commonroom.storage.fault import explain, is_statement_error
-from commonroom.storage.journal.batch import APPEND, Entry, arguments, by_stream, outcomes, size_bytes
+from commonroom.storage.journal.batch import APPEND, EXTEND, Entry, arguments, extension, outcomes, size_bytes
 from commonroom.storage.journal.port import Committed, Failed, Outcome
 from commonroom.storage.pool import Connection, Record
 from commonroom.tasks import TaskGroup, pause
@@ -143,21 +147,20 @@ class Lane:
         if not isinstance(answer, Failed):
             self._deliver(batch, outcomes(batch, answer))
             return
-        parts = by_stream(batch)
-        if len(parts) == 1:
-            self._on_trouble(f"commits of {batch[0].commit.stream} were refused: {answer.reason}")
-            self._deliver(batch, [answer] * len(batch))
+        if len(batch) == 1:
+            self._on_trouble(f"a commit of {batch[0].commit.stream} was refused: {answer.reason}")
+            self._deliver(batch, [answer])
             return
-        for part in parts:
-            await self._settle(part)
+        half = len(batch) // 2  # in order, so that slot positions become durable in order
+        await self._settle(batch[:half])
+        await self._settle(batch[half:])
 
     async def _answer(self, batch: Sequence[Entry]) -> list[Record] | Failed:
         """Send until the outcome is known: refused commits, or the statement error."""
-        values = arguments(batch)
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                answer = await self._call(values)
+                answer = await self._send(batch)
             except Exception as error:  # noqa: BLE001 - R19: whatever it is, the outcome is unknown unless clearly a statement error
                 if is_statement_error(error):
                     self._unknown = frozenset()
@@ -169,7 +172,14 @@ class Lane:
             await pause(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    async def _call(self, values: Sequence[object]) -> list[Record]:
+    async def _send(self, batch: Sequence[Entry]) -> list[Record]:
+        """Write the batch; the commits that are refused. Most batches only go on where their streams stand."""
+        values = extension(batch)
+        if values is not None and (await self._call(EXTEND, values))[0][0]:
+            return []
+        return await self._call(APPEND, arguments(batch))
+
+    async def _call(self, query: str, values: Sequence[object]) -> list[Record]:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await self._connect()
@@ -177,7 +187,7 @@ class Lane:
         guard = asyncio.get_running_loop().call_later(self._call_timeout_s, connection.terminate)
         self.calls += 1
         try:
-            return await connection.fetch(APPEND, *values)
+            return await connection.fetch(query, *values)
         finally:
             guard.cancel()
 

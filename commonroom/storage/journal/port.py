@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 
-class NewEvent(Struct, frozen=True):
+class NewEvent(Struct, frozen=True, gc=False):
     """An event to append.
 
     `at` is cluster time in ms. `dedup` is unique in its stream (DESIGN 4,
@@ -60,14 +60,14 @@ class JournalEvent(NamedTuple):
     private: bytes | None
 
 
-class Rewrite(Struct, frozen=True):
+class Rewrite(Struct, frozen=True, gc=False):
     """Replaces the payload of an earlier event by its contentless form (DESIGN 4, "Deletion")."""
 
     offset: int
     payload: bytes
 
 
-class Commit(Struct, frozen=True):
+class Commit(Struct, frozen=True, gc=False):
     """What one command made durable.
 
     `head` is the offset of the last event of the stream once this is in. `snapshot`
@@ -85,7 +85,7 @@ class Commit(Struct, frozen=True):
     rewrites: tuple[Rewrite, ...] = ()
 
 
-class Committed(Struct, frozen=True):
+class Committed(Struct, frozen=True, gc=False):
     """Durable."""
 
 

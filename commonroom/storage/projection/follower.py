@@ -1,9 +1,12 @@
 """Drives one projection after the journal (DESIGN 4).
 
-A round takes the slots that have news, reads their next events, moves their
-checkpoints by compare-and-set and applies the events, all in one transaction. An
-event that cannot be applied parks its stream, with an alarm; checkpoints move over
-parked streams, so that a poisoned room never holds up its slot.
+A round takes the slots that have news, takes their next events from memory or reads
+them, moves their checkpoints by compare-and-set and applies the events, all in one
+transaction. An event that cannot be applied parks its stream, with an alarm;
+checkpoints move over parked streams, so that a poisoned room never holds up its slot.
+
+Known events that the projection does not want are passed over in memory; the checkpoint
+follows with the next wanted one, or when it is `LAZY_EVENTS` behind.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ import asyncpg
 import msgspec
 
 from commonroom.errors import InternalError, Invalid, Unavailable
-from commonroom.protocol.codec import decode_event
+from commonroom.protocol.codec import EVENT_TAGS, decode_event, event_tag
 from commonroom.storage.fault import explain, is_statement_error
 from commonroom.storage.pool import Connection, Database
 from commonroom.storage.projection.checkpoint import (
@@ -29,12 +32,14 @@ from commonroom.storage.projection.checkpoint import (
     unpark,
 )
 from commonroom.storage.projection.projection import Projection, SlotEvent
+from commonroom.storage.projection.tail import Tail
 from commonroom.tasks import TaskGroup, pause
 
 __all__ = ["Follower"]
 
-COALESCE_S = 0.01
+COALESCE_S = 0.05
 """Time for more commits to join a round; listings may lag a second, history reads do not lag at all."""
+LAZY_EVENTS = 1000
 SLOTS_PER_ROUND = 64
 EVENTS_PER_SLOT = 200
 FIRST_PAUSE_S = 0.05
@@ -51,15 +56,19 @@ class Follower:
     """One projection over the slots this node owns.
 
     Args:
+        tails: the latest events by slot, where there are any.
         on_trouble: called with one line for a parked stream and when the database is away.
     """
 
-    def __init__(self, database: Database, projection: Projection, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, database: Database, projection: Projection, tails: Mapping[int, Tail], on_trouble: Callable[[str], None]) -> None:
         self._database = database
         self._projection = projection
         self._name = projection.name
+        self._ignored = EVENT_TAGS - projection.wants
         self._on_trouble = on_trouble
-        self._positions: dict[int, int] = {}
+        self._tails = tails
+        self._positions: dict[int, int] = {}  # the checkpoints
+        self._reached: dict[int, int] = {}  # as far or further: nothing in between is wanted
         self._parked: set[str] = set()
         self._queued: dict[int, None] = {}
         self._news = asyncio.Event()
@@ -95,7 +104,7 @@ class Follower:
 
     def position(self, slot: int) -> int:
         """The slot position up to which this projection has come."""
-        return self._positions.get(slot, 0)
+        return self._reached.get(slot, 0)
 
     @property
     def queued_slots(self) -> int:
@@ -134,30 +143,60 @@ class Follower:
 
     async def _round(self, slots: Sequence[int]) -> list[int]:
         """One transaction; the slots that may have more than it took."""
-        before = {slot: self._positions[slot] for slot in slots}
+        events = self._remembered(slots)
+        if events is not None and self._pass_over(events):
+            return _unfinished(events)
         try:
-            return await self._transact(before, isolate=False)
+            return await self._transact(slots, events, isolate=False)
         except POISON:
-            return await self._transact(before, isolate=True)
+            return await self._transact(slots, events, isolate=True)
         except CheckpointMoved:
             await self._read_positions(list(self._positions))
             raise
 
-    async def _transact(self, before: Mapping[int, int], *, isolate: bool) -> list[int]:
+    def _remembered(self, slots: Sequence[int]) -> list[PendingEvent] | None:
+        """Their next events, if memory has them all."""
+        events: list[PendingEvent] = []
+        for slot in slots:
+            tail = self._tails.get(slot)
+            kept = None if tail is None else tail.after(self._reached[slot], EVENTS_PER_SLOT)
+            if kept is None:
+                return None
+            events += kept
+        return events
+
+    def _matters(self, event: PendingEvent) -> bool:
+        """Whether it is wanted, or unknown: then it is for a newer version, and poison to this one."""
+        return event_tag(event.payload) not in self._ignored
+
+    def _pass_over(self, events: Sequence[PendingEvent]) -> bool:
+        """Go past events of which none is wanted, unless the checkpoint must follow."""
+        after = {event.slot: event.slot_pos for event in events}
+        if any(position - self._positions[slot] > LAZY_EVENTS for slot, position in after.items()):
+            return False
+        if any(self._matters(event) for event in events):
+            return False
+        self._reached.update(after)
+        return True
+
+    async def _transact(self, slots: Sequence[int], events: list[PendingEvent] | None, *, isolate: bool) -> list[int]:
+        before = {slot: self._positions[slot] for slot in slots}
         async with self._database.transaction() as connection:
             await connection.execute(RELAXED)
-            events = await pending(connection, before, EVENTS_PER_SLOT)
+            if events is None:
+                events = await pending(connection, before, EVENTS_PER_SLOT)
             after = {event.slot: event.slot_pos for event in events}
             await move(connection, self._name, before, after)
             newly_parked = await self._apply(connection, events, isolate=isolate)
         self._parked |= newly_parked
         self._positions.update(after)
+        self._reached.update(after)
         self.applied_events += len(events)
-        return [slot for slot, count in Counter(event.slot for event in events).items() if count >= EVENTS_PER_SLOT]
+        return _unfinished(events)
 
     async def _apply(self, connection: Connection, events: Iterable[PendingEvent], *, isolate: bool) -> set[str]:
         """Apply to the streams that are not parked; the streams parked now."""
-        wanted = [event for event in events if event.stream not in self._parked]
+        wanted = [event for event in events if event.stream not in self._parked and self._matters(event)]
         newly: set[str] = set()
         if not isolate:
             await self._project(connection, wanted)
@@ -210,6 +249,7 @@ class Follower:
     async def _read_positions(self, slots: Sequence[int]) -> None:
         async with self._database.transaction() as connection:
             self._positions = await positions(connection, self._name, slots)
+            self._reached = dict(self._positions)
             self._parked = await parked(connection, self._name)
 
     def _crashed(self, name: str, error: BaseException) -> None:
@@ -220,3 +260,8 @@ class Follower:
     async def _run_later(self) -> None:
         await pause(LONGEST_PAUSE_S)
         await self._run()
+
+
+def _unfinished(events: Iterable[PendingEvent]) -> list[int]:
+    """The slots of a round that may have more than it took."""
+    return [slot for slot, count in Counter(event.slot for event in events).items() if count >= EVENTS_PER_SLOT]

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from commonroom.identity import Principal
 from commonroom.protocol.chat import MessageCreate, MessageDelete, MessageUpdate
+from commonroom.protocol.registry import tag_of
 from commonroom.storage.pool import Connection, Record
 from commonroom.storage.projection.message_fold import ProjectedMessage, fold
 from commonroom.storage.projection.projection import SlotEvent
@@ -22,6 +23,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (room, "offset", at) DO UPDATE
 SET text = EXCLUDED.text, edited_at = EXCLUDED.edited_at, deleted = EXCLUDED.deleted, events = EXCLUDED.events
 """
+CREATE = """
+INSERT INTO message (room, "offset", at, author_type, author_id, text, nonce, deleted, events)
+SELECT room, "offset", at, author_type, author_id, text, nonce, deleted, ARRAY["offset"]
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[])
+    AS u (room, "offset", at, author_type, author_id, text, nonce, deleted)
+ON CONFLICT (room, "offset", at) DO UPDATE
+SET text = EXCLUDED.text, edited_at = EXCLUDED.edited_at, deleted = EXCLUDED.deleted, events = EXCLUDED.events
+"""
 PARTITIONS = "SELECT message_partitions($1)"
 _MessageEvent: TypeAlias = MessageCreate | MessageUpdate | MessageDelete
 
@@ -32,6 +41,7 @@ class MessageProjection:
     """Creates, edits and deletions, folded into the table `message`."""
 
     name = "message"
+    wants = frozenset({tag_of(MessageCreate), tag_of(MessageUpdate), tag_of(MessageDelete)})
 
     def __init__(self) -> None:
         self._partitioned_at = 0
@@ -48,7 +58,7 @@ class MessageProjection:
         messages = await _read(connection, by_room)
         for room, ours in by_room.items():
             fold(messages[room], ours)
-        await connection.executemany(WRITE, [_row(room, message) for room, found in messages.items() for message in found.values()])
+        await _write(connection, [(room, message) for room, found in messages.items() for message in found.values()])
 
     async def _make_partitions(self, connection: Connection, latest: int) -> None:
         if latest > self._partitioned_at + MONTH_MS:
@@ -57,14 +67,23 @@ class MessageProjection:
 
 
 async def _read(connection: Connection, by_room: Mapping[str, Sequence[_MessageEvent]]) -> dict[str, dict[int, ProjectedMessage]]:
-    """The messages that the events touch, as they stand."""
-    touched = {
-        (room, event.offset if isinstance(event, MessageCreate) else event.message) for room, ours in by_room.items() for event in ours
-    }
+    """The messages of earlier batches that the events change, as they stand."""
+    touched = {(room, event.message) for room, ours in by_room.items() for event in ours if not isinstance(event, MessageCreate)}
     found: dict[str, dict[int, ProjectedMessage]] = {room: {} for room in by_room}
-    for row in await connection.fetch(READ, [room for room, _ in touched], [offset for _, offset in touched]):
-        found[row["room"]][row["offset"]] = projected(row)
+    if touched:
+        for row in await connection.fetch(READ, [room for room, _ in touched], [offset for _, offset in touched]):
+            found[row["room"]][row["offset"]] = projected(row)
     return found
+
+
+async def _write(connection: Connection, messages: Sequence[tuple[str, ProjectedMessage]]) -> None:
+    """Most are as they were created, and go in one statement: a third of the cost of one each."""
+    created = [(*_row(room, message)[:6], message.nonce, message.deleted) for room, message in messages if len(message.events) == 1]
+    changed = [_row(room, message) for room, message in messages if len(message.events) > 1]
+    if created:
+        await connection.execute(CREATE, *(list(column) for column in zip(*created, strict=True)))
+    if changed:
+        await connection.executemany(WRITE, changed)
 
 
 def room_of(stream: str) -> str:

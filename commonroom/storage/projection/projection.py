@@ -21,6 +21,8 @@ class Projection(Protocol):
     """Derives rows. Applied once an event, in slot order, in the transaction that moves the checkpoint."""
 
     name: str
+    wants: frozenset[int]
+    """Tags of the events it derives anything from; others are not shown to it."""
 
     async def apply(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
         """Write what follows from the events; they may be of several slots.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from commonroom.protocol.registry import tag_of
 from commonroom.protocol.room import RoomCreated
 from commonroom.storage.pool import Connection
 from commonroom.storage.projection.message import room_of
@@ -19,6 +20,7 @@ class RoomProjection:
     """A row for each `room.created`."""
 
     name = "room"
+    wants = frozenset({tag_of(RoomCreated)})
 
     async def apply(self, connection: Connection, events: Sequence[SlotEvent]) -> None:
         """One write a batch."""

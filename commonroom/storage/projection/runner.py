@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
+from commonroom.storage.journal.batch import Entry
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.pool import Database
+from commonroom.storage.projection.checkpoint import PendingEvent
 from commonroom.storage.projection.follower import Follower
 from commonroom.storage.projection.projection import Projection
+from commonroom.storage.projection.tail import Tail
 
 __all__ = ["ProjectionRunner"]
+
+TRIM_EVENTS = 64
+"""Events of a slot in memory from which on it is looked whether all have them."""
 
 
 class ProjectionRunner:
@@ -21,7 +27,8 @@ class ProjectionRunner:
         self, database: Database, journal: PostgresJournal, projections: Sequence[Projection], on_trouble: Callable[[str], None]
     ) -> None:
         self._journal = journal
-        self._followers = [Follower(database, projection, on_trouble) for projection in projections]
+        self._tails: dict[int, Tail] = {}
+        self._followers = [Follower(database, projection, self._tails, on_trouble) for projection in projections]
 
     async def start(self) -> None:
         """Catch up with what was committed before, then follow.
@@ -29,7 +36,7 @@ class ProjectionRunner:
         Raises:
             Unavailable: the database does not answer.
         """
-        self._journal.watch(self.wake, self.position)
+        self._journal.watch(self._note, self.position)
         for follower in self._followers:
             await follower.start({slot: self._journal.position(slot) for slot in self._journal.slots})
 
@@ -51,6 +58,18 @@ class ProjectionRunner:
         """Look at the slot again: events of it may be new."""
         for follower in self._followers:
             follower.wake(slot)
+
+    def _note(self, entry: Entry, before: int) -> None:
+        commit, position = entry.commit, entry.first_pos
+        tail = self._tails.get(commit.slot)
+        if tail is None:
+            tail = self._tails[commit.slot] = Tail(before)
+        elif len(tail) >= TRIM_EVENTS:
+            tail.trim(self.position(commit.slot))
+        for event in commit.events:
+            tail.add(PendingEvent(commit.stream, event.offset, commit.slot, position, event.payload))
+            position += 1
+        self.wake(commit.slot)
 
     @property
     def queued_slots(self) -> int:
