@@ -226,8 +226,7 @@ class Node:
 
     def _read_gateway(self) -> dict[str, Value]:
         stats = self._gateway.stats
-        counted = ("commands", "deliveries", "bytes_out", "drops", "repeats", "pulls")
-        totals: dict[str, Value] = {f"{name}_total": getattr(stats, name) for name in counted}
+        totals: dict[str, Value] = {f"{name}_total": getattr(stats, name) for name in stats.TOTALS}
         closes: dict[str, Value] = {f"closes_{code}_total": count for code, count in stats.closes.items()}
         now: dict[str, Value] = {"connections": stats.connections, "sessions": stats.sessions, "subscriptions": stats.subscriptions}
         return {**totals, **closes, **now, "refusals_total": stats.refusals.total()}

@@ -46,9 +46,11 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     hello_timeout_s: Annotated[Seconds, _doc("time to say hello, counted from the TCP connection")] = 10.0
     heartbeat_s: Annotated[Seconds, _doc("interval of heartbeats")] = 25.0
     heartbeat_grace_s: Annotated[Seconds, _doc("silence allowed beyond one heartbeat")] = 8.0
-    outbox_bytes: Annotated[Size, _doc("bytes a slow reader may owe before it is closed")] = 1_000_000
+    outbox_bytes: Annotated[Size, _doc("bytes a slow reader may be owed before it is closed")] = 1_000_000
     outbox_stall_s: Annotated[Seconds, _doc("time a reader may take nothing before it is closed")] = 15.0
-    write_high_bytes: Annotated[Size, _doc("write buffer above which reading from that client pauses")] = 65536
+    write_high_bytes: Annotated[Size, _doc("write buffer above which a client is slow and not read from; volatile pushes conflate")] = 65536
+    fanout_writes_per_s: Annotated[Size, _doc("socket writes a second a room may cause before its flushes wait")] = 100_000
+    fanout_max_delay_ms: Annotated[int, Meta(ge=0, le=1000), _doc("longest wait of such a flush; 0: never wait")] = 50
     close_timeout_s: Annotated[Seconds, _doc("time for the closing handshake")] = 5.0
     replay_events: Annotated[Size, _doc("most events replayed from the journal on resume; older ones become a gap")] = 2000
     max_connections: Annotated[Size, _doc("most sockets of this node")] = 20000

@@ -7,14 +7,15 @@ from typing import cast
 
 from commonroom.clock import Millis
 from commonroom.engine.address import Address
-from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Subscribers
+from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Resync, Subscribers
 from commonroom.engine.gateway import Gateway
 from commonroom.errors import CommonroomError, TokenExpired, Unauthenticated, Unavailable
 from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.protocol.chat import MessageCreate, MessageSend
 from commonroom.protocol.codec import MSGPACK, encode_event
-from commonroom.protocol.presence import PresenceSnapshot
+from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate
 from commonroom.protocol.room import Joined, RoomCreate, RoomInfo, RoomJoin
+from commonroom.protocol.roster import Person
 from commonroom.protocol.session import Hello, Reply, ResumeAt, Welcome
 from commonroom.protocol.typing import Typing, TypingStart
 from commonroom.protocol.wire import RoomPush, StreamPosition
@@ -65,7 +66,7 @@ def durable(room: str, offset: int, text: str = "hello") -> MessageCreate:
 
 
 class RigRoom:
-    """A room without rules: a journal, a roster, and a ring of the last `ring` events."""
+    """A room without rules: a journal, a roster, a ring of the last `ring` events; who is here and who types, as told."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -73,6 +74,9 @@ class RigRoom:
         self.events: list[Publication] = []
         self.roster: set[str] = set()
         self.ring = 8
+        self.activation, self.rev = "a0", 0
+        self.here: dict[Principal, Person] = {}
+        self.typing: set[Principal] = set()
 
     @property
     def head(self) -> int:
@@ -83,14 +87,38 @@ class RigRoom:
         self.events.append(Publication(event, encode_event(event), event.offset, event.author, None, None))
         return self.events[-1]
 
-    def volatile(self, push: RoomPush | None = None) -> Publication:
+    def volatile(self, push: RoomPush | None = None, conflate: str | None = None) -> Publication:
         push = push or Typing(self.name, principal("somebody"), True)
-        return Publication(push, MSGPACK.encode(push), 0, None, None, None)
+        return Publication(push, MSGPACK.encode(push), 0, None, None, conflate)
+
+    def typed(self, name: str, active: bool) -> Publication:
+        """Somebody starts or stops typing: the newest counts."""
+        who = principal(name)
+        (self.typing.add if active else self.typing.discard)(who)
+        return self.volatile(Typing(self.name, who, active), f"typing:{name}")
+
+    def moved(self, name: str) -> Publication:
+        """Somebody comes, or goes who was here: a delta, which fits one rev only."""
+        who = principal(name)
+        self.rev += 1
+        if who in self.here:
+            del self.here[who]
+            return self.volatile(PresenceUpdate(self.name, self.activation, self.rev, len(self.here), [], [who]))
+        self.here[who] = Person(who, name, "participant")
+        return self.volatile(PresenceUpdate(self.name, self.activation, self.rev, len(self.here), [self.here[who]], []))
+
+    def told_anew(self) -> Publication:
+        """The whole presence, to everybody."""
+        self.rev += 1
+        return self.volatile(PresenceReset(self.name, self.presence()), "presence")
+
+    def presence(self) -> PresenceSnapshot:
+        return PresenceSnapshot(self.activation, self.rev, len(self.here), list(self.here.values()))
 
     def admission(self, resume: tuple[int, int] | None) -> Admission:
         info = RoomInfo("study", "Room", "", "en", "public", EPOCH_MS, principal("founder"))
-        nobody = PresenceSnapshot("a", 0, 0, [])
-        snapshot = Joined(0, self.name, StreamPosition(0, 0), "fresh", None, info, "participant", nobody, None, [], [])
+        position, typing = StreamPosition(0, 0), list(self.typing)
+        snapshot = Joined(0, self.name, position, "fresh", None, info, "participant", self.presence(), None, [], typing)
         if resume is None:
             return Admission(snapshot, 1, self.head, (), None)
         if resume[0] != 1 or resume[1] > self.head:
@@ -135,11 +163,13 @@ class RigRouter:
             room.roster.add(session)
         elif isinstance(command, Detach):
             room.roster.discard(session)
+        elif isinstance(command, Resync) and envelope.origin is not None:
+            envelope.origin.replied(0, PresenceReset(room.name, room.presence()))
         elif isinstance(command, MessageSend) and envelope.origin is not None:
             self.say(room, command.text)
             envelope.origin.replied(command.ref, Reply(command.ref, room.head))
         elif isinstance(command, TypingStart) and envelope.authority is not None:
-            self.subscribers.publish(room.address, room.volatile(Typing(room.name, envelope.authority.principal, True)))
+            self.subscribers.publish(room.address, room.typed(envelope.authority.principal.actor_id, True))
         elif isinstance(command, RoomCreate) and envelope.origin is not None:
             envelope.origin.replied(command.ref, Reply(command.ref, 1))
 

@@ -472,7 +472,7 @@ def sample(kind: type[Command]) -> Command:
     }
     if kind in known:
         return known[kind]
-    values: dict[str, Any] = {"room": "quiet", "nonce": "nonce-01", "message": 1, "text": "hello", "ref": 1}
+    values: dict[str, Any] = {"room": "quiet", "nonce": "nonce-01", "message": 1, "text": "hello", "ref": 1, "key": "", "data": ""}
     return kind(**{name: values[name] for name in kind.__struct_fields__ if name in values})
 
 

@@ -45,6 +45,10 @@ class Handler(Protocol):
         """A whole message; text is valid UTF-8."""
         ...
 
+    def congested(self) -> None:
+        """The outbox is congested now. Called within the write that did it."""
+        ...
+
     def drained(self) -> None:
         """The outbox is no longer congested."""
         ...
@@ -145,6 +149,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._transport.pause_reading()
         self._watch(self.outbox.congest(self._owner.wheel.now_s))
+        self._handler.congested()
 
     def resume_writing(self) -> None:
         self.outbox.drain()

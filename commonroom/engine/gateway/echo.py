@@ -17,6 +17,9 @@ class Echo:
     def received(self, data: bytes | bytearray, text: bool) -> None:
         self._connection.outbox.write(frame(bytes(data), TEXT if text else BINARY))
 
+    def congested(self) -> None:
+        """Nothing is written but answers, and nothing is read now."""
+
     def drained(self) -> None:
         """Nothing waits for it."""
 

@@ -71,7 +71,17 @@ class Gateway:
         self._random = random
         self._tasks = TaskGroup(_crashed)
         loop = asyncio.get_running_loop()
-        self.around = Surroundings(settings, clock, router, EventReader(read_events), self._tasks, self.stats, loop.call_soon)
+        self.around = Surroundings(
+            settings=settings,
+            clock=clock,
+            router=router,
+            reader=EventReader(read_events),
+            tasks=self._tasks,
+            stats=self.stats,
+            soon=loop.call_soon,
+            later=loop.call_later,
+            monotonic=monotonic,
+        )
         self._fanouts: dict[Address, RoomFanout] = {}
         self._by_login: defaultdict[SessionId, set[Session]] = defaultdict(set)
         origins = Origins((*http.allowed_origins, *([http.public_url.rstrip("/")] if http.public_url else ())))

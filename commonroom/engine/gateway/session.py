@@ -14,11 +14,9 @@ from msgspec.structs import replace
 from commonroom.codes import CloseCode
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Envelope
-from commonroom.engine.gateway.batch import framed
 from commonroom.engine.gateway.connection import Connection
-from commonroom.engine.gateway.fanout import RoomFanout
+from commonroom.engine.gateway.fanout import Place, RoomFanout, Subscription, framed
 from commonroom.engine.gateway.naming import address_of
-from commonroom.engine.gateway.subscription import Place, Subscription
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import (
     BadFrame,
@@ -141,6 +139,10 @@ class Session:
             self.end(CloseCode.OUT_OF_ORDER, "hello comes first, and once")
         else:
             self._handle(command)
+
+    def congested(self) -> None:
+        for subscription in self._rooms.values():
+            subscription.congested()
 
     def drained(self) -> None:
         self._advance()

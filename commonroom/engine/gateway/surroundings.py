@@ -14,7 +14,10 @@ __all__ = ["Surroundings"]
 
 
 class Surroundings(NamedTuple):
-    """`soon` runs a function later in this loop turn (`loop.call_soon`)."""
+    """`soon` runs a function later in this loop turn, `later` after so many seconds (the loop's `call_soon`, `call_later`).
+
+    `monotonic` is in seconds of an arbitrary origin.
+    """
 
     settings: GatewaySettings
     clock: Clock
@@ -23,3 +26,5 @@ class Surroundings(NamedTuple):
     tasks: TaskGroup
     stats: Stats
     soon: Callable[[Callable[[], None]], Any]
+    later: Callable[[float, Callable[[], None]], Any]
+    monotonic: Callable[[], float]

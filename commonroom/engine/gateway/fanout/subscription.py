@@ -1,39 +1,48 @@
-"""A session's place in a room: joining, catching up, live.
+"""A session's place in a room: joining, catching up, live; renewing when it missed something.
 
-    JOINING ──admitted──► CATCHING ──nothing left──► LIVE ──join again──► JOINING
-       └─refused─► GONE      └──left, voided, session ended──► GONE ◄── LIVE
+| from | what happens | to |
+|---|---|---|
+| (new), LIVE, CATCHING, RENEWING | the client joins | JOINING |
+| JOINING | admitted | CATCHING |
+| JOINING | refused | GONE |
+| CATCHING | nothing left | LIVE |
+| CATCHING | nothing left, but stale: the room is asked | RENEWING |
+| RENEWING | the room's fresh snapshot | CATCHING |
+| RENEWING | the outbox congests, a new activation, too much waits: stale again | CATCHING |
+| LIVE | the outbox congests | CATCHING |
+| any | left, voided, session ended | GONE |
 
-JOINING: the command is on its way; what the room sends is kept. CATCHING: the snapshot was
-sent; what follows the client's position is written in order: from the ring's replay, from
-the journal where that has a hole, then what was kept. It stops while the outbox is congested,
-so that coming back to a hundred rooms is no flood. LIVE: the fan-out writes.
+JOINING: the command is on its way; what the room sends is kept. CATCHING: what follows the
+client's position is written in order: from the ring's replay, from the journal where that
+has a hole, then what was kept (`Backlog`, which drops or conflates volatile pushes of a slow
+reader). It stops while the outbox is congested, so that coming back to a hundred rooms is no
+flood. LIVE: the fan-out writes. RENEWING: volatile pushes were dropped and the room is asked
+for a fresh volatile snapshot. Durable ones go on; volatile ones wait behind the answer, which
+a commit may hold back while later pushes overtake it.
 
 Invariant (I6): `position` moves by one for each durable event written, in every state.
+Invariant: LIVE implies an outbox that is not congested, and nothing missed.
 """
 
-from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from commonroom.codes import CloseCode
-from commonroom.engine.envelope import Admission, Detach, Envelope, Publication
-from commonroom.engine.gateway.batch import Batch
-from commonroom.engine.gateway.outbox import Outbox
+from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Resync
+from commonroom.engine.gateway.fanout.backlog import Backlog
+from commonroom.engine.gateway.fanout.batch import Batch
+from commonroom.engine.gateway.fanout.reader import Reader
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import CommonroomError, NotJoined, Unavailable
 from commonroom.identity import Authority, RoomGrant
-from commonroom.protocol.codec import Codec
 from commonroom.protocol.room import Gap, Joined, Recovery, RoomJoin, RoomReset
 from commonroom.protocol.wire import ServerMessage, StreamPosition
 
 if TYPE_CHECKING:
-    from commonroom.engine.gateway.fanout import RoomFanout
+    from commonroom.engine.gateway.fanout.fanout import RoomFanout
 
-__all__ = ["Place", "Reader", "Subscription"]
-
-CHUNK_BYTES: Final = 32 * 1024
+__all__ = ["Place", "Subscription"]
 
 
 class Place(Enum):
@@ -41,43 +50,9 @@ class Place(Enum):
 
     JOINING = "joining"
     CATCHING = "catching"
+    RENEWING = "renewing"
     LIVE = "live"
     GONE = "gone"
-
-
-class Reader(Protocol):
-    """The session, as its subscriptions see it."""
-
-    id: str
-    codec: Codec
-    outbox: Outbox
-
-    @property
-    def authority(self) -> Authority: ...
-
-    def send(self, message: ServerMessage) -> None:
-        """Write one message of its own."""
-        ...
-
-    def refused(self, ref: int, error: CommonroomError) -> None:
-        """Answer a command with an error; nothing for ref 0 but the loss of a room."""
-        ...
-
-    def drop(self, subscription: "Subscription") -> None:
-        """The subscription is gone: forget it."""
-        ...
-
-    def end(self, code: CloseCode, reason: str) -> None:
-        """Close the connection."""
-        ...
-
-    def may_read(self, subscription: "Subscription") -> bool:
-        """Take the session's one turn to read the journal; False: it is taken."""
-        ...
-
-    def read_done(self) -> None:
-        """Give the turn back."""
-        ...
 
 
 class Subscription:
@@ -86,9 +61,9 @@ class Subscription:
     __slots__ = (
         "_around",
         "_backlog",
-        "_kept_bytes",
         "_place",
         "_ref",
+        "_renewal",
         "_resume",
         "_upto",
         "admitted_once",
@@ -111,8 +86,8 @@ class Subscription:
         self._ref = 0
         self._resume: StreamPosition | None = None
         self._upto = 0
-        self._backlog: deque[Publication] | None = None
-        self._kept_bytes = 0
+        self._backlog: Backlog | None = None  # None: LIVE or GONE
+        self._renewal: _Renewal | None = None  # not None: RENEWING
 
     @property
     def room(self) -> str:
@@ -138,11 +113,8 @@ class Subscription:
 
     def join(self, command: RoomJoin) -> None:
         """Ask the room; also for a fresh snapshot of a room that is joined."""
-        self.fanout.wait(self)
-        self._place = Place.JOINING
+        self._step_aside(Place.JOINING)
         self._ref, self._resume = command.ref, command.resume
-        self._backlog = deque()
-        self._kept_bytes = 0
         resume = None if command.resume is None else (command.resume.history, command.resume.offset)
         self._around.router.send(Envelope(self.fanout.address, command, self.authority, self, self.reader.id, resume))
 
@@ -207,7 +179,8 @@ class Subscription:
             self.position = start - 1
         elif replay:
             self.position = replay[0].offset - 1
-        self._backlog = deque((*replay, *(self._backlog or ())))
+        if self._backlog is not None:
+            self._backlog.replay(replay)
         return gap
 
     def _answer(self, admission: Admission, gap: Gap | None) -> None:
@@ -224,50 +197,84 @@ class Subscription:
         position = StreamPosition(admission.history, admission.offset)
         self.reader.send(replace(admission.snapshot, ref=self._ref, position=position, recovery=recovery, gap=gap))
 
+    # A slow reader.
+
+    def congested(self) -> None:
+        """The reader's outbox congested: leave the shared path. Called within a write of the fan-out."""
+        if self._place is Place.LIVE:
+            self.position = max(self.position, self.fanout.delivered)
+            self._step_aside(Place.CATCHING)
+        elif self._place is Place.RENEWING:
+            self._give_up_renewal()
+
+    def announce(self) -> None:
+        """Tell a new activation that we follow, and what the one before did not answer."""
+        if self.admitted_once:
+            self._around.router.send(Envelope(self.fanout.address, Attach(), self.authority, self, self.reader.id))
+        if self._place is Place.RENEWING:
+            self._give_up_renewal()
+            self.advance()
+
+    def renewed(self, renewal: "_Renewal", snapshot: ServerMessage | None) -> None:
+        """The room's answer to the last question; None: it has no snapshot to give."""
+        if self._renewal is not renewal or self._backlog is None:
+            return
+        if self._backlog.stale:
+            self._give_up_renewal()
+        else:
+            self._place, self._renewal = Place.CATCHING, None
+            if snapshot is not None:
+                self.reader.send(snapshot)
+            self._backlog.release_held()
+        self.advance()
+
+    def _renew(self, backlog: Backlog) -> None:
+        backlog.hold()
+        self._place, self._renewal = Place.RENEWING, _Renewal(self)
+        self._around.stats.resyncs += 1
+        self._around.router.send(Envelope(self.fanout.address, Resync(), self.authority, self._renewal, self.reader.id))
+
+    def _give_up_renewal(self) -> None:
+        """Whatever is answered comes too early: what is dropped from now on is not in it."""
+        self._place, self._renewal = Place.CATCHING, None
+        if self._backlog is not None:
+            self._backlog.give_up_held()
+
     # What the room sends while we are not live.
 
     def keep(self, batch: Batch) -> None:
         """Keep pushes until it is their turn; too many are a slow reader's."""
-        if self._backlog is None:
-            return
-        self._backlog.extend(batch.publications)
-        self._kept_bytes += sum(len(publication.payload) for publication in batch.publications)
-        if self._kept_bytes > self._around.settings.outbox_bytes:
-            self.reader.end(CloseCode.SLOW_READER, "too much is waiting behind a replay")
-        elif self._place is Place.CATCHING:
+        if self._backlog is not None:
+            self._backlog.take(batch.publications)
             self.advance()
 
     def advance(self) -> None:
-        """Write what is next until nothing is left, the reader is slow or the journal must be read."""
-        while self._place is Place.CATCHING and not self.reader.outbox.congested:
-            if not self._backlog:
-                goal = max(self._upto, self.fanout.delivered)
-                if self.position >= goal:
-                    self._settle()
-                else:
-                    self._read(goal)
+        """Write what is next until nothing is left, the reader is slow or somebody must answer."""
+        while (backlog := self._backlog) is not None and self._place is not Place.JOINING and not self.reader.outbox.congested:
+            upto = backlog.next_offset - 1 if backlog else max(self._upto, self.fanout.delivered)
+            if self.position < upto:
+                self._read(upto, backlog)
                 return
-            if self._backlog[0].offset > self.position + 1:
-                self._read(self._backlog[0].offset - 1)
+            if backlog:
+                self._write_chunk(backlog)
+            elif self._place is Place.RENEWING:
                 return
-            self._write_chunk(self._backlog)
+            elif not backlog.release_newest():
+                self._conclude(backlog)
 
-    def _settle(self) -> None:
-        self._place = Place.LIVE
-        self._backlog = None
+    def _conclude(self, backlog: Backlog) -> None:
+        """Nothing is left: join the shared path, unless something was missed."""
+        if backlog.stale:
+            self._renew(backlog)
+            return
+        self._place, self._backlog = Place.LIVE, None
         self.fanout.go_live(self)
 
-    def _write_chunk(self, backlog: deque[Publication]) -> None:
+    def _write_chunk(self, backlog: Backlog) -> None:
         """The next publications, without a hole between them, in one write."""
-        chunk, size = [], 0
-        while backlog and size < CHUNK_BYTES and backlog[0].offset <= self.position + 1:
-            publication = backlog.popleft()
-            if publication.offset:
-                if publication.offset <= self.position:
-                    continue
-                self.position = publication.offset
-            chunk.append(publication)
-            size += len(publication.payload)
+        chunk = backlog.chunk(self.position)
+        for publication in chunk:
+            self.position = publication.offset or self.position
         data = Batch(self.room, chunk).seen(self.reader.codec, self.authority.principal)
         stats = self._around.stats
         stats.deliveries += len(chunk)
@@ -276,24 +283,59 @@ class Subscription:
 
     # What only the journal has.
 
-    def _read(self, upto: int) -> None:
-        if self._backlog is not None and self.reader.may_read(self):
-            body = self._read_on(self.position, upto, self._backlog)
-            self._around.tasks.start(f"replay {self.fanout.address}", body)
+    def _read(self, upto: int, backlog: Backlog) -> None:
+        if self.reader.may_read(self):
+            self._around.tasks.start(f"replay {self.fanout.address}", self._read_on(self.position, upto, backlog))
 
-    async def _read_on(self, after: int, upto: int, backlog: deque[Publication]) -> None:
+    async def _read_on(self, after: int, upto: int, backlog: Backlog) -> None:
         """Put events in front of a backlog, unless another join has begun one of its own."""
         try:
-            events = await self._around.reader.after(self.fanout.address, after, upto)
-            backlog.extendleft(reversed(events))
+            backlog.replay(await self._around.reader.after(self.fanout.address, after, upto))
         except Unavailable as error:
             if self._backlog is backlog:
                 self.void(error)
         finally:
             self.reader.read_done()
 
+    # Off the shared path, and gone.
+
+    def _step_aside(self, place: Place) -> None:
+        """Keep what the room sends from now on, in a backlog of its own."""
+        self._forget_backlog()
+        self.fanout.wait(self)
+        self._place = place
+        self._backlog = Backlog(self.reader.outbox, self.authority.principal, self._around.settings, self._around.stats)
+
     def _gone(self) -> None:
         self._place = Place.GONE
-        self._backlog = None
+        self._forget_backlog()
         self.fanout.remove(self)
         self.reader.drop(self)
+
+    def _forget_backlog(self) -> None:
+        self._renewal = None
+        if self._backlog is not None:
+            self._backlog.clear()
+            self._backlog = None
+
+
+class _Renewal:
+    """One question for a fresh volatile snapshot; implements `Origin`.
+
+    Each has an object of its own, so that a late answer is not taken for that of a later one.
+    """
+
+    __slots__ = ("_subscription",)
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    def replied(self, ref: int, message: ServerMessage) -> None:
+        self._subscription.renewed(self, message)
+
+    def refused(self, ref: int, error: CommonroomError) -> None:
+        """Go on without: a client that counts revs notices what it missed, and joins again."""
+        self._subscription.renewed(self, None)
+
+    def admitted(self, ref: int, admission: Admission) -> None:
+        """It is no join."""

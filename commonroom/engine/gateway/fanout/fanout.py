@@ -6,20 +6,23 @@ pushes may overtake.
 
 *Flush once per room and loop turn*: what arrived in a turn is joined and the same
 bytes are written to every reader. A reader costs one write, whatever the number of publishers.
+A room over its `Budget` of writes flushes less often, with more in each.
 
 Readers are *live* (they get the shared bytes), *ahead* (live, but their snapshot was newer
-than what was delivered here: they skip what they have) or *waiting* (joining or catching up:
-their subscription keeps the batch and follows by itself).
+than what was delivered here: they skip what they have) or *waiting* (joining, catching up, or
+slow: their subscription keeps the batch and follows by itself). A reader whose outbox congests
+moves from live to waiting by itself, within the very write: nobody asks per delivery.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
 from commonroom.engine.address import Address
-from commonroom.engine.envelope import Attach, Envelope, Publication
-from commonroom.engine.gateway.batch import Batch
+from commonroom.engine.envelope import Publication
+from commonroom.engine.gateway.fanout.batch import Batch
+from commonroom.engine.gateway.fanout.budget import Budget
+from commonroom.engine.gateway.fanout.subscription import Subscription
 from commonroom.engine.gateway.outbox import Outbox
-from commonroom.engine.gateway.subscription import Subscription
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import Unavailable
 from commonroom.protocol.codec import Codec
@@ -36,11 +39,12 @@ class RoomFanout:
     __slots__ = (
         "_ahead",
         "_around",
-        "_flushing",
+        "_budget",
         "_head",
         "_held",
         "_live",
         "_pending",
+        "_planned",
         "_pulling",
         "_target",
         "_waiting",
@@ -53,9 +57,10 @@ class RoomFanout:
         self.delivered = 0
         """The last durable offset that was written to the live readers."""
         self._around = around
+        self._budget = Budget(around.settings.fanout_writes_per_s, around.settings.fanout_max_delay_ms / 1000, around.monotonic)
         self._head: int | None = None  # the last durable offset taken in; None: not known yet
         self._pending: list[Publication] = []
-        self._flushing = False
+        self._planned = False  # `_due` is on its way
         self._live: dict[Codec, dict[Subscription, Outbox]] = {}
         self._ahead: set[Subscription] = set()
         self._waiting: set[Subscription] = set()
@@ -73,7 +78,7 @@ class RoomFanout:
     # What arrives.
 
     def publish(self, publication: Publication) -> None:
-        """Take a push from the room; it leaves in this loop turn unless a gap is before it."""
+        """Take a push from the room; it leaves in this loop turn unless a gap is before it or the room is over its budget."""
         offset = publication.offset
         if offset:
             if self._head is not None and offset != self._head + 1:
@@ -81,9 +86,9 @@ class RoomFanout:
                 return
             self._head = offset
         self._pending.append(publication)
-        if not self._flushing:
-            self._flushing = True
-            self._around.soon(self.flush)
+        if not self._planned:
+            self._planned = True
+            self._plan()
 
     def reveal(self, offset: int) -> None:
         """Somebody was told that the stream is at `offset`: what is not here yet is a gap."""
@@ -93,12 +98,24 @@ class RoomFanout:
             self._pull(offset)
 
     def flush(self) -> None:
-        """Write what is pending. Cost: one write for each reader."""
-        self._flushing = False
+        """Write what is pending, whether planned or not. Cost: one write for each reader."""
         if self._pending:
             batch = Batch(self.address.key, self._pending)
             self._pending = []
-            self._deliver(batch)
+            self._budget.spend(self._deliver(batch))
+
+    def _plan(self) -> None:
+        wait_s = self._budget.wait_s()
+        if not wait_s:
+            self._around.soon(self._due)
+            return
+        self._around.stats.widened += 1
+        self._around.stats.widened_ms += wait_s * 1000
+        self._around.later(wait_s, self._due)
+
+    def _due(self) -> None:
+        self._planned = False
+        self.flush()
 
     # Who reads.
 
@@ -126,30 +143,37 @@ class RoomFanout:
                 del self._live[subscription.reader.codec]
 
     def announce(self) -> None:
-        """Tell a new activation who is here: at once, since it handles nothing before."""
+        """Tell a new activation who is here: at once, since it handles nothing before.
+
+        What the one before has sent leaves first: it must not follow a snapshot of this one.
+        """
+        self.flush()
         for subscription in self:
-            if subscription.admitted_once:
-                reader = subscription.reader
-                self._around.router.send(Envelope(self.address, Attach(), subscription.authority, subscription, reader.id))
+            subscription.announce()
 
     # Delivery.
 
-    def _deliver(self, batch: Batch) -> None:
+    def _deliver(self, batch: Batch) -> int:
+        """Write a batch to the live readers, give it to the others; how many are live."""
         for publication in batch.publications:
             self.delivered = publication.offset or self.delivered
-        number, stats = len(batch.publications), self._around.stats
+        number, stats, writes = len(batch.publications), self._around.stats, 0
+        waiting = tuple(self._waiting)  # not those who congest below: they have this batch
         for codec, members in tuple(self._live.items()):
+            readers = len(members)
             if batch.plain and not self._ahead:
                 data = batch.joined(codec)
                 for outbox in tuple(members.values()):
                     outbox.write(data)
-                stats.bytes_out += len(data) * len(members)
+                stats.bytes_out += len(data) * readers
             else:
                 self._deliver_apart(batch, codec, members)
-            stats.deliveries += number * len(members)
+            stats.deliveries += number * readers
+            writes += readers
         self._ahead = {one for one in self._ahead if one.position > self.delivered} if self._ahead else self._ahead
-        for subscription in tuple(self._waiting):
+        for subscription in waiting:
             subscription.keep(batch)
+        return writes
 
     def _deliver_apart(self, batch: Batch, codec: Codec, members: dict[Subscription, Outbox]) -> None:
         """The slow path: some see less than others."""

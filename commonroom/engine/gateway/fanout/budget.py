@@ -1,0 +1,47 @@
+"""How many socket writes a second one room may cause: its fan-out budget.
+
+A token bucket, reckoned backwards as in GCRA (ITU-T I.371): instead of tokens that trickle in,
+the moment up to which all writes so far are paid for. A room inside its budget flushes at
+once; beyond, its next flush waits until the debt is back at the burst, so that writes come at
+the rate of the budget, each with more in it. Nothing is dropped.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["BURST_S", "Budget"]
+
+BURST_S: Final = 0.05
+"""So many seconds' worth of writes may come at once before a flush waits."""
+
+
+class Budget:
+    """The writes of one room.
+
+    Args:
+        writes_per_s: the rate, at least 1.
+        max_delay_s: the longest wait, 0 to never wait. What a wait of this length does not pay is
+            forgiven: a room is back to immediate flushes `max_delay_s` after it is calm.
+        monotonic: seconds of an arbitrary origin.
+    """
+
+    __slots__ = ("_max_delay_s", "_monotonic", "_paid_s", "_price_s", "_tight")
+
+    def __init__(self, writes_per_s: float, max_delay_s: float, monotonic: Callable[[], float]) -> None:
+        self._price_s = 1 / writes_per_s
+        self._max_delay_s = max_delay_s
+        self._monotonic = monotonic
+        self._paid_s = 0.0
+        self._tight = False
+
+    def spend(self, writes: int) -> None:
+        """Account for a flush. Cost: one look at the clock."""
+        now_s = self._monotonic()
+        bound_s = now_s + BURST_S
+        paid_s = max(self._paid_s, now_s) + writes * self._price_s
+        self._tight = paid_s > bound_s
+        self._paid_s = min(paid_s, bound_s + self._max_delay_s) if self._tight else paid_s
+
+    def wait_s(self) -> float:
+        """How long the next flush must wait, 0 to `max_delay_s`; within the budget not even the clock is read."""
+        return max(0.0, self._paid_s - BURST_S - self._monotonic()) if self._tight else 0.0
