@@ -33,6 +33,7 @@ from commonroom.errors import ConfigError, Unavailable
 from commonroom.http.application import build
 from commonroom.http.connection import connections
 from commonroom.http.metrics import Buckets, Reading, Value, build_metrics
+from commonroom.http.page_cache import PageCache
 from commonroom.http.services import Services
 from commonroom.ids import new_secret, seeded
 from commonroom.protocol.wire import DurablePush
@@ -179,6 +180,7 @@ class Node:
             tokens,
             gateway.adopt,
             self._unready,
+            PageCache(),
         )
         await self._listen(services)
 

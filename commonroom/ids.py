@@ -12,6 +12,7 @@ from random import Random
 __all__ = ["Random", "derived_id", "is_id", "new_id", "new_secret", "seeded"]
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 ID_PATTERN = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 
@@ -26,14 +27,19 @@ def new_id(now_ms: int, entropy: int | None = None) -> str:
         entropy = secrets.randbits(74)
     high, low = (entropy >> 62) & 0xFFF, entropy & ((1 << 62) - 1)
     value = (now_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
-    return "".join(ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return _base32(value)
 
 
 def derived_id(seed: str) -> str:
     """The same key for the same seed, of the form of a generated one (UUIDv8, custom bits)."""
     value = int.from_bytes(blake2b(seed.encode(), digest_size=16).digest(), "big")
     value = value & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62
-    return "".join(ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return _base32(value)
+
+
+def _base32(value: int) -> str:
+    """128 bits as 26 characters, two at a time."""
+    return "".join([PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
 def is_id(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TextIO
 import orjson
 import structlog
 
-__all__ = ["bound", "clean", "configure"]
+__all__ = ["bound", "clean", "configure", "is_written"]
 
 MAX_TEXT = 1000
 MAX_TRACE = 16000
@@ -23,6 +23,9 @@ MAX_DEPTH = 4
 REDACTED = "[redacted]"
 SECRET_WORDS = ("token", "secret", "password", "authorization", "cookie", "bearer", "dsn", "body")
 TRACE_KEYS = frozenset({"exception", "stack"})
+
+OURS = logging.getLogger("commonroom")
+"""Holds the threshold; our own lines do not pass through it."""
 
 Event = MutableMapping[str, Any]
 
@@ -34,6 +37,7 @@ def configure(level: Literal["debug", "info", "warning", "error"], form: Literal
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    OURS.setLevel(threshold)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,11 +55,19 @@ def configure(level: Literal["debug", "info", "warning", "error"], form: Literal
     _configure_libraries(threshold, shared, render, stream)
 
 
+def is_written(level: int) -> bool:
+    """Whether lines of that level (`logging.INFO`) go anywhere; asking is cheaper than logging for nothing."""
+    return OURS.isEnabledFor(level)
+
+
 @contextmanager
 def bound(**facts: Any) -> Iterator[None]:
     """Add facts (`request_id`, `room`) to every line logged by this task within the block."""
-    with structlog.contextvars.bound_contextvars(**facts):
+    before = structlog.contextvars.bind_contextvars(**facts)
+    try:
         yield
+    finally:
+        structlog.contextvars.reset_contextvars(**before)
 
 
 def clean(value: Any, limit: int = MAX_TEXT, depth: int = 0) -> Any:

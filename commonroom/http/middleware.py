@@ -1,6 +1,7 @@
 """Around every request: an id, errors as problems, security headers, one log line."""
 
 import re
+from logging import INFO
 from typing import TypeVar
 
 import structlog
@@ -12,7 +13,7 @@ from commonroom.clock import monotonic_s
 from commonroom.errors import CommonroomError, InternalError
 from commonroom.http import problem
 from commonroom.http.services import REQUEST_ID
-from commonroom.ids import new_id
+from commonroom.ids import new_id, new_secret, seeded
 
 __all__ = ["MIDDLEWARES", "armoured"]
 
@@ -20,6 +21,7 @@ Response = TypeVar("Response", bound=web.StreamResponse)
 
 log = structlog.get_logger(__name__)
 
+_random = seeded(new_secret())  # a request's id must be its own, not secret
 GIVEN_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -36,25 +38,22 @@ UNLOGGED = frozenset({"/healthz", "/health", "/readyz"})
 
 
 @web.middleware
-async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id (a well-formed one of the proxy is kept) and log its end."""
+async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id (a well-formed one of the proxy is kept), answer whatever happens, log its end."""
     given = request.headers.get("X-Request-Id", "")
-    request_id = given if GIVEN_ID.fullmatch(given) else new_id(0)
+    request_id = given if GIVEN_ID.fullmatch(given) else new_id(0, _random.getrandbits(74))
     request[REQUEST_ID] = request_id
-    began = monotonic_s()
+    began_s = monotonic_s()
     with logging.bound(request_id=request_id):
-        response = await handler(request)
-        if request.path not in UNLOGGED:
-            log.info(
-                "request", method=request.method, path=request.path, status=response.status, ms=round((monotonic_s() - began) * 1000, 1)
-            )
+        response = await _answered(request, handler, request_id)
+        if logging.is_written(INFO) and request.path not in UNLOGGED:
+            took_ms = round((monotonic_s() - began_s) * 1000, 1)
+            log.info("request", method=request.method, path=request.path, status=response.status, ms=took_ms)
     return armoured(response, request_id)
 
 
-@web.middleware
-async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _answered(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
     """Turn every error into a problem; the unexpected is logged here, once, and never shown."""
-    request_id = request[REQUEST_ID]
     try:
         return await handler(request)
     except CommonroomError as error:
@@ -70,12 +69,16 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 
 def armoured(response: Response, request_id: str) -> Response:
     """The response with the headers that every one has."""
-    response.headers["X-Request-Id"] = request_id
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["Server"] = "Commonroom"  # aiohttp's own names versions
+    headers = response.headers
+    headers["X-Request-Id"] = request_id
+    if headers.keys().isdisjoint(SECURITY_HEADERS):
+        headers.extend(SECURITY_HEADERS)
+    else:
+        for name, value in SECURITY_HEADERS.items():
+            headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+    headers["Server"] = "Commonroom"  # aiohttp's own names versions
     return response
 
 
-MIDDLEWARES = (identified, answered)
+MIDDLEWARES = (around,)

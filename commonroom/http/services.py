@@ -9,6 +9,7 @@ from aiohttp import web
 from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.router import Router
+from commonroom.http.page_cache import PageCache
 from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
@@ -32,6 +33,7 @@ class Services(NamedTuple):
     """Takes a kept-alive connection that asks for an upgrade."""
     unready: Callable[[], Awaitable[list[str]]]
     """Why the node cannot serve, in words that tell no secret; empty: it can."""
+    pages: PageCache
 
 
 SERVICES = web.AppKey("services", Services)

@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+import msgspec
 from aiohttp import web
 from msgspec import Meta
 
@@ -66,13 +67,18 @@ async def create_room(request: web.Request) -> web.Response:
 
 
 async def list_rooms(request: web.Request) -> web.Response:
-    """Public rooms, newest first. Open to everybody."""
+    """Public rooms, newest first, half a second old at most. Open to everybody."""
+    page = await request.app[SERVICES].pages.get(request.raw_path, lambda: _page(request))
+    return page.answer(request)
+
+
+async def _page(request: web.Request) -> bytes:
     limit = positive(request, "limit", PAGE, LARGEST_PAGE) or PAGE
     cursor = request.query.get("cursor") or None
     if cursor is not None and len(cursor) > 200:
         raise Invalid("cursor is not one of ours", field="cursor")
     rooms, next_cursor = await request.app[SERVICES].rooms.page(cursor, limit)
-    return answer(RoomPage([room_card(room, info) for room, info in rooms], next_cursor))
+    return msgspec.json.encode(RoomPage([room_card(room, info) for room, info in rooms], next_cursor))
 
 
 async def read_room(request: web.Request) -> web.Response:
