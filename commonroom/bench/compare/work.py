@@ -33,7 +33,7 @@ class Work(Struct, frozen=True):
     rooms: int = 1
 
 
-BROADCASTERS = ("socketify", "ws", "socketio", "python-socketio", "channels")
+BROADCASTERS = ("socketify", "socketify-native-loop", "ws", "socketio", "python-socketio", "channels")
 
 WORKS: tuple[Work, ...] = (
     Work(
@@ -44,7 +44,7 @@ WORKS: tuple[Work, ...] = (
         {"sockets": 200, "publishers": 20, "size_bytes": 128},
         (*BROADCASTERS, "send-limit", "send-limit-batched"),
         "deliveries",
-        (Goal("socketio", 15.0), Goal("socketify", 1.4)),
+        (Goal("socketio", 15.0), Goal("socketify", 1.4), Goal("socketify-native-loop", 1.4)),
     ),
     Work(
         "fanout-1",
