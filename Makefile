@@ -1,4 +1,4 @@
-.PHONY: run test check fmt bench clean lock
+.PHONY: run test check fmt bench bench-peers clean lock
 BIN := .venv/bin
 
 run:
@@ -21,9 +21,13 @@ bench:
 	@python3 scripts/bootstrap.py runtime
 	@$(BIN)/commonroom bench short
 
+bench-peers:
+	@python3 scripts/bootstrap.py runtime
+	@python3 scripts/bench_peers.py
+
 clean:
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist test-artifacts
-	@rm -rf client/node_modules client/dist web/node_modules && find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* build dist test-artifacts
+	@rm -rf client/node_modules client/dist web/node_modules commonroom/bench/peers/node_modules && find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 lock:
 	@uv pip compile -q --universal --generate-hashes --python-version 3.11 --group build pyproject.toml -o requirements.lock
