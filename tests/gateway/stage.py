@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from commonroom.config.settings import GatewaySettings
@@ -15,15 +15,17 @@ from commonroom.engine.gateway.stats import Stats
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.engine.private import pack
 from commonroom.errors import CommonroomError
-from commonroom.identity import Authority, SessionId
+from commonroom.identity import Authority, Principal, SessionId
 from commonroom.protocol.codec import MSGPACK, Codec
-from commonroom.protocol.room import RoomJoin
+from commonroom.protocol.presence import PresenceReset, PresenceUpdate
+from commonroom.protocol.room import Joined, RoomJoin
 from commonroom.protocol.session import Skip
+from commonroom.protocol.typing import Typing
 from commonroom.protocol.wire import DurablePush, ServerMessage, StreamPosition
 from commonroom.storage.journal.port import JournalEvent
 from tests.gateway.rig import EPOCH_MS, RigRoom, RigRouter, Ticking, principal
 
-__all__ = ["ROOM", "FakeReader", "Stage", "StepTasks", "durable_offsets"]
+__all__ = ["ROOM", "FakeReader", "Stage", "StepTasks", "View", "durable_offsets", "truth"]
 
 ROOM = "quiet"
 
@@ -239,3 +241,56 @@ class Stage:
 
 def durable_offsets(messages: Sequence[ServerMessage]) -> list[int]:
     return [one.offset for one in messages if isinstance(one, DurablePush | Skip)]
+
+
+class View:
+    """What a client knows at the end, by the rules of docs/PROTOCOL.md. It may never have to join again by itself."""
+
+    def __init__(self, messages: Iterable[ServerMessage]) -> None:
+        self.position = 0
+        self.activation, self.rev = "", 0
+        self.here: set[Principal] = set()
+        self.typing: set[Principal] = set()
+        for message in messages:
+            self._see(message)
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(vars(self))
+
+    def _see(self, message: ServerMessage) -> None:
+        match message:
+            case Joined():
+                self.position, self.typing = message.position.offset, set(message.typing)
+                self._reset(PresenceReset(ROOM, message.presence))
+            case DurablePush():
+                assert message.offset == self.position + 1
+                self.position = message.offset
+            case PresenceReset():
+                self._reset(message)
+            case PresenceUpdate():
+                self._update(message)
+            case Typing():
+                (self.typing.add if message.active else self.typing.discard)(message.person)
+
+    def _reset(self, reset: PresenceReset) -> None:
+        self.activation, self.rev = reset.presence.activation, reset.presence.rev
+        self.here = {person.principal for person in reset.presence.people}
+
+    def _update(self, update: PresenceUpdate) -> None:
+        assert update.activation == self.activation, "a delta of another activation"
+        if update.rev <= self.rev:
+            return
+        assert update.rev == self.rev + 1, f"a delta is missing before {update.rev}"
+        self.rev = update.rev
+        self.here |= {person.principal for person in update.joined}
+        self.here -= set(update.left)
+
+
+def truth(room: RigRoom) -> dict[str, object]:
+    """What everybody in it should know."""
+    return {"position": room.head, "activation": room.activation, "rev": room.rev, "here": set(room.here), "typing": room.typing}

@@ -11,12 +11,15 @@ from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.sockets import Sockets
 from commonroom.protocol.chat import MessageCreate
 from commonroom.protocol.codec import MSGPACK_PROTOCOL
-from commonroom.protocol.room import RoomJoin
-from commonroom.protocol.session import Hello
+from commonroom.protocol.presence import PresenceReset, PresenceUpdate
+from commonroom.protocol.room import Joined, RoomJoin
+from commonroom.protocol.session import Hello, ResumeAt
 from commonroom.protocol.typing import Typing, TypingStart
+from commonroom.protocol.wire import StreamPosition
 from tests.gateway.conftest import MakeRig
 from tests.gateway.rig import Rig, until
 from tests.gateway.socket import BINARY, CONT, PING, RawSocket, frame
+from tests.gateway.stage import View, truth
 
 KB = 1024
 
@@ -115,7 +118,7 @@ async def test_a_slow_reader_is_closed_and_a_witness_misses_nothing(make_rig: Ma
     room, witness = rig.router.room(), await rig.joined("witness")
     await deaf_member(rig)
     said = 0
-    while rig.gateway.count(room.address) == 2:
+    while rig.gateway.count(room.address) == 2 and said < 2000:
         rig.router.say(room, "x" * 4000)
         said += 1
         message = await witness.message()
@@ -134,7 +137,7 @@ async def test_a_stalled_reader_is_closed_after_the_stall_timeout_and_a_slow_one
     room = rig.router.room()
     connection = await deaf_member(rig)
     slow = rig.sockets[-1]
-    while connection.outbox.owed_bytes < 400 * KB:
+    while connection.outbox.owed_bytes < 400 * KB and room.head < 2000:
         rig.router.say(room, "x" * 4000)
         await asyncio.sleep(0)
     assert not connection._transport.is_reading(), "reading goes on while the write buffer is high"
@@ -148,6 +151,63 @@ async def test_a_stalled_reader_is_closed_after_the_stall_timeout_and_a_slow_one
     assert rig.gateway.stats.closes == {}
     rig.advance(19)
     assert rig.gateway.stats.closes == {CloseCode.SLOW_READER: 1}
+
+
+async def test_one_slow_reader_costs_the_others_nothing_and_ends_with_the_truth(make_rig: MakeRig) -> None:
+    rig = await make_rig(write_high_bytes=16 * KB, outbox_bytes=4_000_000)
+    room, stats = rig.router.room(), rig.gateway.stats
+    others = [await rig.joined(f"quick{number}") for number in range(3)]
+    connection = await deaf_member(rig)
+    slow = rig.sockets[-1]
+    turns = 0
+    while connection.outbox.kept_bytes < 200 * KB and turns < 2000:
+        turns += 1
+        for push in (room.append("x" * 1000), room.typed(f"p{turns % 5}", turns % 2 == 0), room.moved(f"p{turns % 7}")):
+            rig.gateway.publish(room.address, push)
+        for other in others:
+            got = [await other.message() for _ in range(3)]
+            assert [type(one) for one in got] == [MessageCreate, Typing, PresenceUpdate]
+            assert isinstance(got[0], MessageCreate)
+            assert got[0].offset == turns
+    assert stats.conflated > 0
+    assert (stats.stale_marks, stats.resyncs) == (1, 0)
+    seen = [await slow.message()]
+    while seen[-1] != PresenceReset(room.name, room.presence()):
+        seen.append(await slow.message())
+    assert View(seen) == truth(room)
+    assert len([one for one in seen if isinstance(one, PresenceReset)]) == stats.resyncs == 1
+    assert len([one for one in seen if isinstance(one, Typing)]) < turns / 2
+    await until(lambda: not connection.outbox.congested)
+    rig.gateway.publish(room.address, room.moved("last"))
+    assert isinstance(await slow.message(), PresenceUpdate)
+    assert stats.closes == {}
+
+
+async def test_a_reader_over_the_hard_limit_is_closed_in_time_and_resumes_with_nothing_lost(make_rig: MakeRig) -> None:
+    rig = await make_rig(write_high_bytes=16 * KB, outbox_bytes=300_000)
+    room, stats = rig.router.room(), rig.gateway.stats
+    room.ring = 50
+    connection = await deaf_member(rig)
+    slow = rig.sockets[-1]
+    most = 0
+    while not connection.is_closing() and room.head < 2000:
+        rig.router.say(room, "x" * 4000)
+        await asyncio.sleep(0)
+        most = max(most, connection.outbox.owed_bytes)
+    assert stats.slow_closes == 1
+    assert 300_000 - 4100 < most <= 300_000 + 4100, "the limit and one batch"
+    *frames, close = await slow.rest()
+    assert close.close_code == CloseCode.SLOW_READER
+    before = View(slow.codec.decode_server(one.payload) for one in frames)
+    assert before.position < room.head
+    again = await rig.hello("deaf", resume=[ResumeAt(room.name, StreamPosition(1, before.position))])
+    joined = await again.message()
+    assert isinstance(joined, Joined)
+    assert joined.recovery == "recovered"
+    for offset in range(before.position + 1, room.head + 1):
+        message = await again.message()
+        assert isinstance(message, MessageCreate)
+        assert message.offset == offset
 
 
 async def test_peers_that_vanish_while_written_to_harm_nobody(rig: Rig) -> None:

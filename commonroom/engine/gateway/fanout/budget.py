@@ -25,23 +25,23 @@ class Budget:
         monotonic: seconds of an arbitrary origin.
     """
 
-    __slots__ = ("_max_delay_s", "_monotonic", "_paid_s", "_price_s", "_tight")
+    __slots__ = ("_max_delay_s", "_monotonic", "_paid_s", "_price_s", "tight")
 
     def __init__(self, writes_per_s: float, max_delay_s: float, monotonic: Callable[[], float]) -> None:
         self._price_s = 1 / writes_per_s
         self._max_delay_s = max_delay_s
         self._monotonic = monotonic
         self._paid_s = 0.0
-        self._tight = False
+        self.tight = False
+        """Whether the last flush went over the burst. If not, the next one need not ask how long to wait."""
 
     def spend(self, writes: int) -> None:
         """Account for a flush. Cost: one look at the clock."""
-        now_s = self._monotonic()
-        bound_s = now_s + BURST_S
-        paid_s = max(self._paid_s, now_s) + writes * self._price_s
-        self._tight = paid_s > bound_s
-        self._paid_s = min(paid_s, bound_s + self._max_delay_s) if self._tight else paid_s
+        now_s, paid_s = self._monotonic(), self._paid_s
+        paid_s = (paid_s if paid_s > now_s else now_s) + writes * self._price_s
+        self.tight = paid_s > now_s + BURST_S
+        self._paid_s = min(paid_s, now_s + BURST_S + self._max_delay_s) if self.tight else paid_s
 
     def wait_s(self) -> float:
-        """How long the next flush must wait, 0 to `max_delay_s`; within the budget not even the clock is read."""
-        return max(0.0, self._paid_s - BURST_S - self._monotonic()) if self._tight else 0.0
+        """How long the next flush must wait, 0 to `max_delay_s`."""
+        return max(0.0, self._paid_s - BURST_S - self._monotonic()) if self.tight else 0.0

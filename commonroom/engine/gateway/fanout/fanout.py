@@ -88,7 +88,8 @@ class RoomFanout:
         self._pending.append(publication)
         if not self._planned:
             self._planned = True
-            self._plan()
+            if not self._budget.tight or not self._put_off():
+                self._around.soon(self._due)
 
     def reveal(self, offset: int) -> None:
         """Somebody was told that the stream is at `offset`: what is not here yet is a gap."""
@@ -104,14 +105,15 @@ class RoomFanout:
             self._pending = []
             self._budget.spend(self._deliver(batch))
 
-    def _plan(self) -> None:
-        wait_s = self._budget.wait_s()
+    def _put_off(self) -> bool:
+        """Plan the flush for when the budget allows it; False: that is now."""
+        wait_s, stats = self._budget.wait_s(), self._around.stats
         if not wait_s:
-            self._around.soon(self._due)
-            return
-        self._around.stats.widened += 1
-        self._around.stats.widened_ms += wait_s * 1000
+            return False
+        stats.widened += 1
+        stats.widened_ms += wait_s * 1000
         self._around.later(wait_s, self._due)
+        return True
 
     def _due(self) -> None:
         self._planned = False

@@ -33,6 +33,7 @@ from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Resy
 from commonroom.engine.gateway.fanout.backlog import Backlog
 from commonroom.engine.gateway.fanout.batch import Batch
 from commonroom.engine.gateway.fanout.reader import Reader
+from commonroom.engine.gateway.fanout.renewal import Renewal
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import CommonroomError, NotJoined, Unavailable
 from commonroom.identity import Authority, RoomGrant
@@ -87,7 +88,7 @@ class Subscription:
         self._resume: StreamPosition | None = None
         self._upto = 0
         self._backlog: Backlog | None = None  # None: LIVE or GONE
-        self._renewal: _Renewal | None = None  # not None: RENEWING
+        self._renewal: Renewal | None = None  # not None: RENEWING
 
     @property
     def room(self) -> str:
@@ -215,7 +216,7 @@ class Subscription:
             self._give_up_renewal()
             self.advance()
 
-    def renewed(self, renewal: "_Renewal", snapshot: ServerMessage | None) -> None:
+    def renewed(self, renewal: Renewal, snapshot: ServerMessage | None) -> None:
         """The room's answer to the last question; None: it has no snapshot to give."""
         if self._renewal is not renewal or self._backlog is None:
             return
@@ -230,7 +231,7 @@ class Subscription:
 
     def _renew(self, backlog: Backlog) -> None:
         backlog.hold()
-        self._place, self._renewal = Place.RENEWING, _Renewal(self)
+        self._place, self._renewal = Place.RENEWING, Renewal(self)
         self._around.stats.resyncs += 1
         self._around.router.send(Envelope(self.fanout.address, Resync(), self.authority, self._renewal, self.reader.id))
 
@@ -317,25 +318,3 @@ class Subscription:
         if self._backlog is not None:
             self._backlog.clear()
             self._backlog = None
-
-
-class _Renewal:
-    """One question for a fresh volatile snapshot; implements `Origin`.
-
-    Each has an object of its own, so that a late answer is not taken for that of a later one.
-    """
-
-    __slots__ = ("_subscription",)
-
-    def __init__(self, subscription: Subscription) -> None:
-        self._subscription = subscription
-
-    def replied(self, ref: int, message: ServerMessage) -> None:
-        self._subscription.renewed(self, message)
-
-    def refused(self, ref: int, error: CommonroomError) -> None:
-        """Go on without: a client that counts revs notices what it missed, and joins again."""
-        self._subscription.renewed(self, None)
-
-    def admitted(self, ref: int, admission: Admission) -> None:
-        """It is no join."""
