@@ -382,7 +382,10 @@ class Activation:
         self.actor.detach(self)
 
     def _on_resync(self, envelope: Envelope) -> None:
-        if envelope.origin is not None and (message := self.actor.resync()) is not None:
+        message = self.actor.resync()
+        if message is None:
+            raise NotFound("nothing volatile here")
+        if envelope.origin is not None:
             self._outputs.append((envelope.origin.replied, 0, message))
 
     def _on_query(self, envelope: Envelope) -> None:

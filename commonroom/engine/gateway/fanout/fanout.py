@@ -22,7 +22,7 @@ from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway.fanout.batch import Batch
 from commonroom.engine.gateway.fanout.budget import Budget
 from commonroom.engine.gateway.fanout.subscription import Subscription
-from commonroom.engine.gateway.outbox import Outbox
+from commonroom.engine.gateway.outbox import Outbox, write_all
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import Unavailable
 from commonroom.protocol.codec import Codec
@@ -165,8 +165,7 @@ class RoomFanout:
             readers = len(members)
             if batch.plain and not self._ahead:
                 data = batch.joined(codec)
-                for outbox in tuple(members.values()):
-                    outbox.write(data)
+                write_all(tuple(members.values()), data)
                 stats.bytes_out += len(data) * readers
             else:
                 self._deliver_apart(batch, codec, members)
