@@ -16,7 +16,7 @@ from commonroom.bench.report.machine import command_line, commit, load_average, 
 from commonroom.bench.report.result import Banner, Point, Result, ServerSide, judge
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.target.metrics import quantile_ms, read_metrics
-from commonroom.bench.target.process import Usage, usage
+from commonroom.bench.target.process import Usage, bind, usage
 from commonroom.bench.target.target import Target
 from commonroom.clock import monotonic_s
 from commonroom.tasks import TaskGroup, pause
@@ -41,6 +41,8 @@ class Plan(Struct):
     seed: int = 1
     fault: str = ""
     dialect: str = "commonroom"
+    core: int | None = None
+    """Bind the workers to this core, counted from 0."""
     shared: dict[str, Any] | None = None
     """What `setup` would give; None: it is called."""
 
@@ -125,6 +127,8 @@ class Run:
             for share in range(plan.workers)
         ]
         fleet = await Fleet.start(jobs, self._note)
+        if plan.core is not None:
+            bind(fleet.pids, plan.core)
         await pause(kind.settle_s)
         return fleet
 

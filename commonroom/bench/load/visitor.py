@@ -1,9 +1,10 @@
 """A member of a compared server's room: connects, and for Socket.IO says what that wants to hear."""
 
+import asyncio
 from typing import Any
 
 from commonroom.bench.load.dialect import PING, TEXT, Dialect, PlainWebSocket, SocketIo, client_frame
-from commonroom.bench.load.member import Member
+from commonroom.bench.load.member import CONNECT_TIMEOUT_S, Member
 from commonroom.bench.load.stream import StreamCheck
 from commonroom.bench.load.tally import Tally
 
@@ -20,9 +21,14 @@ class Visitor(Member):
         self.state = check.start(None)
         self._host = host
         self._port = port
+        self._let_in: asyncio.Future[None]
 
     async def enter(self) -> None:
+        self._let_in = asyncio.get_running_loop().create_future()
         await self.open(self._host, self._port)
+        if isinstance(self._dialect, SocketIo):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._let_in
 
     def personal(self, message: Any) -> None:
         opcode, payload = message
@@ -32,6 +38,8 @@ class Visitor(Member):
             self.write(client_frame(b"40", TEXT))  # connect to the default namespace
         elif isinstance(self._dialect, SocketIo) and payload == b"2":
             self.write(client_frame(b"3", TEXT))
+        elif isinstance(self._dialect, SocketIo) and payload[:2] == b"40" and not self._let_in.done():
+            self._let_in.set_result(None)
 
     @staticmethod
     def dialect(name: str) -> Dialect:

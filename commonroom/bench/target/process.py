@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "children", "usage"]
+__all__ = ["Usage", "bind", "children", "usage"]
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -38,3 +38,13 @@ def children(pid: int) -> list[int]:
         for child in map(int, path.read_text().split()):
             found += [child, *children(child)]
     return found
+
+
+def bind(pids: list[int], core: int) -> None:
+    """Let processes run on one core only, with all their threads; nothing where there is no such core."""
+    cores = sorted(os.sched_getaffinity(0))
+    if core >= len(cores):
+        return
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").glob("*"):
+            os.sched_setaffinity(int(thread.name), {cores[core]})
