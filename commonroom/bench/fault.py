@@ -4,13 +4,13 @@ A fault begins when a third of the time is over. What was acknowledged must surv
 delivery check is the same as without.
 """
 
-import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from commonroom.bench.load.fleet import Fleet
 from commonroom.bench.load.job import Act
+from commonroom.bench.target.process import signal_all
 from commonroom.bench.target.target import Spawned, Target
 from commonroom.errors import Unavailable
 from commonroom.tasks import pause
@@ -38,11 +38,11 @@ async def pause_postgres(target: Target, fleet: Fleet, seconds: float) -> None:
     pids = target.postgres_pids
     if not pids:
         raise Unavailable("only the PostgreSQL of a server that was started by --spawn can be stopped")
-    _signal(pids, signal.SIGSTOP)
+    signal_all(pids, signal.SIGSTOP)
     try:
         await pause(PAUSE_S)
     finally:
-        _signal(pids, signal.SIGCONT)
+        signal_all(pids, signal.SIGCONT)
 
 
 async def stall_reader(target: Target, fleet: Fleet, seconds: float) -> None:
@@ -55,14 +55,6 @@ async def drop_sockets(target: Target, fleet: Fleet, seconds: float) -> None:
     """Every other socket breaks, and its client comes back."""
     await pause(seconds / 3)
     fleet.order(Act("drop-sockets"))
-
-
-def _signal(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue  # a backend that has ended meanwhile
 
 
 FAULTS: dict[str, Fault] = {

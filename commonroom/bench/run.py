@@ -42,7 +42,7 @@ class Plan(Struct):
     fault: str = ""
     dialect: str = "commonroom"
     core: int | None = None
-    """Bind the workers to this core, counted from 0."""
+    """Bind the workers to this core, counted from 0, and let them poll instead of sleeping."""
     shared: dict[str, Any] | None = None
     """What `setup` would give; None: it is called."""
 
@@ -123,7 +123,7 @@ class Run:
         self._rss_bytes = usage(self._target.pids).rss_bytes
         settings = msgspec.to_builtins(plan.parameters)
         jobs = [
-            Job(plan.scenario, self._target.url, plan.dialect, settings, shared, share, plan.workers, plan.seed)
+            Job(plan.scenario, self._target.url, plan.dialect, settings, shared, share, plan.workers, plan.seed, plan.core is not None)
             for share in range(plan.workers)
         ]
         fleet = await Fleet.start(jobs, self._note)

@@ -14,7 +14,7 @@ import uvloop
 
 from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.job import Act, Failed, Go, Job, Order, Progress, Report, Said, Settle, Stop, Word, decode_order, encode
-from commonroom.bench.load.pacing import LAG, watch_lag
+from commonroom.bench.load.pacing import LAG, spin, watch_lag
 from commonroom.bench.load.person import Site
 from commonroom.bench.load.tally import Tally
 from commonroom.bench.scenario import SCENARIOS
@@ -39,6 +39,7 @@ class Worker:
         self._tally = Tally()
         self._stopping = asyncio.Event()
         self._tasks = TaskGroup(self._crashed)
+        self._spins = False
         self._scenario: Scenario[msgspec.Struct] | None = None
         self._accounts: Accounts | None = None
 
@@ -68,6 +69,7 @@ class Worker:
             await self._accounts.close()
 
     async def _prepare(self, job: Job) -> None:
+        self._spins = job.spins
         address = urlsplit(job.url)
         self._accounts = Accounts(job.url)
         site = Site(address.hostname or "127.0.0.1", address.port or 80, self._accounts, self._tasks, self._tally)
@@ -84,6 +86,8 @@ class Worker:
         gc.collect()
         gc.freeze()  # a full collection stops this process for 30 ms, which would be read as the server's lateness
         gc.set_threshold(GC_ALLOCATIONS, 100, 100)
+        if self._spins:
+            spin(asyncio.get_running_loop())
         self._tasks.start("lag", watch_lag(self._tally.time(LAG)))
         self._tasks.start("reports", self._report())
         await self._scenario.drive()

@@ -1,14 +1,15 @@
 """The same work on several servers by turns, in one run: only ratios of one run are claims.
 
-All servers are started at the beginning; idle ones cost nothing. Each round gives every
-server its turn, beginning with another one each time, so that a slow minute of the
+All servers are started at the beginning, and all but the one whose turn it is are stopped by
+signal: some poll even when idle. Each round gives every server its turn, beginning with another one each time, so that a slow minute of the
 machine hits all. Servers are bound to the first core and the load to the second, where there are
 two: left to the scheduler, who wakes whom on which core moves a server's CPU time by half.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from statistics import median
 
 from msgspec import Struct, convert, field
@@ -20,7 +21,7 @@ from commonroom.bench.report.result import Result
 from commonroom.bench.report.table import shown
 from commonroom.bench.run import Plan, Run
 from commonroom.bench.scenario import SCENARIOS
-from commonroom.bench.target.process import bind
+from commonroom.bench.target.process import bind, signal_all
 from commonroom.bench.target.target import Target, spawned
 from commonroom.errors import Unavailable
 
@@ -110,8 +111,20 @@ async def _work(
             if interrupt.is_set():
                 return
             say(f"{work.name}: round {turn + 1} of {comparison.rounds}: {name}")
-            result = await _turn(work, name, targets[name], comparison.seconds, interrupt)
+            with alone(name, targets):
+                result = await _turn(work, name, targets[name], comparison.seconds, interrupt)
             _book(standings[name], work, result)
+
+
+@contextmanager
+def alone(name: str, targets: dict[str, tuple[Target, str]]) -> Iterator[None]:
+    """Nobody else runs within the block."""
+    others = [pid for other, (target, _) in targets.items() if other != name for pid in target.pids]
+    signal_all(others, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        signal_all(others, signal.SIGCONT)
 
 
 async def _turn(work: Work, name: str, target: tuple[Target, str], seconds: float, interrupt: asyncio.Event) -> Result:

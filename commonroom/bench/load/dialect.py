@@ -6,10 +6,10 @@ section 5.3) with a mask of zero, which is valid and costs neither side anything
 
 from typing import Any, Protocol
 
-from commonroom.protocol.cast import Cast, CastSend
 from msgspec import DecodeError, json
 
 from commonroom.bench.load.stream import Seen, Start
+from commonroom.protocol.cast import Cast, CastSend
 from commonroom.protocol.chat import MessageCreate, MessageSend
 from commonroom.protocol.codec import MSGPACK, MSGPACK_PROTOCOL
 from commonroom.protocol.room import Joined, RoomReset

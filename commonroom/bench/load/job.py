@@ -40,6 +40,8 @@ class Job(Struct, tag=True):
     share: int
     shares: int
     seed: int
+    spins: bool = False
+    """Poll instead of sleeping, see `spin`."""
 
 
 class Go(Struct, tag=True):

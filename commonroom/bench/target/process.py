@@ -1,10 +1,12 @@
 """CPU and memory of processes, from /proc."""
 
 import os
+import signal
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "bind", "children", "usage"]
+__all__ = ["Usage", "bind", "children", "signal_all", "usage"]
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -38,6 +40,15 @@ def children(pid: int) -> list[int]:
         for child in map(int, path.read_text().split()):
             found += [child, *children(child)]
     return found
+
+
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to those that still live."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
 
 
 def bind(pids: list[int], core: int) -> None:
