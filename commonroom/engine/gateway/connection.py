@@ -24,7 +24,7 @@ from websockets.server import ServerProtocol
 from commonroom.codes import CloseCode as OwnCloseCode
 from commonroom.config.settings import GatewaySettings
 from commonroom.engine.gateway.handshake import QUIET
-from commonroom.engine.gateway.outbox import Outbox, sender
+from commonroom.engine.gateway.outbox import Outbox
 from commonroom.engine.gateway.wheel import NEVER, Wheel
 
 __all__ = ["Connection", "Handler", "Owner"]
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self.bucket = NEVER
         self.heard_s = owner.wheel.now_s
         """When anything was last received, to the wheel's tick."""
-        self.outbox = Outbox(transport, sender(transport), owner.settings, self._overflow)
+        self.outbox = Outbox(transport, transport.get_extra_info("socket").fileno(), owner.settings, self._overflow)
         transport.set_write_buffer_limits(owner.settings.write_high_bytes)
         self._handler: Handler
         transport.set_protocol(self)
