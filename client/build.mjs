@@ -24,8 +24,8 @@ const BUDGET = 8 * 1024;
  * built files. None may be a field of the protocol or a name of the public surface.
  */
 const INTERNAL = [
-  "accepted", "answered", "backoff", "broken", "cancelAnswer", "cancelLife", "cast", "connected", "disconnected", "drop", "failed", "fallback", "head", "helloRefused",
-  "maxBytes", "notBefore", "oneWay", "pump", "read", "ready", "received", "rejoin", "renewed", "rest", "roundTrip", "silent", "transmit", "write",
+  "accepted", "answered", "backoff", "broken", "cancelAnswer", "cancelLife", "connected", "disconnected", "drop", "failed", "fallback", "head", "helloRefused",
+  "maxBytes", "notBefore", "oneWay", "pump", "read", "ready", "received", "rejoin", "renewed", "rest", "roundTrip", "silent", "tell", "transmit", "write",
 ];
 
 const SURFACE = ["protocol.gen.ts", "types.ts", "environment.ts", "errors.ts"];

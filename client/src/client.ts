@@ -315,7 +315,7 @@ export class Client extends Emitter<ClientEvents> {
       connected: () => this.#up,
       backoff: this.#newBackoff,
       join: (fields, refused) => this.#requests.add("room.join", fields, { timeout: this.#timeout }, (error) => error && refused(error)),
-      cast: (name, fields) => this.#connection?.send(name, 0, fields),
+      tell: (name, fields) => this.#connection?.send(name, 0, fields),
       request: (name, fields, options) => this.request(name, fields, options),
       joined: () => this.#requests.pump(),
     };

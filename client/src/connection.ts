@@ -92,9 +92,10 @@ export class Connection {
       this.#listener.broken(error as Error);
       return this.drop(0, "unreadable frame");
     }
-    if (message?.type === "welcome") this.#welcomed(message, now);
-    else if (message?.type === "heartbeat") this.send("heartbeat.reply", 0, {});
-    if (message && message.type !== "welcome") this.#listener.message(message);
+    if (!message) return;
+    if (message.type === "welcome") return this.#welcomed(message, now);
+    if (message.type === "heartbeat") this.send("heartbeat.reply", 0, {});
+    this.#listener.message(message);
   }
 
   #welcomed(welcome: Welcome, now: number): void {

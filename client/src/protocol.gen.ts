@@ -2,7 +2,7 @@
 import { bool, int, list, optional, or, str, struct, tuple } from "./schema.ts";
 import type { Codec } from "./schema.ts";
 
-export const PROTOCOL_HASH = "12f8ce1aa2c322ee";
+export const PROTOCOL_HASH = "0e32087de7a351b6";
 export const LAST_RECONNECT_CODE = 4499;
 
 /** Why a command or an HTTP request was refused. Stable name and number. */
@@ -258,6 +258,18 @@ export interface TypingStop {
   room: string;
 }
 
+/**
+ * `cast.send`: Tell everybody in the room, the sender included; nothing is kept.
+ *
+ * A reader too slow for the room gets the newest cast of each person and `key` once it
+ * has caught up; casts with an empty key are lost to it. The room does not look at `data`.
+ */
+export interface CastSend {
+  room: string;
+  key: string;
+  data: string;
+}
+
 /** `welcome`: Answers hello. `session` is the gateway's memory of this client, not a secret. */
 export interface Welcome {
   ref: number;
@@ -418,6 +430,14 @@ export interface Typing {
   active: boolean;
 }
 
+/** `cast`: Somebody's cast. Not repeated for readers who were away. */
+export interface Cast {
+  room: string;
+  person: Principal;
+  key: string;
+  data: string;
+}
+
 /** The fields of each command, without `ref`. */
 export interface Commands {
   "hello": Hello;
@@ -436,6 +456,7 @@ export interface Commands {
   "timer.reset": TimerReset;
   "typing.start": TypingStart;
   "typing.stop": TypingStop;
+  "cast.send": CastSend;
 }
 
 /** Each server message by name. */
@@ -455,6 +476,7 @@ export interface ServerMessages {
   "presence.update": PresenceUpdate;
   "presence.reset": PresenceReset;
   "typing": Typing;
+  "cast": Cast;
 }
 
 const streamPosition = struct({ history: int, offset: int });
@@ -487,6 +509,7 @@ export const COMMANDS: readonly (readonly [name: string, tag: number, codec: Cod
   ["timer.reset", 28, struct({ ref: int, room: str, nonce: str, version: or(optional(int), null) })],
   ["typing.start", 32, struct({ ref: int, room: str })],
   ["typing.stop", 33, struct({ ref: int, room: str })],
+  ["cast.send", 34, struct({ ref: int, room: str, key: str, data: str })],
 ];
 
 /** Name, tag and codec; a message on the wire is `[tag, ...fields]`. */
@@ -506,4 +529,5 @@ export const SERVER_MESSAGES: readonly (readonly [name: string, tag: number, cod
   ["presence.update", 104, struct({ room: str, activation: str, rev: int, count: int, joined: list(person), left: list(principal) })],
   ["presence.reset", 105, struct({ room: str, presence: presenceSnapshot })],
   ["typing", 112, struct({ room: str, person: principal, active: bool })],
+  ["cast", 113, struct({ room: str, person: principal, key: str, data: str })],
 ];

@@ -31,7 +31,7 @@ export interface RoomHost {
   /** Sends `room.join`; `refused` tells why no `room.joined` comes. */
   join(fields: Commands["room.join"], refused: (error: Error) => void): () => void;
   /** Sends a command that wants no answer, if there is a connection. */
-  cast<N extends CommandName>(name: N, fields: Commands[N]): void;
+  tell<N extends CommandName>(name: N, fields: Commands[N]): void;
   request<N extends RequestName>(name: N, fields: Fields<N>, options: RequestOptions): Promise<{ offset: number }>;
   /** The room is joined: what waited for it may go. */
   joined(): void;
@@ -85,7 +85,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#cancel();
     this.position = this.#presence = this.#gap = null;
     this.#grant = null;
-    if (this.#host.connected()) this.#host.cast("room.leave", { room: this.id });
+    if (this.#host.connected()) this.#host.tell("room.leave", { room: this.id });
     this.#become("idle");
   }
 
@@ -123,7 +123,16 @@ export class Room extends Emitter<RoomEvents> {
     const started = this.#typedAt > 0;
     if (active ? started && now - this.#typedAt < TYPING_INTERVAL : !started) return;
     this.#typedAt = active ? now : 0;
-    this.#host.cast(active ? "typing.start" : "typing.stop", { room: this.id });
+    this.#host.tell(active ? "typing.start" : "typing.stop", { room: this.id });
+  }
+
+  /**
+   * Tells everybody in the room, ourselves included, now or never: nothing is kept, and it may
+   * be lost. Of casts with one `key` (at most 32 characters) a slow reader gets the newest,
+   * of those with the empty key none. The server refuses `data` of over 1,024 characters.
+   */
+  cast(key: string, data: string): void {
+    if (this.state === "joined") this.#host.tell("cast.send", { room: this.id, key, data });
   }
 
   /** For `hello`: where to resume, if that can be said there. */
@@ -156,7 +165,7 @@ export class Room extends Emitter<RoomEvents> {
   /** The server does not know that we follow this room. */
   rejoin(): boolean {
     if (!this.#wanted) return false;
-    if (this.state === "joined") this.#again();
+    this.#lost();
     return true;
   }
 
@@ -166,7 +175,7 @@ export class Room extends Emitter<RoomEvents> {
     if (offset <= this.position.offset) return this.#backoff.reset();
     this.#cancelCheck();
     this.#cancelCheck = this.#host.environment.after(HEAD_GRACE, () => {
-      if (this.state === "joined" && this.position && offset > this.position.offset) this.#again();
+      if (this.position && offset > this.position.offset) this.#lost();
     });
   }
 
@@ -187,7 +196,8 @@ export class Room extends Emitter<RoomEvents> {
         if (this.#counts(message)) this.emit("presence.update", message);
         return;
       case "typing":
-        return this.emit("typing", message);
+      case "cast":
+        return this.emit(message.type, message as never);
       case "room.created":
       case "message.create":
       case "message.update":
@@ -220,7 +230,7 @@ export class Room extends Emitter<RoomEvents> {
   #advance(offset: number): boolean {
     if (!this.position) return false;
     const next = this.position.offset + 1;
-    if (offset > next && this.state === "joined") this.#again();
+    if (offset > next) this.#lost();
     if (offset !== next) return false;
     this.position = { ...this.position, offset };
     this.#passGap();
@@ -242,8 +252,13 @@ export class Room extends Emitter<RoomEvents> {
       this.#presence = { activation, rev };
       return true;
     }
-    if (this.state === "joined") this.#again();
+    this.#lost();
     return false;
+  }
+
+  /** A push is missing: resume, unless that is under way. */
+  #lost(): void {
+    if (this.state === "joined") this.#again();
   }
 
   /** Joins once more: the first time at once, then ever later, until a heartbeat finds us in step. */

@@ -3,6 +3,7 @@
 import type { CodecName, CommandName } from "./codec.ts";
 import type { Environment } from "./environment.ts";
 import type {
+  Cast,
   Commands,
   Joined,
   MessageCreate,
@@ -143,6 +144,7 @@ export interface RoomEvents {
   "presence.update": PresenceUpdate;
   "presence.reset": PresenceReset;
   typing: Typing;
+  cast: Cast;
   event: DurableEvent;
   /** The room could not be joined. */
   error: Error;

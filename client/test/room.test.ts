@@ -338,6 +338,33 @@ test("a sent message ends typing, so that the next key says it again", async () 
   assert.equal(world.socket.all("typing.start").length, 2);
 });
 
+test("a cast goes out as it is and asks for no answer, and those of others are told", async () => {
+  const { world, room, heard } = await joined();
+  const casts = log(room, "cast");
+  room.cast("cursor", "3,4");
+  room.cast("", "🎉");
+  const sent = world.socket.all("cast.send").map(({ ref, room: where, key, data }) => [ref, where, key, data]);
+  assert.deepEqual(sent, [[0, "r", "cursor", "3,4"], [0, "r", "", "🎉"]]);
+  const cast = { room: "r", person: ADA, key: "cursor", data: "5,6" };
+  world.socket.push("cast", cast);
+  assert.deepEqual(casts.map(({ person, key, data }) => ({ room: "r", person, key, data })), [cast]);
+  assert.deepEqual(heard, []);
+});
+
+test("a cast in a room that is not joined goes nowhere, also not later", async () => {
+  const { world, room } = await joined();
+  await world.socket.end(1006);
+  room.cast("", "lost");
+  await world.advance(500);
+  await world.welcome();
+  room.cast("", "lost too");
+  world.socket.admit("r", 3);
+  assert.deepEqual(world.socket.all("cast.send"), []);
+  room.leave();
+  room.cast("", "and this");
+  assert.deepEqual(world.socket.all("cast.send"), []);
+});
+
 test("nobody hears of typing in a room that is not joined", async () => {
   const { world, room } = await joined();
   room.leave();

@@ -16,8 +16,8 @@ CastData = Annotated[str, Meta(max_length=1024)]
 class CastSend(Command, frozen=True, tag=34):
     """Tell everybody in the room, the sender included; nothing is kept.
 
-    A slow reader gets only the newest cast of a person and `key`; an empty key sets no
-    cast in the place of another. The room does not look at `data`.
+    A reader too slow for the room gets the newest cast of each person and `key` once it
+    has caught up; casts with an empty key are lost to it. The room does not look at `data`.
     """
 
     room: RoomId
@@ -26,7 +26,7 @@ class CastSend(Command, frozen=True, tag=34):
 
 
 class Cast(RoomPush, frozen=True, tag=113):
-    """Somebody's cast."""
+    """Somebody's cast. Not repeated for readers who were away."""
 
     person: Principal
     key: str

@@ -12,6 +12,7 @@ from commonroom.engine.envelope import Attach, Detach, Envelope, Query, Resync
 from commonroom.engine.testing import Client, World
 from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.ids import new_id
+from commonroom.protocol.cast import CastSend
 from commonroom.protocol.chat import MessageEdit, MessageRemove, MessageSend
 from commonroom.protocol.codec import decode_event
 from commonroom.protocol.room import Joined, RoomCreate
@@ -68,6 +69,9 @@ class Device(Client):
 
     def typing(self, room: str, *, active: bool = True) -> None:
         self.ask(TypingStart if active else TypingStop, room)
+
+    def cast(self, room: str, key: str, data: str) -> None:
+        self.ask(CastSend, room, key=key, data=data)
 
     def signal(self, room: str, signal: Resync | Query) -> None:
         self._deliver(Address("room", room), signal)

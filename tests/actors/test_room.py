@@ -9,6 +9,7 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Query
 from commonroom.errors import CommonroomError, Conflict, Forbidden, InternalError, Invalid, NotFound
 from commonroom.identity import RoomGrant
+from commonroom.protocol.cast import CastSend
 from commonroom.protocol.chat import MessageEdit, MessageRemove, MessageSend
 from commonroom.protocol.codec import MSGPACK, Rejected
 from commonroom.protocol.room import RoomCreate, RoomCreated, RoomJoin, RoomLeave, RoomView
@@ -49,6 +50,7 @@ def test_a_retried_create_is_answered_again_and_makes_nothing(stage: Stage, alic
         (MessageRemove, {"message": 1, "nonce": NONCE}),
         (TimerStart, {"nonce": NONCE}),
         (TypingStart, {}),
+        (CastSend, {"key": "", "data": "hi"}),
     ],
 )
 def test_before_it_is_founded_every_command_is_answered_not_found(
@@ -91,7 +93,12 @@ def test_permission_is_asked_with_every_command_and_not_only_at_the_join(stage: 
     carol = stage.person("Carol", grants=[RoomGrant(room, "p1", "participant")])
     carol.join(room)
     carol.authority = msgspec.structs.replace(carol.authority, grants=())
-    for refused in (lambda: carol.say(room, "still here?"), lambda: carol.timer(room, TimerStart), lambda: carol.typing(room)):
+    for refused in (
+        lambda: carol.say(room, "still here?"),
+        lambda: carol.timer(room, TimerStart),
+        lambda: carol.typing(room),
+        lambda: carol.cast(room, "", "boo"),
+    ):
         with pytest.raises(NotFound):
             refused()
     assert len(stage.events(room)) == 1
