@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonroom.engine.gateway.fanout.budget import BURST_S, Budget
+from commonroom.engine.gateway.fanout.budget import BURST_S, UNWAITED, Budget
 from commonroom.protocol.chat import MessageCreate
 from tests.gateway.conftest import MakeRig
 from tests.gateway.stage import Stage, durable_offsets
@@ -33,9 +33,9 @@ def make(writes_per_s: int = 1000, max_delay_s: float = DELAY_S) -> tuple[Budget
 
 def test_a_burst_is_free_and_what_is_beyond_waits_until_it_is_paid() -> None:
     budget, time = make()
-    budget.spend(50)
+    budget.spend(50, 2)
     assert budget.wait_s() == 0
-    budget.spend(20)
+    budget.spend(20, 2)
     assert budget.wait_s() == pytest.approx(0.020)
     time.now_s += 0.015
     assert budget.wait_s() == pytest.approx(0.005)
@@ -47,25 +47,25 @@ def test_within_the_budget_a_flush_costs_one_look_at_the_clock() -> None:
     budget, time = make()
     for _ in range(10):
         assert budget.wait_s() == 0
-        budget.spend(5)
+        budget.spend(5, 2)
     assert time.looks == 10
 
 
 def test_a_huge_room_waits_the_longest_delay_and_no_longer_once_it_is_calm() -> None:
     budget, time = make()
     for _ in range(100):
-        budget.spend(10_000)
+        budget.spend(10_000, 2)
         assert budget.wait_s() == pytest.approx(DELAY_S)
     time.now_s += DELAY_S + 1e-6
     assert budget.wait_s() == 0
     time.now_s += BURST_S
-    budget.spend(50)
+    budget.spend(50, 2)
     assert budget.wait_s() == 0
 
 
 def test_no_delay_allowed_is_none_made() -> None:
     budget, _ = make(max_delay_s=0)
-    budget.spend(10_000)
+    budget.spend(10_000, 2)
     assert budget.wait_s() == 0
 
 
@@ -81,8 +81,24 @@ def test_writes_never_outrun_the_budget_by_more_than_the_burst_and_one_flush(rat
         time.now_s += wait_s
         assert cut or written - last <= rate * (time.now_s - began_s + BURST_S) + 1e-3
         cut = cut or writes / rate > DELAY_S
-        budget.spend(writes)
+        budget.spend(writes, 2)
         written, last = written + writes, writes
+
+
+def test_a_wait_that_gathers_nothing_is_not_repeated_at_once() -> None:
+    budget, time = make(100)
+    budget.spend(10, 1)
+    for _ in range(3):
+        wait_s = budget.wait_s()
+        assert wait_s > 0
+        time.now_s += wait_s
+        budget.spend(10, 1)
+        for _ in range(UNWAITED):
+            assert not budget.wait_s()
+            budget.spend(10, 1)
+    assert budget.wait_s() > 0
+    budget.spend(10, 2)
+    assert budget.wait_s() > 0, "that one gathered two pushes: waiting pays again"
 
 
 def test_a_room_over_its_budget_delivers_everything_in_fewer_writes_and_is_immediate_again_when_calm() -> None:

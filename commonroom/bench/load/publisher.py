@@ -5,7 +5,6 @@ that stalls cannot make the generator forget what it had meant to send (coordina
 omission). Closed loop: the next thing's moment is when the last was answered.
 """
 
-import asyncio
 from collections import deque
 
 from commonroom.bench.load.member import Member
@@ -36,7 +35,6 @@ class Publisher:
         self._waiting: deque[int] = deque()
         self._at_us = 0
         self._running = False
-        self._soon = asyncio.get_running_loop().call_soon
 
     @property
     def is_done(self) -> bool:
@@ -82,4 +80,4 @@ class Publisher:
         if self._running and self._closed_loop:
             self._waiting.append(now_us)
         if self._waiting:
-            self._soon(self._next)  # behind the other sockets' reads of this turn
+            self._next()

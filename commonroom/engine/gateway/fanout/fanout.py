@@ -103,7 +103,7 @@ class RoomFanout:
         if self._pending:
             batch = Batch(self.address.key, self._pending)
             self._pending = []
-            self._budget.spend(self._deliver(batch))
+            self._budget.spend(self._deliver(batch), len(batch.publications))
 
     def _put_off(self) -> bool:
         """Plan the flush for when the budget allows it; False: that is now."""
