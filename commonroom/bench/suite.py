@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,7 +19,7 @@ from commonroom.bench.compare.contestant import launched
 from commonroom.bench.report.machine import command_line, commit, load_average, machine
 from commonroom.bench.report.result import Result, ms
 from commonroom.bench.report.table import shown
-from commonroom.bench.run import Plan, Run
+from commonroom.bench.run import Interrupted, Plan, Run
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.target.metrics import fetch
 from commonroom.bench.target.target import Target, spawned
@@ -243,7 +243,8 @@ class Suite:
         for turn in range(figure.rounds):
             for place, piece in enumerate(figure.pieces):
                 if not self._interrupt.is_set():
-                    results[place].append(await self._piece(piece, f"{figure.name} {turn + 1}.{place + 1}"))
+                    with suppress(Interrupted):  # what was measured before is told
+                        results[place].append(await self._piece(piece, f"{figure.name} {turn + 1}.{place + 1}"))
         outcome = Outcome(figure.name, figure.title, figure.read(results) if all(results) else [])
         for result in (one for piece_results in results for one in piece_results):
             outcome.failures += result.failures

@@ -19,7 +19,7 @@ from commonroom.bench.compare.work import OURS, Goal, Work
 from commonroom.bench.report.machine import command_line, commit, load_average, machine
 from commonroom.bench.report.result import Result
 from commonroom.bench.report.table import shown
-from commonroom.bench.run import Plan, Run
+from commonroom.bench.run import Interrupted, Plan, Run
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.target.process import bind, signal_all
 from commonroom.bench.target.target import Target, spawned
@@ -112,7 +112,10 @@ async def _work(
                 return
             say(f"{work.name}: round {turn + 1} of {comparison.rounds}: {name}")
             with alone(name, targets):
-                result = await _turn(work, name, targets[name], comparison.seconds, interrupt)
+                try:
+                    result = await _turn(work, name, targets[name], comparison.seconds, interrupt)
+                except Interrupted:
+                    return  # what was measured before is told
             _book(standings[name], work, result)
 
 
