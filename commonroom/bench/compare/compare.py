@@ -195,7 +195,7 @@ def _line(comparison: Comparison, work: Work, standing: Standing, goal: Goal | N
     ratio = _ratio(comparison, work, standing.server)
     ours = "" if standing.server == OURS or ratio is None else f"ours is {ratio:.2f} x"
     aim = "" if goal is None or ratio is None else f" (meant: {goal.ratio:g} x, {'reached' if ratio >= goal.ratio else 'MISSED'})"
-    return f"  {standing.server:18} {shown(standing.median):>12}   {spread:28} {ours}{aim}".rstrip()
+    return f"  {standing.server:22} {shown(standing.median):>10}   {spread:24} {ours}{aim}".rstrip()
 
 
 def _ignore(_what: str, _done: float, _total: float) -> None:
