@@ -79,8 +79,8 @@ class Outcome(Struct):
 
 
 def row(result: Result, name: str) -> float:
-    """A figure of a scenario's own; NaN where it could not be known."""
-    value = next(row.value for row in result.rows if row.name == name)
+    """A figure or a count of a scenario's own; NaN where it could not be known."""
+    value = {**result.tally.numbers, **{row.name: row.value for row in result.rows}}[name]
     return float("nan") if isinstance(value, str) else value
 
 
