@@ -1,15 +1,13 @@
 """Chat: many small rooms, everybody writes, each message is acknowledged once it is kept."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.payload import MIN_BYTES
 from commonroom.bench.load.publisher import Publisher
 from commonroom.bench.report.result import Result, Row, ms
 from commonroom.bench.scenario.fanout import Speaking, speaking_rows
-from commonroom.bench.scenario.scenario import make_rooms
 
 __all__ = ["Chat"]
 
@@ -28,10 +26,6 @@ class Chat(Speaking):
 
     name = "chat"
     parameter_type = Parameters
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         wanted, rooms = self.parameters, self.load.shared["rooms"]

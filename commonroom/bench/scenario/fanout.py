@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.pacing import pace
 from commonroom.bench.load.payload import MIN_BYTES
 from commonroom.bench.load.publisher import Publisher
 from commonroom.bench.report.result import Result, Row, ms
-from commonroom.bench.scenario.scenario import Scenario, make_rooms, until
+from commonroom.bench.scenario.scenario import Scenario, until
 
 __all__ = ["Fanout", "Speaking", "speaking_rows"]
 
@@ -74,10 +73,6 @@ class Fanout(Speaking):
     @classmethod
     def keeps(cls, parameters: Parameters) -> bool:
         return parameters.durable
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         wanted, rooms = self.parameters, self.load.shared["rooms"]

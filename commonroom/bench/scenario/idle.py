@@ -1,12 +1,11 @@
 """Idle: people who are there and say nothing."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.report.result import Result, Row
-from commonroom.bench.scenario.scenario import Scenario, make_rooms
+from commonroom.bench.scenario.scenario import Scenario
 
 __all__ = ["Idle"]
 
@@ -24,10 +23,6 @@ class Idle(Scenario[Parameters]):
     name = "idle"
     parameter_type = Parameters
     settle_s = 3.0
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         rooms = self.load.shared["rooms"]

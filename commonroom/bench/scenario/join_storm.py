@@ -1,14 +1,13 @@
 """Join storm: everybody comes at once, as after a lecture's bell."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.person import Person
 from commonroom.bench.report.result import Result, Row, ms
-from commonroom.bench.scenario.scenario import Scenario, make_rooms
+from commonroom.bench.scenario.scenario import Scenario
 from commonroom.clock import monotonic_us
 from commonroom.tasks import pause
 
@@ -34,10 +33,6 @@ class JoinStorm(Scenario[Parameters]):
     @classmethod
     def lasts(cls, parameters: Parameters) -> bool:
         return False
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         rooms = self.load.shared["rooms"]

@@ -1,11 +1,10 @@
 """Listing: a page of public rooms over HTTP, beside a handler that only returns the same bytes."""
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.http import Getter
 from commonroom.bench.report.result import Result, Row, ms
 from commonroom.bench.scenario.founding import found_rooms
@@ -27,11 +26,8 @@ class Listing(Scenario[Parameters]):
 
     name = "listing"
     parameter_type = Parameters
+    makes_rooms = False
     settle_s = 3.0
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {}
 
     async def prepare(self) -> None:
         load, wanted = self.load, self.parameters

@@ -2,17 +2,16 @@
 
 from functools import partial
 from itertools import cycle
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.pacing import pace
 from commonroom.bench.load.person import Person
 from commonroom.bench.load.publisher import Publisher
 from commonroom.bench.report.result import Result, Row, ms
 from commonroom.bench.scenario.fanout import speaking_rows
-from commonroom.bench.scenario.scenario import Scenario, make_rooms, until
+from commonroom.bench.scenario.scenario import Scenario, until
 from commonroom.clock import monotonic_us
 from commonroom.protocol.room import Joined, RoomJoin, RoomLeave
 from commonroom.protocol.timer import TimerReset, TimerStart
@@ -41,10 +40,6 @@ class Mixed(Scenario[Parameters]):
 
     name = "mixed"
     parameter_type = Parameters
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         """Sizes follow from the room's number, so that all workers agree; one in ten people comes and goes."""

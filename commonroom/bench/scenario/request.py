@@ -1,10 +1,9 @@
 """Request and reply: the smallest command that goes all the way to an actor and back."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.dialect import Commonroom
 from commonroom.bench.load.job import Sent
 from commonroom.bench.load.payload import MIN_BYTES
@@ -13,7 +12,6 @@ from commonroom.bench.load.publisher import Publisher
 from commonroom.bench.load.stream import StreamCheck
 from commonroom.bench.report.result import Result, Row, ms
 from commonroom.bench.scenario.fanout import Speaking
-from commonroom.bench.scenario.scenario import make_rooms
 from commonroom.protocol.typing import TypingStop
 
 __all__ = ["Request"]
@@ -49,10 +47,6 @@ class Request(Speaking):
     @classmethod
     def keeps(cls, parameters: Parameters) -> bool:
         return False
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         wanted, rooms, load = self.parameters, self.load.shared["rooms"], self.load

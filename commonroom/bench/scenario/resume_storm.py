@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.person import Person
 from commonroom.bench.report.result import Result, Row, ms
-from commonroom.bench.scenario.scenario import Scenario, make_rooms, until
+from commonroom.bench.scenario.scenario import Scenario, until
 from commonroom.clock import monotonic_us
 from commonroom.tasks import pause
 
@@ -39,10 +38,6 @@ class ResumeStorm(Scenario[Parameters]):
     @classmethod
     def lasts(cls, parameters: Parameters) -> bool:
         return False
-
-    @classmethod
-    async def setup(cls, accounts: Accounts, parameters: Parameters) -> dict[str, Any]:
-        return {"rooms": await make_rooms(accounts, parameters.rooms)}
 
     async def prepare(self) -> None:
         """Everybody joins and is cut off; a host in each room, of the first worker, stays and writes what they miss."""

@@ -93,6 +93,8 @@ class Scenario(ABC, Generic[P]):
     name: ClassVar[str]
     parameter_type: ClassVar[type[Struct]]
     """Its fields are the command's options; their `Meta` descriptions the help."""
+    makes_rooms: ClassVar[bool] = True
+    """Whether its parameters say how many rooms are made beforehand."""
     settle_s: ClassVar[float] = 0.0
     """Rest between preparation and the start gate, for what the server does behind an answer."""
     server_settings: ClassVar[dict[str, str]] = {}
@@ -117,8 +119,8 @@ class Scenario(ABC, Generic[P]):
 
     @classmethod
     async def setup(cls, accounts: Accounts, parameters: P) -> dict[str, Any]:
-        """What all workers share, JSON-able. Called once, in the controller."""
-        return {}
+        """What all workers share, JSON-able: as many rooms as `parameters.rooms`. Called once, in the controller."""
+        return {"rooms": await make_rooms(accounts, parameters.rooms)} if cls.makes_rooms else {}  # type: ignore[attr-defined]
 
     @abstractmethod
     async def prepare(self) -> None:

@@ -39,6 +39,7 @@ class Timers(Scenario[Parameters]):
 
     name = "timers"
     parameter_type = Parameters
+    makes_rooms = False
     settle_s = 3.0
     server_settings = {"COMMONROOM_ENGINE__IDLE_S": "2"}
 
