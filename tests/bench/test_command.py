@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,9 +99,9 @@ def _alive(pids: list[int]) -> list[int]:
 def _is_measuring(pid: int) -> bool:
     """Its worker has used some CPU with sockets open: everybody has joined and speaks."""
     for child in children(pid):
-        command = Path(f"/proc/{child}/cmdline")
-        if command.exists() and b"commonroom.bench.worker" in command.read_bytes():
-            return len([*Path(f"/proc/{child}/fd").iterdir()]) > 8 and _cpu_ticks(child) > 60
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            if b"commonroom.bench.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return len([*Path(f"/proc/{child}/fd").iterdir()]) > 8 and _cpu_ticks(child) > 60
     return False
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,11 +35,12 @@ def usage(pids: list[int]) -> Usage:
 
 
 def children(pid: int) -> list[int]:
-    """All descendants that live now."""
+    """All descendants that live now; one that ends meanwhile may be among them."""
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, path.read_text().split()):
-            found += [child, *children(child)]
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for child in map(int, path.read_text().split()):
+                found += [child, *children(child)]
     return found
 
 
