@@ -18,7 +18,10 @@ from commonroom.bench.load.payload import parse
 __all__ = ["Flaws", "Frames", "Seen", "Start", "State", "Step", "StreamCheck"]
 
 MAX_MISSING = 4096
-"""Sequence numbers that are remembered as missing, to tell a late message from a repeated one."""
+"""Numbers of one hole that are remembered as missing, to tell a late message from a repeated one."""
+
+OFFSETS = -1
+"""Among what is missing: an offset, where a publisher's number stands otherwise."""
 
 MAX_IN_PLACE = 64
 """Steps kept that lead back to their own state."""
@@ -179,21 +182,23 @@ class _Walk:
             if found is not None:
                 self.personal.append(found)
             return
-        lost = self._count(found.offset) if found.offset else 0
+        counted = self._count(found.offset) if found.offset else 0
         if found.text is not None:
-            self._message(found.text, lost)
+            self._message(found.text, counted)
 
-    def _count(self, offset: int) -> int:
-        """Durable events are dense: each is the last one's successor. How many were left out."""
+    def _count(self, offset: int) -> int | None:
+        """Durable events are dense: each is the last one's successor. How many were left out; None: it came late or again."""
         expected = offset if self._offset is None else self._offset + 1
-        self._offset = max(offset, expected - 1)
-        lost = max(offset - expected, 0)
-        self.flaws.lost += lost
-        self.flaws.duplicated += offset < expected
-        return lost
+        if offset < expected:
+            self._out_of_place(OFFSETS, offset)
+            return None
+        self._offset = offset
+        self._miss(OFFSETS, expected, offset)
+        self.flaws.lost += offset - expected
+        return offset - expected
 
-    def _message(self, text: str, counted: int) -> None:
-        """`counted`: losses before this message that its offset told of."""
+    def _message(self, text: str, counted: int | None) -> None:
+        """`counted`: what its offset told, so that one flaw is not counted twice."""
         mark = parse(text)
         if mark is None:
             self.flaws.corrupted += 1
@@ -205,14 +210,23 @@ class _Walk:
             last = mark.sequence - 1
         self._sequence(mark.publisher, last or 0, mark.sequence, counted)
 
-    def _sequence(self, publisher: int, last: int, sequence: int, counted: int) -> None:
+    def _sequence(self, publisher: int, last: int, sequence: int, counted: int | None) -> None:
         if sequence > last:
             self._last[publisher] = sequence
-            self.flaws.lost += max(sequence - last - 1 - counted, 0)
-            for absent in range(max(last + 1, sequence - MAX_MISSING), sequence):
-                self._missing.add((publisher, absent))
-        elif (publisher, sequence) in self._missing:
+            self._miss(publisher, last + 1, sequence)
+            self.flaws.lost += max(sequence - last - 1 - (counted or 0), 0)
+        elif counted is None:
             self._missing.discard((publisher, sequence))
+        else:
+            self._out_of_place(publisher, sequence)
+
+    def _miss(self, of: int, first: int, end: int) -> None:
+        for absent in range(max(first, end - MAX_MISSING), end):
+            self._missing.add((of, absent))
+
+    def _out_of_place(self, of: int, number: int) -> None:
+        if (of, number) in self._missing:
+            self._missing.discard((of, number))
             self.flaws.lost -= 1
             self.flaws.reordered += 1
         else:

@@ -158,3 +158,24 @@ def test_one_that_comes_back_is_owed_what_is_durable_but_not_what_is_volatile() 
     volatile_check, left = volatile()
     left = flaws(volatile_check, left, cast(1, 1))[0]
     assert flaws(volatile_check, volatile_check.again(left, None), cast(1, 9))[1] == Flaws()
+
+
+def test_a_durable_message_that_comes_again_is_one_repeat() -> None:
+    check, state = durable()
+    assert flaws(check, state, said(1, 1, 1) + said(2, 1, 2) + said(1, 1, 1))[1] == Flaws(duplicated=1)
+
+
+def test_a_durable_message_that_comes_late_is_one_reordering() -> None:
+    check, state = durable()
+    same, other = flaws(check, state, said(1, 1, 1), said(3, 1, 3), said(2, 1, 2)), flaws(check, state, said(2, 1, 1), said(1, 2, 1))
+    assert (same[1], other[1]) == (Flaws(reordered=1), Flaws(reordered=1))
+    assert not same[0].missing
+    assert flaws(check, same[0], said(2, 1, 2))[1] == Flaws(duplicated=1)
+
+
+def test_a_durable_message_that_is_corrupted_is_missed_when_its_publisher_speaks_again() -> None:
+    check, state = durable()
+    bad = said(2, 1, 2).replace(b"xxx", b"xyx", 1)
+    state, found, delivered = flaws(check, state, said(1, 1, 1), bad)
+    assert (found, delivered) == (Flaws(corrupted=1), 1)
+    assert flaws(check, state, said(3, 1, 3))[1] == Flaws(lost=1)
