@@ -59,7 +59,7 @@ def shown(value: float | str) -> str:
     """A number as a person reads it."""
     if isinstance(value, str):
         return value
-    if value == int(value) or abs(value) >= 1000:
+    if abs(value) >= 1000 or value == int(value):  # in this order: a lag beyond the last bucket is infinite
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
 
