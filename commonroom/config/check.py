@@ -15,6 +15,14 @@ MAX_WS_TOKEN_TTL_S = 300
 
 DATABASE_HOST = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:[0-9]{1,5})?")
 
+REDIS_DATABASE = re.compile(r"/?[0-9]{0,5}")
+
+MIN_BEATS = 3
+"""Signs of life in a TTL: one that is lost and one that is late must not end a life."""
+
+MAX_SOCKET_DIR_BYTES = 70
+"""Of the 107 bytes of a Unix socket's path (unix(7)); the rest is for the node's id."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -37,6 +45,18 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
         raise _error("http.ws_token_ttl_s", str(http.ws_token_ttl_s), origins, f"expected 1 to {MAX_WS_TOKEN_TTL_S} seconds")
     if settings.postgres.url and not _is_database_url(settings.postgres.url):
         raise _error("postgres.url", "(secret)", origins, "expected postgresql://user@host/database")
+    _check_cluster(settings, origins)
+
+
+def _check_cluster(settings: Settings, origins: Mapping[str, str]) -> None:
+    cluster = settings.cluster
+    if settings.redis.url and not _is_redis_url(settings.redis.url):
+        raise _error("redis.url", "(secret)", origins, "expected redis://host:port/0, rediss://host:port/0 or unix:///path")
+    least = round(MIN_BEATS * cluster.beat_s, 6)  # 3 * 0.1 is above 0.3
+    if cluster.ttl_s < least:
+        raise _error("cluster.ttl_s", str(cluster.ttl_s), origins, f"expected {least:g} or more, {MIN_BEATS} times cluster.beat_s")
+    if (folder := cluster.socket_dir) and not (folder.startswith("/") and len(folder.encode()) <= MAX_SOCKET_DIR_BYTES):
+        raise _error("cluster.socket_dir", folder, origins, f"expected an absolute path of at most {MAX_SOCKET_DIR_BYTES} bytes")
 
 
 def canonical_origin(text: str) -> str | None:
@@ -67,6 +87,18 @@ def _is_database_url(text: str) -> bool:
         return False
     hosts = text.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
     return all(DATABASE_HOST.fullmatch(host) for host in hosts.split(","))
+
+
+def _is_redis_url(text: str) -> bool:
+    """`redis[s]://[user:password@]host[:port][/database]` or `unix://[user:password@]/path[?db=database]`."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return not parts.hostname and port is None and len(parts.path) > 1
+    return parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and REDIS_DATABASE.fullmatch(parts.path) is not None
 
 
 def is_loopback(host: str) -> bool:

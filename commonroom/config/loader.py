@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from commonroom.config.check import check
 from commonroom.config.field import PREFIX, Field, fields, nearest
-from commonroom.config.settings import ALIASES, EngineSettings, GatewaySettings, HttpSettings, LogSettings, PostgresSettings, Settings
+from commonroom.config.settings import ALIASES, GROUPS, Settings
 from commonroom.errors import ConfigError
 
 __all__ = ["CONFIG_VARIABLE", "DEFAULT", "Loaded", "load"]
@@ -24,7 +24,6 @@ CONFIG_VARIABLE = "COMMONROOM_CONFIG"
 
 DEFAULT = "default"
 MAX_FILE_BYTES = 1 << 20
-GROUPS = {"http": HttpSettings, "gateway": GatewaySettings, "engine": EngineSettings, "postgres": PostgresSettings, "log": LogSettings}
 
 
 class Loaded(NamedTuple):

@@ -11,7 +11,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-__all__ = ["ALIASES", "SECRETS", "EngineSettings", "GatewaySettings", "HttpSettings", "LogSettings", "PostgresSettings", "Settings"]
+__all__ = [
+    "ALIASES",
+    "GROUPS",
+    "SECRETS",
+    "ClusterSettings",
+    "EngineSettings",
+    "GatewaySettings",
+    "HttpSettings",
+    "LogSettings",
+    "PostgresSettings",
+    "RedisSettings",
+    "Settings",
+]
 
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -27,6 +39,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Annotated[str, _doc("address to listen on")] = "127.0.0.1"
     port: Annotated[Port, _doc("port to listen on; 0 picks a free one")] = 8000
+    reuse_port: Annotated[bool, _doc("share the port with other workers of this machine; the kernel spreads connections")] = False
     public_url: Annotated[str, _doc("URL people use, empty: http://host:port; set it in production")] = ""
     allowed_origins: Annotated[tuple[str, ...], _doc("exact origins allowed besides the request's own host")] = ()
     metrics_host: Annotated[str, _doc("address of /metrics")] = "127.0.0.1"
@@ -80,6 +93,35 @@ class PostgresSettings(Struct, frozen=True, forbid_unknown_fields=True):
     statement_timeout_s: Annotated[Seconds, _doc("time a read may take")] = 5.0
 
 
+class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Redis: membership and the bus of a cluster. A single node needs none."""
+
+    url: Annotated[str, _doc("URL of the Redis that all nodes share; empty: none, or one of the supervisor's own for its workers")] = ""
+    cluster: Annotated[
+        str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z"), _doc("first part of every key and channel, for several clusters on one Redis")
+    ] = "commonroom"
+
+
+class ClusterSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """A node among others."""
+
+    name: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9._:-]{0,64}\Z"), _doc("name of this node, for people; empty: host:port")] = ""
+    weight: Annotated[float, Meta(gt=0, le=1000), _doc("share of the slots, relative to the other nodes")] = 1.0
+    drain_s: Annotated[float, Meta(ge=0, le=3600), _doc("time over which a stopping node spreads the closing of its sockets")] = 25.0
+    ttl_s: Annotated[
+        Seconds, _doc("silence after which a node is taken for dead, and reads nothing from memory itself; 3 beats at least")
+    ] = 5.0
+    beat_s: Annotated[Seconds, _doc("interval of a node's sign of life")] = 1.0
+    handoff_slots: Annotated[Size, _doc("most slots handed over at once")] = 32
+    neighbours: Annotated[bool, _doc("Unix sockets prove a death among nodes of one host; false: wait for the TTL as between hosts")] = True
+    socket_dir: Annotated[str, _doc("absolute path of those sockets' folder; empty: a private one among the temporary files")] = ""
+    digest_s: Annotated[Seconds, _doc("interval at which owners tell gateways what they should have received")] = 10.0
+    presence_grace_s: Annotated[Seconds, _doc("time a person stays present after their gateway died")] = 5.0
+    window: Annotated[Size, _doc("commands of one gateway under way to one actor of another node before RETRY")] = 256
+    link_bytes: Annotated[Size, _doc("bytes queued for another node before commands are answered RETRY")] = 8_000_000
+    peer_commands: Annotated[Size, _doc("commands of one gateway under way to one other node before RETRY")] = 20000
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Logs: JSON, one object a line, to standard error."""
 
@@ -98,8 +140,21 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     gateway: GatewaySettings = GatewaySettings()
     engine: EngineSettings = EngineSettings()
     postgres: PostgresSettings = PostgresSettings()
+    redis: RedisSettings = RedisSettings()
+    cluster: ClusterSettings = ClusterSettings()
     log: LogSettings = LogSettings()
 
+
+GROUPS: dict[str, type[Struct]] = {
+    "http": HttpSettings,
+    "gateway": GatewaySettings,
+    "engine": EngineSettings,
+    "postgres": PostgresSettings,
+    "redis": RedisSettings,
+    "cluster": ClusterSettings,
+    "log": LogSettings,
+}
+"""The tables of the TOML file, which are the first parts of dotted paths."""
 
 ALIASES: dict[str, str] = {
     "COMMONROOM_HOST": "http.host",
@@ -108,10 +163,11 @@ ALIASES: dict[str, str] = {
     "COMMONROOM_ENV": "env",
     "COMMONROOM_PUBLIC_URL": "http.public_url",
     "COMMONROOM_POSTGRES_URL": "postgres.url",
+    "COMMONROOM_REDIS_URL": "redis.url",
     "COMMONROOM_ECHO_PORT": "gateway.echo_port",
     "COMMONROOM_METRICS_PORT": "http.metrics_port",
 }
 """Short names in the environment."""
 
-SECRETS = frozenset({"postgres.url"})
+SECRETS = frozenset({"postgres.url", "redis.url"})
 """Settings shown masked."""

@@ -149,6 +149,23 @@ def test_one_setting_under_two_names_is_refused() -> None:
         ({"COMMONROOM_PUBLIC_URL": "https://rooms.example:99999"}, "http.public_url"),
         ({"COMMONROOM_HOST": ""}, "http.host"),
         ({"COMMONROOM_POSTGRES_URL": "mysql://u:hunter2@db/x"}, "postgres.url"),
+        ({"COMMONROOM_REDIS_URL": "http://me:hunter2@cache/0"}, "redis.url"),
+        ({"COMMONROOM_REDIS_URL": "redis://me:hunter2/ab@cache/0"}, "redis.url"),
+        ({"COMMONROOM_REDIS_URL": "redis:///0"}, "redis.url"),
+        ({"COMMONROOM_REDIS_URL": "redis://cache/rooms"}, "redis.url"),
+        ({"COMMONROOM_REDIS_URL": "unix://cache/redis.sock"}, "redis.url"),
+        ({"COMMONROOM_REDIS_URL": "unix://"}, "redis.url"),
+        ({"COMMONROOM_REDIS__CLUSTER": "Rooms"}, "redis.cluster"),
+        ({"COMMONROOM_REDIS__CLUSTER": ""}, "redis.cluster"),
+        ({"COMMONROOM_REDIS__CLUSTER": "a\n"}, "redis.cluster"),
+        ({"COMMONROOM_CLUSTER__NAME": "a b"}, "cluster.name"),
+        ({"COMMONROOM_CLUSTER__WEIGHT": "0"}, "cluster.weight"),
+        ({"COMMONROOM_CLUSTER__DRAIN_S": "-1"}, "cluster.drain_s"),
+        ({"COMMONROOM_CLUSTER__TTL_S": "2.9"}, "cluster.ttl_s"),
+        ({"COMMONROOM_CLUSTER__BEAT_S": "2"}, "cluster.ttl_s"),
+        ({"COMMONROOM_CLUSTER__SOCKET_DIR": "run"}, "cluster.socket_dir"),
+        ({"COMMONROOM_CLUSTER__SOCKET_DIR": "/" + "r" * 70}, "cluster.socket_dir"),
+        ({"COMMONROOM_HTTP__REUSE_PORT": "maybe"}, "http.reuse_port"),
         ({"COMMONROOM_HTTP__WS_TOKEN_TTL_S": "301"}, "http.ws_token_ttl_s"),
         ({"COMMONROOM_HTTP__WS_TOKEN_TTL_S": "0.5"}, "http.ws_token_ttl_s"),
     ],
@@ -157,6 +174,19 @@ def test_what_cannot_be_meant_is_refused(environ: dict[str, str], path: str) -> 
     refusal = _refusal(environ=environ)
     assert refusal.startswith(f"{path} = ")
     assert "hunter2" not in refusal
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://cache", "redis://cache:6379/0", "rediss://me:p%2Fw@[::1]:6380/15", "redis://:word@cache/", "unix:///run/r.sock?db=1"],
+)
+def test_every_form_of_a_redis_url_is_taken(url: str) -> None:
+    assert load({}, {"COMMONROOM_REDIS_URL": url}).settings.redis.url == url
+
+
+def test_a_ttl_of_three_beats_is_enough() -> None:
+    cluster = load({}, {"COMMONROOM_CLUSTER__TTL_S": "0.3", "COMMONROOM_CLUSTER__BEAT_S": "0.1"}).settings.cluster
+    assert (cluster.ttl_s, cluster.beat_s) == (0.3, 0.1)
 
 
 def test_an_unknown_flag_is_refused() -> None:

@@ -15,7 +15,9 @@ def test_every_setting_is_told_with_meaning_and_origin() -> None:
 
 
 def test_a_secret_is_masked_and_an_empty_one_is_told() -> None:
-    masked = show(load({}, {"COMMONROOM_POSTGRES_URL": "postgresql://u:hunter2@db/x"}))
+    environ = {"COMMONROOM_POSTGRES_URL": "postgresql://u:hunter2@db/x", "COMMONROOM_REDIS_URL": "redis://u:hunter2@cache"}
+    masked = show(load({}, environ))
     assert "hunter2" not in repr(masked)
-    assert {row.path: row.value for row in masked}["postgres.url"] == MASK
-    assert {row.path: row.value for row in show(load({}, {}))}["postgres.url"] == '""'
+    values, empty = ({row.path: row.value for row in rows} for rows in (masked, show(load({}, {}))))
+    for path in ("postgres.url", "redis.url"):
+        assert (values[path], empty[path]) == (MASK, '""')
