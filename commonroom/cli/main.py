@@ -122,6 +122,25 @@ def doctor(config_path: Path | None, *, as_json: bool) -> None:
     sys.exit(1 if any(finding.verdict == "fail" for finding in findings) else 0)
 
 
+@main.group()
+def cluster() -> None:
+    """The nodes that serve together."""
+
+
+@cluster.command("status")
+@config_option
+@json_option
+@click.option("--url", help="Metrics address of the node to ask; default from the settings.")
+def cluster_status(config_path: Path | None, url: str | None, *, as_json: bool) -> None:
+    """Show members, slots, queues and lag as one node sees them; exit 1 when it cannot be reached."""
+    from commonroom.cli.cluster import admin_url, fetch, parse, table  # noqa: PLC0415 - heavy
+
+    base = url or admin_url(_loaded(config_path, {}).settings.http)
+    body = _or_exit(lambda: asyncio.run(fetch(base)), code=1)
+    status = _or_exit(lambda: parse(body), code=1)
+    click.echo(body if as_json else table(status))
+
+
 @main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.pass_context
 def bench_command(context: click.Context) -> None:
@@ -144,14 +163,14 @@ def _with_database(config_path: Path | None, call: Callable[[str], Coroutine[Any
     return _or_exit(lambda: asyncio.run(with_database(settings, call)))
 
 
-def _or_exit(action: Callable[[], T]) -> T:
-    """Run it; an error of ours becomes one line and exit code 2."""
+def _or_exit(action: Callable[[], T], code: int = 2) -> T:
+    """Run it; an error of ours becomes one line and the exit code."""
     from commonroom.errors import CommonroomError  # noqa: PLC0415 - heavy
 
     try:
         return action()
     except CommonroomError as error:
         click.echo(f"commonroom: {error.message}", err=True)
-        sys.exit(2)
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,14 +1,18 @@
-"""/metrics on a port of its own: counts that the parts keep anyway, read when asked."""
+"""/metrics and /v1/admin on a port of their own: counts that the parts keep anyway, read when asked."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
 from aiohttp import web
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
+
+from commonroom.errors import Unavailable
+from commonroom.http.body import answer
 
 __all__ = ["Buckets", "Reading", "Value", "build_metrics"]
 
@@ -48,8 +52,12 @@ def _family(name: str, text: str, value: Value) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
 
 
-def build_metrics(readings: Mapping[str, Reading]) -> web.Application:
-    """An application that answers /metrics; listen with it on loopback only."""
+def build_metrics(readings: Mapping[str, Reading], admin: Callable[[], Awaitable[Struct]] | None = None) -> web.Application:
+    """An application that answers /metrics and /v1/admin/cluster; listen with it on loopback only.
+
+    Args:
+        admin: the cluster's status now; None: that path is not found. Its `Unavailable` is answered 503.
+    """
     registry = CollectorRegistry()
     registry.register(_Readings(readings))
 
@@ -62,4 +70,16 @@ def build_metrics(readings: Mapping[str, Reading]) -> web.Application:
     app = web.Application()
     app.on_response_prepare.append(unnamed)
     app.router.add_get("/metrics", metrics)
+    if admin is not None:
+        app.router.add_get("/v1/admin/cluster", _answering(admin))
     return app
+
+
+def _answering(read: Callable[[], Awaitable[Struct]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(_request: web.Request) -> web.Response:
+        try:
+            return answer(await read())
+        except Unavailable as error:
+            return web.Response(status=503, text=error.message)
+
+    return handler
