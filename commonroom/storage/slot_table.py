@@ -1,8 +1,15 @@
 """Who owns which slot: the table that is the authority of ownership (DESIGN 4, "Fence")."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-__all__ = ["SlotOwner"]
+from commonroom.errors import InternalError, Invalid, Unavailable
+from commonroom.storage.pool import Database, Record
+
+__all__ = ["PostgresSlotTable", "SlotOwner"]
+
+READ = "SELECT slot_id, epoch, owner FROM slot ORDER BY slot_id"
+MOVE = "SELECT slot_id, epoch FROM journal_move($1, $2, $3)"
 
 
 class SlotOwner(NamedTuple):
@@ -11,3 +18,29 @@ class SlotOwner(NamedTuple):
     slot: int
     epoch: int
     owner: str | None
+
+
+class PostgresSlotTable:
+    """Implements `commonroom.engine.cluster.port.SlotTable`.
+
+    A call takes at most the statement timeout of `database` and as long again for a free connection.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self) -> Sequence[SlotOwner]:
+        """All rows, by slot; see the port."""
+        return [SlotOwner(*row) for row in await self._fetch(READ)]
+
+    async def move(self, slots: Mapping[int, int], owner: str | None) -> dict[int, int]:
+        """One call, durable when it returns; see the port."""
+        rows = await self._fetch(MOVE, owner, list(slots), list(slots.values()))
+        return {row["slot_id"]: row["epoch"] for row in rows}
+
+    async def _fetch(self, query: str, *values: Any) -> list[Record]:
+        """Any failure is the same to whoever asks: nothing is known, ask again."""
+        try:
+            return await self._database.fetch(query, *values)
+        except (Invalid, InternalError) as error:
+            raise Unavailable(f"the slot table does not answer: {error.message}", retry_after_ms=500) from error

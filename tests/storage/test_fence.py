@@ -14,8 +14,12 @@ SELECT * FROM journal_append(
     $9::integer[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::bytea[], $15::bytea[],
     '{}'::integer[], '{}'::bigint[], '{}'::bytea[])
 """
-CLAIM = "SELECT epoch FROM journal_claim($1, $2::integer[])"
-FENCED = 2
+CLAIM = """
+SELECT m.epoch FROM (
+    SELECT array_agg(s.slot_id) AS slots, array_agg(s.epoch) AS epochs FROM slot s WHERE s.slot_id = ANY ($2::integer[])
+) seen, journal_move($1, seen.slots, seen.epochs) m ORDER BY m.slot_id
+"""
+FENCED, CONFLICTED = 2, 4
 
 
 async def append(connection: Connection, *writes: tuple[str, int, int, int, int]) -> list[tuple[int, int, int]]:
@@ -80,6 +84,19 @@ async def test_a_stale_epoch_is_refused_for_its_slots_alone(two: tuple[Connectio
     assert refused == [(1, FENCED, newer)]
     heads = await writer.fetch("SELECT address FROM actor WHERE address = ANY ($1)", [one, other])
     assert [row["address"] for row in heads] == [other]
+
+
+async def test_what_builds_on_a_fenced_commit_leaves_no_hole(two: tuple[Connection, Connection]) -> None:
+    """A slot lost and won again within a moment: commits of both epochs are in one batch."""
+    writer, claimer = two
+    slot = 14
+    (older,) = await claim(writer, "a", slot)
+    await claim(claimer, "b", slot)
+    (newer,) = await claim(writer, "a", slot)
+    stream = f"room/{new_id(1)}"
+    refused = await append(writer, (stream, slot, older, 1, 10**6), (stream, slot, newer, 2, 10**6 + 1))
+    assert refused == [(1, FENCED, newer), (2, CONFLICTED, 0)]
+    assert await writer.fetchval("SELECT count(*) FROM event WHERE stream = $1", stream) == 0
 
 
 NAIVE = {

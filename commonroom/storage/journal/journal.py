@@ -41,7 +41,10 @@ CROSS JOIN LATERAL (
 ORDER BY d.next_due, d.address LIMIT $3
 """
 
-CLAIM = "SELECT slot_id, epoch FROM journal_claim($1, (SELECT array_agg(s.slot_id) FROM slot s))"
+CLAIM = """
+SELECT m.slot_id, m.epoch FROM (SELECT array_agg(s.slot_id) AS slots, array_agg(s.epoch) AS epochs FROM slot s) seen,
+    journal_move($1, seen.slots, seen.epochs) m
+"""
 
 POSITIONS = """
 SELECT s.slot_id, greatest(
