@@ -51,6 +51,7 @@ from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
 from commonroom.storage.repository.signing_key import SigningKeys
+from commonroom.storage.slot_table import PostgresSlotTable, claim_all
 from commonroom.tasks import TaskGroup, pause
 from commonroom.token import PURPOSE, SigningKey, WsTokens
 
@@ -65,7 +66,7 @@ class _LateSubscribers:
     """The gateway, for a host that is made before it. Its methods are the gateway's own: no call in between."""
 
     publish: Callable[[Address, Publication], None]
-    activated: Callable[[Address, str], None]
+    activated: Callable[[Address, str, int], None]
     count: Callable[[Address], int]
 
     def bind(self, gateway: Gateway) -> None:
@@ -139,6 +140,7 @@ class Node:
         self._journal = PostgresJournal(dsn, self._database, settings=self.settings.postgres, on_trouble=_note)
         await self._journal.open()
         self._parts.push_async_callback(self._journal.close)
+        await claim_all(PostgresSlotTable(self._database), self._journal, "node")
         self._projections = ProjectionRunner(self._database, self._journal, (RoomProjection(), MessageProjection()), _note)
         await self._projections.start()
         self._parts.push_async_callback(self._projections.close)

@@ -9,6 +9,7 @@ import pytest
 
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.pool import Database
+from commonroom.storage.slot_table import PostgresSlotTable, claim_all
 from tests.support.postgres import PostgresProcess, create_database
 
 SERVER = pytest.StashKey[PostgresProcess]()
@@ -77,6 +78,7 @@ async def journal(dsn: str, database: Database) -> AsyncIterator[PostgresJournal
     """A journal that owns every slot."""
     journal = PostgresJournal(dsn, database)
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "test")
     yield journal
     await journal.close()
 

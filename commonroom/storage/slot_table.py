@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from commonroom.errors import InternalError, Invalid, Unavailable
+from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.pool import Database, Record
 
-__all__ = ["PostgresSlotTable", "SlotOwner"]
+__all__ = ["PostgresSlotTable", "SlotOwner", "claim_all"]
 
 READ = "SELECT slot_id, epoch, owner FROM slot ORDER BY slot_id"
 MOVE = "SELECT slot_id, epoch FROM journal_move($1, $2, $3)"
@@ -44,3 +45,18 @@ class PostgresSlotTable:
             return await self._database.fetch(query, *values)
         except (Invalid, InternalError) as error:
             raise Unavailable(f"the slot table does not answer: {error.message}", retry_after_ms=500) from error
+
+
+async def claim_all(table: PostgresSlotTable, journal: PostgresJournal, owner: str) -> None:
+    """Claim and open every slot: for the node that holds the node lock.
+
+    Waits for writes in flight of a former owner; none can follow.
+
+    Raises:
+        Unavailable: the database does not answer, or somebody else claims slots too.
+    """
+    seen = {row.slot: row.epoch for row in await table.read()}
+    claimed = await table.move(seen, owner)
+    if len(claimed) < len(seen):
+        raise Unavailable(f"somebody else claims slots: {len(seen) - len(claimed)} of {len(seen)}")
+    await journal.open_slots(claimed)

@@ -8,34 +8,10 @@ from commonroom.config.settings import PostgresSettings
 from commonroom.engine.address import slot_of
 from commonroom.ids import new_id
 from commonroom.storage.journal.journal import PostgresJournal
-from commonroom.storage.journal.port import Commit, Committed, Conflicted, Duplicate, Failed, Fenced, NewEvent, Outcome, Rewrite
+from commonroom.storage.journal.port import Committed, Conflicted, Duplicate, Failed, Fenced, Outcome, Rewrite
 from commonroom.storage.pool import Database
-
-
-def event(offset: int, dedup: str | None = None, payload: bytes = b"payload") -> NewEvent:
-    return NewEvent(offset, 1000 + offset, dedup, payload)
-
-
-def commit(stream: str, *events: NewEvent, **more: object) -> Commit:
-    head = events[-1].offset if events else 0
-    return Commit(stream, **{"slot": slot_of(stream), "head": head, "events": events, **more})  # type: ignore[arg-type]
-
-
-async def settle(journal: PostgresJournal, *commits: Commit) -> list[Outcome]:
-    """Append all in one turn; their outcomes in the order they were told."""
-    outcomes: list[Outcome] = []
-    done = asyncio.Event()
-
-    def told(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        if len(outcomes) == len(commits):
-            done.set()
-
-    for each in commits:
-        journal.append(each, told)
-    async with asyncio.timeout(20):
-        await done.wait()
-    return outcomes
+from commonroom.storage.slot_table import PostgresSlotTable, claim_all
+from tests.storage.commits import commit, event, settle
 
 
 @pytest.fixture
@@ -71,6 +47,7 @@ async def test_a_hole_is_a_conflict_that_names_the_head(journal: PostgresJournal
 async def test_a_claimed_slot_refuses_its_former_owner(dsn: str, database: Database, journal: PostgresJournal, stream: str) -> None:
     newer = PostgresJournal(dsn, database, owner="newer")
     await newer.open()
+    await claim_all(PostgresSlotTable(database), newer, "newer")
     assert await settle(journal, commit(stream, event(1))) == [Fenced(newer.epoch(slot_of(stream)))]
     assert await settle(newer, commit(stream, event(1))) == [Committed()]
     await newer.close()
@@ -152,6 +129,7 @@ async def test_a_lane_whose_backends_die_writes_every_event_once(journal: Postgr
 async def test_a_full_lane_says_so_before_anything_changes(dsn: str, database: Database, stream: str) -> None:
     journal = PostgresJournal(dsn, database, settings=PostgresSettings(lane_rows=10))
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "narrow")
     outcomes: list[Outcome] = []
     for number in range(1, 11):
         journal.append(commit(stream, event(number)), outcomes.append)

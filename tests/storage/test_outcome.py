@@ -19,17 +19,11 @@ from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.journal.port import Commit, Committed, Conflicted, Duplicate, NewEvent, Outcome, Rewrite
 from commonroom.storage.migration import migrate
 from commonroom.storage.pool import Database
+from commonroom.storage.slot_table import PostgresSlotTable, claim_all
+from tests.storage.commits import all_committed
 from tests.support.proxy import LossyProxy
 
-NONE_REFUSED = b"SELECT 0"
-EXTENDED = b"\x00\x01\x00\x00\x00\x01\x01C"
-"""A row of one column that is true, at its end: `journal_extend` wrote the batch."""
-
 TWO_REFUSED = b"SELECT 2"
-
-
-def all_committed(reply: bytes) -> bool:
-    return NONE_REFUSED in reply or EXTENDED in reply
 
 
 def event(offset: int, dedup: str | None = None, payload: bytes = b"payload") -> NewEvent:
@@ -59,16 +53,11 @@ async def outcomes_of(*settled: "asyncio.Future[Outcome]") -> list[Outcome]:
 
 
 @pytest.fixture
-async def proxy(dsn: str) -> AsyncIterator[LossyProxy]:
-    async with LossyProxy(dsn) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 async def lossy(proxy: LossyProxy, database: Database) -> AsyncIterator[PostgresJournal]:
     """A journal whose lane goes through the proxy."""
     journal = PostgresJournal(proxy.dsn, database)
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "test")
     yield journal
     await journal.close()
 
@@ -139,6 +128,7 @@ async def test_nothing_loads_while_an_outcome_of_its_slot_is_unknown(lossy: Post
 async def test_a_load_that_waits_too_long_is_unavailable(proxy: LossyProxy, database: Database) -> None:
     journal = PostgresJournal(proxy.dsn, database, settings=PostgresSettings(call_timeout_s=0.05))
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "test")
     proxy.refusing = True
     proxy.drop()
     stream = Stream(journal)
@@ -155,6 +145,7 @@ async def test_a_call_that_outlives_its_deadline_is_sent_again_and_written_once(
     owner = new_id(1)
     journal = PostgresJournal(dsn, database, owner=owner, settings=PostgresSettings(call_timeout_s=0.3))
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "test")
     stream = Stream(journal)
     assert await outcomes_of(stream.append(event(1))) == [Committed()]
     backend = await database.fetchval("SELECT pid FROM pg_stat_activity WHERE application_name = $1", f"commonroom lane {owner}")
@@ -174,6 +165,7 @@ async def test_a_listener_that_raises_keeps_no_other_from_hearing(dsn: str, data
     lines: list[str] = []
     journal = PostgresJournal(dsn, database, on_trouble=lines.append)
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "test")
     stream, other = Stream(journal), Stream(journal)
 
     def broken(outcome: Outcome) -> None:
@@ -200,6 +192,7 @@ async def test_crashes_of_the_whole_server_lose_and_double_nothing_acknowledged(
     database = await Database.open(server.url)
     journal = PostgresJournal(server.url, database)
     await journal.open()
+    await claim_all(PostgresSlotTable(database), journal, "test")
     streams = [Stream(journal) for _ in range(20)]
     acked: dict[str, list[int]] = {stream.name: [] for stream in streams}
     crash_at = {150, 300, 450}

@@ -117,9 +117,10 @@ class SimulatedJournal:
         stored = self.streams.get(stream)
         return stored.events[after : after + limit] if stored is not None else ()
 
-    async def due(self, before: int, limit: int) -> Sequence[tuple[str, int]]:
+    async def due(self, before: int, limit: int, slots: Sequence[int] | None = None) -> Sequence[tuple[str, int]]:
         await self._answer(self.faults.load)
-        due = [(name, one.next_due) for name, one in self.streams.items() if one.next_due is not None and one.next_due <= before]
+        asked = [(name, one) for name, one in self.streams.items() if slots is None or one.slot in slots]
+        due = [(name, one.next_due) for name, one in asked if one.next_due is not None and one.next_due <= before]
         return sorted(due, key=lambda row: row[1])[:limit]
 
     # -- what a test may do to it --------------------------------------------------

@@ -1,7 +1,8 @@
 """The journal on PostgreSQL. Duties and terms: `commonroom.storage.journal.port`."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from commonroom.config.settings import PostgresSettings
 from commonroom.errors import Unavailable
@@ -41,31 +42,43 @@ CROSS JOIN LATERAL (
 ORDER BY d.next_due, d.address LIMIT $3
 """
 
-CLAIM = """
-SELECT m.slot_id, m.epoch FROM (SELECT array_agg(s.slot_id) AS slots, array_agg(s.epoch) AS epochs FROM slot s) seen,
-    journal_move($1, seen.slots, seen.epochs) m
-"""
+HISTORY = "SELECT history FROM cluster"
 
 POSITIONS = """
-SELECT s.slot_id, greatest(
-    coalesce((SELECT e.slot_pos FROM event e WHERE e.slot = s.slot_id ORDER BY e.slot_pos DESC LIMIT 1), 0),
-    coalesce((SELECT max(c.slot_pos) FROM checkpoint c WHERE c.slot = s.slot_id), 0)) AS slot_pos
-FROM slot s
+SELECT s.slot, greatest(
+    coalesce((SELECT e.slot_pos FROM event e WHERE e.slot = s.slot ORDER BY e.slot_pos DESC LIMIT 1), 0),
+    coalesce(c.slot_pos, 0)) AS slot_pos
+FROM unnest($1::integer[]) AS s (slot)
+LEFT JOIN (SELECT c.slot, max(c.slot_pos) AS slot_pos FROM checkpoint c WHERE c.slot = ANY ($1::integer[]) GROUP BY c.slot) c USING (slot)
 """
 
 # The plan of a batch must not depend on what the tables held when it was made: probe indexes, always.
 LANE_SETTINGS = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan", "jit": "off", "synchronous_commit": "on"}
 
+NOT_OURS = -1
+"""An epoch that no slot has: the database refuses a commit of it as fenced."""
+
+
+class _Slot:
+    """A slot we own. `given`: the last position handed out; `durable`: the last one that is durable."""
+
+    __slots__ = ("durable", "epoch", "given")
+
+    def __init__(self, epoch: int, position: int) -> None:
+        self.epoch = epoch
+        self.given = self.durable = position
+
 
 class PostgresJournal:
     """Implements `port.Journal`.
 
-    `open` first. Until then, and after `close`, nothing may be called.
+    `open` first. Until then, and after `close`, nothing may be called. It owns nothing until
+    `open_slots`; who owns what is decided in the slot table, by others.
 
     Args:
         dsn: for the lanes; the database is migrated.
         database: for reads.
-        owner: this node's name in the slot table.
+        owner: this node's name, for the lanes' connections.
         on_trouble: called with one line for the log.
     """
 
@@ -84,22 +97,19 @@ class PostgresJournal:
         self._settings = settings or PostgresSettings()
         self._on_trouble = on_trouble or _ignore
         self._lanes: list[Lane] = []
-        self._epochs: dict[int, int] = {}
-        self._given: dict[int, int] = {}
-        self._durable: dict[int, int] = {}
+        self._slots: dict[int, _Slot] = {}
+        self._opening: dict[int, int] = {}
         self._history = 0
         self._watch: Callable[[Entry, int], None] | None = None
         self._applied: Callable[[int], int] | None = None
 
     async def open(self) -> None:
-        """Claim every slot (epoch + 1) and connect the lanes.
-
-        Waits for writes in flight of a former owner; none can follow.
+        """Read the history number and connect the lanes.
 
         Raises:
             Unavailable: the database does not answer.
         """
-        await self._claim()
+        self._history = await self._database.fetchval(HISTORY)
         for _ in range(self._settings.lanes):
             lane = Lane(
                 self._connect, max_rows=self._settings.lane_rows, call_timeout_s=self._settings.call_timeout_s,
@@ -117,10 +127,60 @@ class PostgresJournal:
         await asyncio.gather(*(lane.close(timeout_s) for lane in self._lanes))
         self._lanes = []
 
+    async def open_slots(self, epochs: Mapping[int, int]) -> None:
+        """We own these slots at these epochs: take commits to them. One query.
+
+        A slot that is open at a lower epoch goes on at the new one; at the same or a higher
+        epoch it stays as it is. A slot dropped meanwhile stays closed. On an error none of them opens.
+
+        Args:
+            epochs: slot → the epoch the slot table gave us; the move must be complete.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        wanted = {slot: epoch for slot, epoch in epochs.items() if epoch > self._epoch(slot)}
+        self._opening.update(wanted)
+        rows = await self._database.fetch(POSITIONS, list(wanted))
+        for slot, position in rows:
+            epoch = wanted[slot]
+            if self._opening.get(slot) == epoch:
+                del self._opening[slot]
+                self._slots[slot] = _Slot(epoch, position)
+
+    async def close_slots(self, slots: Collection[int], timeout_s: float) -> set[int]:
+        """Wait until nothing of these slots is queued or in flight, then forget them.
+
+        Whoever calls keeps new commits from coming. Other slots go on.
+
+        Returns: those forgotten. The rest, with an outcome unknown after `timeout_s`, stay open.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                for lane in self._lanes:
+                    await lane.drained(slots)
+        clean = {slot for slot in slots if not self._lane(slot).pending(slot)}
+        self.drop_slots(clean)
+        return clean
+
+    def drop_slots(self, slots: Collection[int]) -> None:
+        """Forget them at once: somebody else owns them. Commits still queued settle as the database says.
+
+        A dropped slot may be opened again only at a higher epoch: at the old one its commits may still be under way.
+        """
+        for slot in slots:
+            self._slots.pop(slot, None)
+            self._opening.pop(slot, None)
+
     @property
     def calls(self) -> int:
         """Group commits sent since the start."""
         return sum(lane.calls for lane in self._lanes)
+
+    @property
+    def fenced(self) -> int:
+        """Commits settled as `Fenced` since the start."""
+        return sum(lane.fenced for lane in self._lanes)
 
     @property
     def history(self) -> int:
@@ -129,8 +189,8 @@ class PostgresJournal:
 
     @property
     def slots(self) -> Sequence[int]:
-        """The slots this node owns."""
-        return list(self._epochs)
+        """The slots that are open."""
+        return list(self._slots)
 
     @property
     def healthy(self) -> bool:
@@ -143,12 +203,12 @@ class PostgresJournal:
         return sum(lane.queued_rows for lane in self._lanes)
 
     def epoch(self, slot: int) -> int:
-        """Our epoch of a slot."""
-        return self._epochs[slot]
+        """Our epoch of an open slot."""
+        return self._slots[slot].epoch
 
     def position(self, slot: int) -> int:
-        """The slot position of the last durable event of ours."""
-        return self._durable[slot]
+        """The position of the last durable event of an open slot."""
+        return self._slots[slot].durable
 
     def watch(self, on_commit: Callable[[Entry, int], None], applied: Callable[[int], int]) -> None:
         """Attach the projections.
@@ -162,19 +222,25 @@ class PostgresJournal:
         self._applied = applied
 
     def accepts(self, slot: int) -> bool:
-        """Room in the lane, and no projection of the slot over `MAX_LAG_EVENTS` behind."""
-        if not self._lane(slot).accepts():
+        """The slot is open, its lane has room, and no projection of it is over `MAX_LAG_EVENTS` behind."""
+        owned = self._slots.get(slot)
+        if owned is None or not self._lane(slot).accepts():
             return False
-        return self._applied is None or self._durable[slot] - self._applied(slot) <= MAX_LAG_EVENTS
+        return self._applied is None or owned.durable - self._applied(slot) <= MAX_LAG_EVENTS
 
     def append(self, commit: Commit, settle: Settle) -> None:
         """Queue a commit; see the port."""
-        first = self._given[commit.slot] + 1
-        self._given[commit.slot] += len(commit.events)
-        self._lane(commit.slot).append(Entry(commit, self._epochs[commit.slot], first, settle))
+        owned = self._slots.get(commit.slot)
+        if owned is None:  # the database refuses it, in its turn
+            self._lane(commit.slot).append(Entry(commit, NOT_OURS, 0, settle))
+            return
+        first = owned.given + 1
+        owned.given += len(commit.events)
+        self._lane(commit.slot).append(Entry(commit, owned.epoch, first, settle))
 
     async def load(self, stream: str, slot: int) -> StoredStream:
         """One query; see the port."""
+        owned = self._slots.get(slot)
         try:
             async with asyncio.timeout(self._settings.call_timeout_s):
                 await self._lane(slot).settled(stream, slot)
@@ -183,24 +249,23 @@ class PostgresJournal:
         row = await self._database.fetchrow(LOAD, stream)
         if row is None:
             raise Unavailable("database answered nothing")
+        if owned is None or self._slots.get(slot) is not owned:  # what was read may be of another owner's past
+            raise Unavailable(f"slot {slot} is not open here", retry_after_ms=500)
         return _stored(row)
 
     async def read(self, stream: str, after: int, limit: int) -> Sequence[JournalEvent]:
         """Committed events; see the port."""
         return [JournalEvent(*row) for row in await self._database.fetch(READ, stream, after, limit)]
 
-    async def due(self, before: int, limit: int) -> Sequence[tuple[str, int]]:
+    async def due(self, before: int, limit: int, slots: Sequence[int] | None = None) -> Sequence[tuple[str, int]]:
         """Due actors; see the port."""
-        rows = await self._database.fetch(DUE, list(self._epochs), before, limit)
+        looked_at = list(self._slots) if slots is None else [slot for slot in slots if slot in self._slots]
+        rows = await self._database.fetch(DUE, looked_at, before, limit)
         return [(row["address"], row["next_due"]) for row in rows]
 
-    async def _claim(self) -> None:
-        async with self._database.transaction() as connection:
-            self._history = await connection.fetchval("SELECT history FROM cluster")
-            self._epochs = {row["slot_id"]: row["epoch"] for row in await connection.fetch(CLAIM, self._owner)}
-        rows = await self._database.fetch(POSITIONS)
-        self._durable = {row["slot_id"]: row["slot_pos"] for row in rows}
-        self._given = dict(self._durable)
+    def _epoch(self, slot: int) -> int:
+        owned = self._slots.get(slot)
+        return NOT_OURS if owned is None else owned.epoch
 
     def _lane(self, slot: int) -> Lane:
         return self._lanes[slot % len(self._lanes)]
@@ -211,8 +276,10 @@ class PostgresJournal:
     def _note_durable(self, entry: Entry) -> None:
         if not entry.commit.events:
             return
-        before = self._durable[entry.commit.slot]
-        self._durable[entry.commit.slot] = entry.last_pos
+        owned = self._slots.get(entry.commit.slot)
+        if owned is None or owned.epoch != entry.epoch:  # an answer from before we lost the slot: `open_slots` reads what it wrote
+            return
+        before, owned.durable = owned.durable, entry.last_pos
         if self._watch is not None:
             self._watch(entry, before)
 

@@ -21,11 +21,12 @@ in commit order.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TypeVar
 
 from commonroom.storage.fault import explain, is_statement_error
 from commonroom.storage.journal.batch import APPEND, EXTEND, Entry, arguments, extension, outcomes, size_bytes
-from commonroom.storage.journal.port import Committed, Failed, Outcome
+from commonroom.storage.journal.port import Committed, Failed, Fenced, Outcome
 from commonroom.storage.pool import Connection, Record
 from commonroom.tasks import TaskGroup, pause
 
@@ -35,6 +36,8 @@ MAX_BATCH_ROWS = 500
 MAX_BATCH_BYTES = 256 * 1024
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 1.0
+
+Key = TypeVar("Key")
 
 
 class Lane:
@@ -66,7 +69,10 @@ class Lane:
         self._queued_rows = 0
         self.calls = 0
         """Group commits sent, repeats included."""
+        self.fenced = 0
+        """Commits settled as `Fenced`."""
         self._pending: Counter[str] = Counter()
+        self._pending_slots: Counter[int] = Counter()
         self._unknown: frozenset[int] = frozenset()
         self._connection: Connection | None = None
         self._work = asyncio.Event()
@@ -108,11 +114,21 @@ class Lane:
         self._queue.append(entry)
         self._queued_rows += entry.rows
         self._pending[entry.commit.stream] += 1
+        self._pending_slots[entry.commit.slot] += 1
         self._work.set()
 
     async def settled(self, stream: str, slot: int) -> None:
         """Wait until nothing of `stream` is pending and no outcome of `slot` is unknown."""
         while stream in self._pending or slot in self._unknown:
+            await self._next_turn()
+
+    def pending(self, slot: int) -> bool:
+        """Whether a commit of the slot is queued or in flight."""
+        return slot in self._pending_slots
+
+    async def drained(self, slots: Collection[int]) -> None:
+        """Wait until nothing of `slots` is pending at the same time."""
+        while any(slot in self._pending_slots for slot in slots):
             await self._next_turn()
 
     async def _next_turn(self) -> None:
@@ -206,12 +222,13 @@ class Lane:
         """Book first, tell then: a settle callback may append or look at us."""
         for entry in batch:
             self._queued_rows -= entry.rows
-            self._pending[entry.commit.stream] -= 1
-            if not self._pending[entry.commit.stream]:
-                del self._pending[entry.commit.stream]
+            _count_down(self._pending, entry.commit.stream)
+            _count_down(self._pending_slots, entry.commit.slot)
         for entry, outcome in zip(batch, answers, strict=True):
             if isinstance(outcome, Committed):
                 self._on_durable(entry)
+            elif isinstance(outcome, Fenced):
+                self.fenced += 1
             try:
                 entry.settle(outcome)
             except Exception as error:  # noqa: BLE001 - one commit's listener must not keep the others from hearing
@@ -226,3 +243,9 @@ class Lane:
         self._on_trouble(f"{name} failed: {type(error).__name__}: {explain(error)}")
         self._end_turn()
         self._tasks.start(name, self._run())
+
+
+def _count_down(counts: Counter[Key], key: Key) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

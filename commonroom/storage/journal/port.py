@@ -142,11 +142,14 @@ class Journal(Protocol):
         ...
 
     def accepts(self, slot: int) -> bool:
-        """Whether the slot's lane has room; False means answer RETRY before any change."""
+        """Whether the slot is open and its lane has room; False means answer RETRY before any change."""
         ...
 
     def append(self, commit: Commit, settle: Settle) -> None:
-        """Queue a commit; `settle` hears of it. Never blocks, never raises for a full lane."""
+        """Queue a commit; `settle` hears of it. Never blocks, never raises for a full lane.
+
+        A commit to a slot that is not open settles as `Fenced`, behind the earlier ones of its stream.
+        """
         ...
 
     async def load(self, stream: str, slot: int) -> StoredStream:
@@ -155,7 +158,7 @@ class Journal(Protocol):
         `recent_keys` are the last 1,024 dedup keys of the stream, oldest first.
 
         Raises:
-            Unavailable: the database does not answer.
+            Unavailable: the database does not answer, or the slot is not open.
         """
         ...
 
@@ -167,8 +170,10 @@ class Journal(Protocol):
         """
         ...
 
-    async def due(self, before: int, limit: int) -> Sequence[tuple[str, int]]:
+    async def due(self, before: int, limit: int, slots: Sequence[int] | None = None) -> Sequence[tuple[str, int]]:
         """(stream, next_due) of actors of our slots due at or before `before`, oldest first.
+
+        Only open slots are looked at: all of them, or those of `slots`.
 
         Raises:
             Unavailable: the database does not answer.
