@@ -1,16 +1,18 @@
 """Slots that come and go while the journal runs: what is open takes commits, what is not refuses them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
 from commonroom.engine.address import slot_of
 from commonroom.errors import Unavailable
 from commonroom.ids import new_id
+from commonroom.storage.journal.batch import Entry
 from commonroom.storage.journal.journal import PostgresJournal
+from commonroom.storage.journal.lane import Lane
 from commonroom.storage.journal.port import Committed, Fenced, Outcome
-from commonroom.storage.pool import Database
+from commonroom.storage.pool import Database, Record
 from commonroom.storage.slot_table import PostgresSlotTable
 from tests.storage.commits import all_committed, commit, event, settle
 from tests.support.proxy import LossyProxy
@@ -175,6 +177,35 @@ async def test_a_slot_dropped_while_commits_settle_takes_no_part_any_more(make: 
     journal.append(commit(stream, event(1)), lambda _outcome: journal.drop_slots([slot]))
     assert await settle(journal, commit(stream, event(2))) == [Committed()]
     assert (seen, lines) == ([1], [])
+
+
+async def test_an_answer_that_comes_after_a_slot_was_lost_and_won_moves_no_position(
+    make: Make, slots: Slots, stream: str, slot: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, other = await make(), await make()
+    await journal.open_slots(await slots.take("a", slot))
+    heard, send = asyncio.Event(), Lane._send
+
+    async def slow(lane: Lane, batch: Sequence[Entry]) -> list[Record]:
+        answer = await send(lane, batch)
+        await heard.wait()
+        return answer
+
+    monkeypatch.setattr(Lane, "_send", slow)
+    told: list[Outcome] = []
+    journal.append(commit(stream, event(1)), told.append)
+    async with asyncio.timeout(10):
+        while not await journal.read(stream, 0, 1):
+            await asyncio.sleep(0)
+    monkeypatch.setattr(Lane, "_send", send)
+    await other.open_slots(await slots.take("b", slot))
+    assert await settle(other, commit(stream, event(2))) == [Committed()]
+    journal.drop_slots([slot])
+    await journal.open_slots(await slots.take("a", slot))
+    heard.set()
+    assert (await journal.load(stream, slot)).head == 2  # waits until the first has settled
+    assert told == [Committed()]
+    assert journal.position(slot) == other.position(slot)
 
 
 async def test_a_slot_opened_at_a_higher_epoch_goes_on_there(make: Make, slots: Slots, stream: str, slot: int) -> None:
