@@ -36,7 +36,7 @@ from commonroom.ids import new_id
 from commonroom.protocol.codec import MSGPACK, decode_event, encode_event
 from commonroom.protocol.session import Reply
 from commonroom.protocol.wire import Command, DurablePush, RoomPush, ServerMessage
-from commonroom.storage.journal.port import Commit, Committed, Duplicate, NewEvent, Outcome, Rewrite, StoredStream
+from commonroom.storage.journal.port import Commit, Committed, Duplicate, Fenced, NewEvent, Outcome, Rewrite, StoredStream
 
 __all__ = ["Activation"]
 
@@ -163,6 +163,16 @@ class Activation:
         return None if self._due_at == NEVER else self._due_at
 
     @property
+    def slot(self) -> int:
+        """Its address's."""
+        return self._slot
+
+    @property
+    def committed(self) -> int | None:
+        """The stream's last durable offset, once live."""
+        return self._ring.committed if self.state is State.LIVE else None
+
+    @property
     def quiet(self) -> bool:
         """Live, with nothing queued, nothing under way and nothing held."""
         return self.state is State.LIVE and not self.mailbox and not self._gate and not self._holds
@@ -216,7 +226,7 @@ class Activation:
         self._move(State.LIVE)
         queued = self.mailbox.clear()
         self._runtime.stats.activated += 1
-        self._runtime.subscribers.activated(self.address, self.activation)
+        self._runtime.subscribers.activated(self.address, self.activation, self._ring.head)
         self._settle_due()
         self.mailbox.open(behind=queued)  # announcements first: a command's sender must be known to be here
         self._runtime.keeper.became_live(self)
@@ -246,10 +256,20 @@ class Activation:
 
     def _begin_turn(self) -> bool:
         """Set the turn's time; a deadline that has passed takes effect before commands do."""
+        lease = self._runtime.lease
+        if lease is not None and not lease.valid():
+            self.mailbox.close()
+            lease.when_valid(self._continue)
+            return False
         now = self._runtime.clock.now()
         caught_up = self._due_at > now or self._catch_up(now)
         self.now = now
         return caught_up and self.state is State.LIVE
+
+    def _continue(self) -> None:
+        """The lease holds again."""
+        if self.state is State.LIVE:
+            self.mailbox.open()
 
     def _handle(self, envelope: Envelope) -> None:
         self._envelope = envelope
@@ -410,7 +430,7 @@ class Activation:
 
     def _resume(self, envelope: Envelope, facts: Facts | None) -> None:
         self._begin_turn()
-        if self.state is not State.LIVE:
+        if self.state is not State.LIVE or self.mailbox.closed:
             self._rejected(envelope, unavailable(self.address))
             return
         self.facts = facts if facts is not None and facts.events else None
@@ -502,6 +522,9 @@ class Activation:
         if type(outcome) is Duplicate and self.state is State.LIVE:
             self._runtime.stats.duplicates += 1
             self._end(End.DUPLICATE, (outcome.dedup, outcome.offset))
+        elif type(outcome) is Fenced:
+            self._runtime.stats.fenced += 1
+            self._end(End.MOVED)
         else:
             self._end(End.FAILED)
 

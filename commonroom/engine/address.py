@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from commonroom.errors import Invalid
 
-__all__ = ["SLOTS", "Address", "slot_of"]
+__all__ = ["SLOTS", "Address", "slot_of", "slot_of_address"]
 
 SLOTS = 1024
 """Fixed at creation of the database."""
@@ -54,3 +54,9 @@ class Address(NamedTuple):
 def slot_of(address: str) -> int:
     """The slot of an address: the same in every process, unlike Python's own hash()."""
     return int.from_bytes(blake2b(address.encode(), digest_size=8).digest(), "big") % SLOTS
+
+
+@lru_cache(maxsize=65536)
+def slot_of_address(address: Address) -> int:
+    """As `slot_of`, without making the text: it is asked for each command."""
+    return slot_of(str(address))

@@ -7,12 +7,12 @@ due, after a restart perhaps thousands, goes through a token bucket, oldest firs
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 
 import structlog
 
 from commonroom.clock import Clock
-from commonroom.engine.address import Address
+from commonroom.engine.address import Address, slot_of_address
 from commonroom.engine.schedule import Deadlines, Entry
 from commonroom.errors import CommonroomError
 from commonroom.storage.journal.port import Journal
@@ -72,6 +72,16 @@ class DueLoader:
         """Ask the journal for the first horizon, in the background."""
         self._filled_at = self._clock.now()
         self._scan()
+
+    def opened(self, slots: Sequence[int]) -> None:
+        """Arm the deadlines of slots that are ours now, in the background."""
+        self._tasks.start("due actors of opened slots", self._query_slots(slots))
+
+    def closed(self, slots: Container[int]) -> None:
+        """Forget those of slots that are not."""
+        for address in [address for address in self._asleep if slot_of_address(address) in slots]:
+            self.awake(address)
+        self._ready = deque(due for due in self._ready if slot_of_address(due[0]) not in slots)
 
     def sleep(self, address: Address, due: int) -> None:
         """The actor is not live: wake it at `due`, or leave it to a later query."""
@@ -135,3 +145,17 @@ class DueLoader:
         for stream, due in found:
             self.sleep(Address.parse(stream), due)
         self.scan_at(max(self._clock.now() + RETRY_MS, self._horizon - LEAD_MS))
+
+    async def _query_slots(self, slots: Sequence[int]) -> None:
+        """What falls due within the horizon that the last query set."""
+        limit = BATCH + len(self._asleep) + len(self._ready) + self._known()
+        try:
+            found = await self._journal.due(self._horizon, limit, slots)
+        except CommonroomError as error:
+            log.warning("due_query_failed", reason=error.message)
+            self.scan_at(self._clock.now() + RETRY_MS)
+            return
+        if len(found) == limit:
+            self.scan_at(found[-1][1])
+        for stream, due in found:
+            self.sleep(Address.parse(stream), due)

@@ -97,8 +97,8 @@ class Subscribers(Protocol):
         """Deliver to all subscribers of the address. In order a room; never blocks."""
         ...
 
-    def activated(self, address: Address, activation: str) -> None:
-        """A new instance is live: announce the subscribers again (`Attach`)."""
+    def activated(self, address: Address, activation: str, head: int) -> None:
+        """A new instance is live, its stream at `head`: announce the subscribers again (`Attach`)."""
         ...
 
     def count(self, address: Address) -> int:

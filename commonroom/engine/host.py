@@ -1,8 +1,9 @@
 """The actor host: finds the activation of an address, makes it, ends it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from heapq import nsmallest
+from typing import Protocol
 
 import structlog
 
@@ -10,10 +11,11 @@ from commonroom.clock import Clock
 from commonroom.config.settings import EngineSettings
 from commonroom.engine.activation import Activation
 from commonroom.engine.actor import Actor
-from commonroom.engine.address import Address
+from commonroom.engine.address import Address, slot_of_address
 from commonroom.engine.due import DueLoader
 from commonroom.engine.envelope import Attach, Envelope, Subscribers
 from commonroom.engine.hold import LoadFacts
+from commonroom.engine.lease import Lease
 from commonroom.engine.lifecycle import End, Runtime, State, Stats
 from commonroom.engine.mailbox import SIGNALS
 from commonroom.engine.schedule import Deadlines
@@ -23,13 +25,25 @@ from commonroom.ids import Random
 from commonroom.storage.journal.port import Journal
 from commonroom.tasks import TaskGroup, pause
 
-__all__ = ["ActorHost"]
+__all__ = ["ActorHost", "Bounds"]
 
 log = structlog.get_logger(__name__)
 
 OVERFLOW_MS = 200
 EVICT_SHARE = 16
 """Over the cap, one in so many of the live actors is passivated at once: the search for the oldest is not free."""
+
+
+class Bounds(Protocol):
+    """What a host is told of slots that it has and loses."""
+
+    def fenced(self, slot: int) -> None:
+        """A write was refused: somebody else owns the slot."""
+        ...
+
+    def moved_on(self, envelopes: list[Envelope]) -> None:
+        """These were not answered here, oldest first for each actor: their owner is another node now."""
+        ...
 
 
 class ActorHost:
@@ -41,6 +55,8 @@ class ActorHost:
     Args:
         kinds: actor class by the kind of its address.
         load_facts: reads an old message's events, see `Actor.needs`; None: there are none.
+        lease: how long answers from memory may be given; None: for ever, nobody else is there.
+        bounds: whether slots come and go; None: all are this host's for good.
     """
 
     def __init__(  # noqa: PLR0917 - the parts of a node, wired in one place
@@ -52,6 +68,8 @@ class ActorHost:
         kinds: Mapping[str, type[Actor]],
         random: Random,
         load_facts: LoadFacts | None = None,
+        lease: Lease | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         self.stats = Stats()
         self._settings = settings
@@ -61,6 +79,9 @@ class ActorHost:
         self._kinds = kinds
         self._random = random
         self._load_facts = load_facts
+        self._lease = lease
+        self._bounds = bounds
+        self._slots: set[int] = set()
         self._idle_ms = int(settings.idle_s * 1000)
         self._live: dict[Address, Activation] = {}
         self._supervisor = Supervisor(clock, random)
@@ -99,6 +120,7 @@ class ActorHost:
             loop=loop,
             stats=self.stats,
             load_facts=self._load_facts,
+            lease=self._lease,
             keeper=self,
         )
         self._due = DueLoader(
@@ -110,6 +132,63 @@ class ActorHost:
             known=lambda: len(self._live),
         )
         self._due.start()
+
+    # -- slots -------------------------------------------------------------------
+
+    def open_slots(self, slots: Iterable[int]) -> None:
+        """Serve these too: their deadlines are armed; actors come when they are spoken to."""
+        opened = list(slots)
+        self._slots.update(opened)
+        self._due.opened(opened)
+
+    async def close_slots(self, slots: Iterable[int], grace_s: float) -> set[int]:
+        """Finish what is queued and under way there, passivate, serve them no more.
+
+        Returns: the slots in which everything was finished within `grace_s`. In the
+        others commits may be under way still; what was not answered has moved on.
+        """
+        closing = set(slots)
+        self._slots -= closing
+        self._due.closed(closing)
+        give_up_at = self._clock.now() + int(grace_s * 1000)
+        while (busy := [one for one in self._of(closing) if not one.quiet]) and self._clock.now() < give_up_at:
+            await pause(0.002)
+        unfinished = {activation.slot for activation in busy}
+        for activation in self._of(closing - unfinished):
+            activation.passivate()
+        self.drop_slots(unfinished)
+        return closing - unfinished
+
+    def drop_slots(self, slots: Iterable[int]) -> None:
+        """They are another's already: end what lives there; what was not answered moves on."""
+        dropped = set(slots)
+        self._slots -= dropped
+        self._due.closed(dropped)
+        left: list[Envelope] = []
+        for activation in self._of(dropped):
+            left += activation.kill()
+            self._forget(activation)
+        self._move_on(left)
+
+    def announce(self, address: Address) -> int | None:
+        """Somebody elsewhere follows: the stream's last durable offset, or None while an instance loads for it."""
+        activation = self._live.get(address)
+        if activation is None and self._may_activate(address):
+            self._activate(address)
+        return None if activation is None else activation.committed
+
+    def _of(self, slots: Container[int]) -> list[Activation]:
+        return [activation for activation in self._live.values() if activation.slot in slots]
+
+    def _may_activate(self, address: Address) -> bool:
+        if address.kind not in self._kinds or self._closing or self._supervisor.blocked(address) is not None:
+            return False
+        return self._bounds is None or slot_of_address(address) in self._slots
+
+    def _move_on(self, left: list[Envelope]) -> None:
+        if self._bounds is not None and left:
+            self.stats.moved += len(left)
+            self._bounds.moved_on(left)
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Take nothing more, finish what is queued and under way, passivate all.
@@ -148,20 +227,29 @@ class ActorHost:
 
     def ended(self, activation: Activation, why: End, left: list[Envelope], known: tuple[str, int] | None) -> None:
         address = activation.address
-        if self._live.get(address) is activation:
-            del self._live[address]
-            self.stats.live -= 1
+        self._forget(activation)
         if why is End.DUPLICATE:
             self._reload(address, left, known)
-        elif why is End.FAILED:
+        elif why is End.MOVED and self._bounds is not None:
+            self._bounds.fenced(activation.slot)
+            self._move_on(left)
+        elif why is not End.PASSIVATED:
             self._failed(activation, left)
         else:
             self.stats.passivated += 1
-            if activation.next_due is not None:
+            if activation.next_due is not None and self._may_activate(address):
                 self._due.sleep(address, activation.next_due)
+
+    def _forget(self, activation: Activation) -> None:
+        if self._live.get(activation.address) is activation:
+            del self._live[activation.address]
+            self.stats.live -= 1
 
     def _reload(self, address: Address, left: list[Envelope], known: tuple[str, int] | None) -> None:
         """Nothing of what is left was committed or answered: the next activation runs it again, in order."""
+        if self._bounds is not None and slot_of_address(address) not in self._slots:
+            self._move_on(left)
+            return
         activation = self._activate(address, known=known)
         for envelope in left:
             if type(envelope.command) is not Attach and not activation.mailbox.put(envelope):
@@ -181,7 +269,7 @@ class ActorHost:
 
     def _revive(self, address: Address) -> None:
         """Bring back an actor that somebody follows."""
-        if address not in self._live and not self._closing:
+        if address not in self._live and self._may_activate(address):
             self._activate(address)
 
     # -- making and ending -----------------------------------------------------
@@ -204,6 +292,9 @@ class ActorHost:
             error = NotFound(f"no actor of kind {address.kind[:40]!r}")
         elif self._closing:
             error = Unavailable("the server is closing", retry_after_ms=OVERFLOW_MS)
+        elif self._bounds is not None and slot_of_address(address) not in self._slots:
+            self._move_on([envelope])
+            return None
         else:
             error = self._supervisor.blocked(address)
         if error is not None:
@@ -225,6 +316,8 @@ class ActorHost:
     def _activate_due(self, address: Address, due: int) -> bool:
         """Make it live; False while it is left alone after failures."""
         if address in self._live or address.kind not in self._kinds:
+            return True
+        if self._bounds is not None and slot_of_address(address) not in self._slots:
             return True
         if self._supervisor.blocked(address) is not None:
             return False

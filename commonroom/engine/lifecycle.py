@@ -11,6 +11,7 @@ from commonroom.clock import Clock
 from commonroom.config.settings import EngineSettings
 from commonroom.engine.envelope import Envelope, Subscribers
 from commonroom.engine.hold import LoadFacts
+from commonroom.engine.lease import Lease
 from commonroom.engine.schedule import Deadlines
 from commonroom.ids import Random
 from commonroom.storage.journal.port import Journal
@@ -43,6 +44,7 @@ class End(Enum):
     """Why an activation ended."""
 
     PASSIVATED = "passivated"  # idle, over the cap, or the host closes: nothing is left
+    MOVED = "moved"  # the slot is another node's: what is left goes there
     DUPLICATE = "duplicate"  # the journal knew a key that we did not: reload, run again
     FAILED = "failed"  # state or journal cannot be trusted: what is left gets RETRY
 
@@ -62,6 +64,8 @@ class Stats(Struct):
     activated: int = 0
     passivated: int = 0
     failed: int = 0
+    fenced: int = 0
+    moved: int = 0
 
 
 class Keeper(Protocol):
@@ -90,4 +94,5 @@ class Runtime:
     loop: asyncio.AbstractEventLoop
     stats: Stats
     load_facts: LoadFacts | None
+    lease: Lease | None
     keeper: Keeper

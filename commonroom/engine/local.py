@@ -1,6 +1,7 @@
-"""The router of a single node: straight to the host."""
+"""Asking an actor and waiting for its answer; and the router of a node that is alone: straight to the host."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from asyncio import Future
 from typing import Any
 
@@ -13,7 +14,7 @@ from commonroom.errors import CommonroomError, InternalError, Unavailable
 from commonroom.identity import Authority
 from commonroom.protocol.wire import Command, ServerMessage
 
-__all__ = ["LocalRouter"]
+__all__ = ["Asker", "LocalRouter"]
 
 
 class _Answer:
@@ -35,12 +36,12 @@ class _Answer:
             self.future.set_exception(InternalError("a join cannot be asked"))
 
 
-class LocalRouter:
-    """Implements `Router` over one `ActorHost`."""
+class Asker(ABC):
+    """`ask` and `view` of a `Router`, over its `send`."""
 
-    def __init__(self, host: ActorHost) -> None:
-        self._host = host
-        self.send = host.deliver
+    @abstractmethod
+    def send(self, envelope: Envelope) -> None:
+        """See `Router.send`."""
 
     async def ask(self, address: Address, command: Command, authority: Authority, timeout_s: float = 5.0) -> ServerMessage:
         message: ServerMessage = await self._answer(Envelope(address, command, authority, None), timeout_s)
@@ -58,3 +59,13 @@ class LocalRouter:
                 return await answer.future
         except TimeoutError:
             raise Unavailable(f"no answer from {envelope.address} within {timeout_s} s") from None
+
+
+class LocalRouter(Asker):
+    """Implements `Router` over one `ActorHost`."""
+
+    def __init__(self, host: ActorHost) -> None:
+        self._host = host
+
+    def send(self, envelope: Envelope) -> None:
+        self._host.deliver(envelope)

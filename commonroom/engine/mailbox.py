@@ -71,6 +71,11 @@ class Mailbox:
         """Take no more turns; go on queueing."""
         self._open = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no turns."""
+        return not self._open
+
     def clear(self) -> list[Envelope]:
         """Hand over all that is queued."""
         if not self._queue:

@@ -3,10 +3,12 @@
 The tags stand at the types. The names are those of shared usage (`message.send`).
 """
 
+from msgspec import Struct
+
 from commonroom.protocol import cast, chat, presence, room, session, timer, typing
 from commonroom.protocol.wire import Command, ServerMessage
 
-__all__ = ["COMMANDS", "COMMAND_NAMES", "SERVER_MESSAGES", "SERVER_NAMES", "tag_of"]
+__all__ = ["COMMANDS", "COMMAND_NAMES", "SERVER_MESSAGES", "SERVER_NAMES", "VIEWS", "tag_of"]
 
 COMMANDS: dict[str, type[Command]] = {
     "hello": session.Hello,
@@ -46,6 +48,9 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "typing": typing.Typing,
     "cast": cast.Cast,
 }
+
+VIEWS: dict[str, type[Struct]] = {"room": room.RoomView}
+"""What HTTP may show of an actor: never on a client's wire, but on that between nodes."""
 
 COMMAND_NAMES = {cls: name for name, cls in COMMANDS.items()}
 SERVER_NAMES = {cls: name for name, cls in SERVER_MESSAGES.items()}

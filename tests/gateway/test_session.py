@@ -352,14 +352,14 @@ class TestActivations:
             await rig.joined(name)
         room = rig.router.room()
         before, room.roster = room.roster, set()
-        rig.gateway.activated(room.address, "next")
+        rig.gateway.activated(room.address, "next", 0)
         assert room.roster == before
         assert {str(envelope.authority and envelope.authority.name) for envelope in rig.router.commands(Attach)} == {"ada", "ben"}
 
     async def test_a_subscriber_that_is_not_known_again_is_told_to_rejoin(self, rig: Rig) -> None:
         socket = await rig.joined()
         rig.router.refuse[Attach] = Unavailable("the room fails")
-        rig.gateway.activated(rig.router.room().address, "next")
+        rig.gateway.activated(rig.router.room().address, "next", 0)
         assert await socket.message() == RoomReset("quiet")
         assert rig.gateway.count(rig.router.room().address) == 0
 

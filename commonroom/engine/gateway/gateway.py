@@ -87,6 +87,8 @@ class Gateway:
         origins = Origins((*http.allowed_origins, *([http.public_url.rstrip("/")] if http.public_url else ())))
         self._sockets = Sockets(settings, self.wheel, self.stats, origins, tuple(CODECS), self._session)
         self._listeners: list[Listener] = []
+        self.on_unfollowed: Callable[[Address], None] = _ignore
+        """Called when the last session that followed an address is gone."""
         self.port = 0
         """The common port in use, once started."""
         self.echo_port = 0
@@ -165,13 +167,35 @@ class Gateway:
         if (fanout := self._fanouts.get(address)) is not None:
             fanout.publish(publication)
 
-    def activated(self, address: Address, activation: str) -> None:
+    def activated(self, address: Address, activation: str, head: int) -> None:
         if (fanout := self._fanouts.get(address)) is not None:
             fanout.announce()
+            fanout.expect(head)
 
     def count(self, address: Address) -> int:
         fanout = self._fanouts.get(address)
         return 0 if fanout is None else len(fanout)
+
+    # For the cluster.
+
+    def followed(self) -> list[Address]:
+        """Every address that a session here follows."""
+        return list(self._fanouts)
+
+    def sessions_of(self, address: Address) -> list[str]:
+        """The sessions that follow an address."""
+        fanout = self._fanouts.get(address)
+        return [] if fanout is None else [subscription.reader.id for subscription in fanout]
+
+    def announce(self, address: Address) -> None:
+        """Tell the address, wherever it lives, who follows it from here."""
+        if (fanout := self._fanouts.get(address)) is not None:
+            fanout.announce()
+
+    def expect(self, address: Address, head: int) -> None:
+        """The stream stands at `head`: what is missing up to there was lost on the way."""
+        if (fanout := self._fanouts.get(address)) is not None:
+            fanout.expect(head)
 
     # For sessions (`Lobby`).
 
@@ -198,9 +222,14 @@ class Gateway:
     def release(self, fanout: RoomFanout) -> None:
         if not len(fanout) and self._fanouts.get(fanout.address) is fanout:
             del self._fanouts[fanout.address]
+            self.on_unfollowed(fanout.address)
 
     def _session(self, connection: Connection, subprotocol: str | None, accepted_s: float) -> Session:
         return Session(self, connection, CODECS[subprotocol or MSGPACK_PROTOCOL], accepted_s)
+
+
+def _ignore(_address: Address) -> None:
+    pass
 
 
 def _crashed(name: str, error: BaseException) -> None:

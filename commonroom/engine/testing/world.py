@@ -130,9 +130,9 @@ class World:
             if address in client.following:
                 client.pushed(publication)
 
-    def activated(self, address: Address, activation: str) -> None:
+    def activated(self, address: Address, activation: str, head: int) -> None:
         """Announce the followers again."""
-        del activation
+        del activation, head
         for client in self.clients:
             if address in client.following:
                 client.attach(address)

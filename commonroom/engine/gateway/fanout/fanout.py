@@ -98,6 +98,11 @@ class RoomFanout:
         elif offset > self._head:
             self._pull(offset)
 
+    def expect(self, head: int) -> None:
+        """The stream is at `head`: whatever is not here yet will not come by itself."""
+        if self._head is not None and head > self._head:
+            self._pull(head)
+
     def flush(self) -> None:
         """Write what is pending, whether planned or not. Cost: one write for each reader."""
         if self._pending:

@@ -1,0 +1,195 @@
+"""Envelopes and their answers as bytes, and back: the same at both ends of a link."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from commonroom.engine.actor import Audience
+from commonroom.engine.address import Address
+from commonroom.engine.cluster.wire import Answer, Call, Event, Push
+from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Origin, Publication, Query, Resync
+from commonroom.errors import TABLE, CommonroomError, InternalError, Invalid
+from commonroom.protocol.codec import MSGPACK, Rejected, decode_event
+from commonroom.protocol.registry import VIEWS
+from commonroom.protocol.room import RoomJoin
+from commonroom.protocol.wire import ServerMessage
+
+__all__ = [
+    "CallId",
+    "admission",
+    "deliver",
+    "expects_answer",
+    "pack_admitted",
+    "pack_call",
+    "pack_push",
+    "pack_refused",
+    "pack_replied",
+    "publication",
+    "unpack_call",
+]
+
+CallId = tuple[str, int, int]
+"""(address, window, seq): what an answer names."""
+
+SIGNALS: tuple[type, ...] = (type(None), Attach, Detach, Resync, Query)
+"""By number; 0 is a client's command."""
+
+_ERRORS: dict[str, type[CommonroomError]] = {cls.__name__: cls for cls in TABLE}
+_VIEW_NAMES = {cls: name for name, cls in VIEWS.items()}
+
+
+class _Refusal(Struct, array_like=True):
+    name: str
+    message: str
+    retry_after_ms: int | None
+    field: str | None
+
+
+class _Admitted(Struct, array_like=True):
+    snapshot: bytes
+    history: int
+    offset: int
+    replay: list[Event]
+    missing: tuple[int, int] | None
+    reset: bool
+
+
+_refusals = msgspec.msgpack.Decoder(_Refusal)
+_admissions = msgspec.msgpack.Decoder(_Admitted)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def expects_answer(envelope: Envelope) -> bool:
+    """Whether an answer always comes. Signals but `Query` may be answered; a command of ref 0 only if it is a join."""
+    command = envelope.command
+    if type(command) in {Attach, Detach, Resync}:
+        return False
+    return isinstance(command, Query | RoomJoin) or command.ref > 0  # type: ignore[union-attr]
+
+
+# -- calls ---------------------------------------------------------------------
+
+
+def pack_call(envelope: Envelope, epoch: int, window: int, seq: int, done: int) -> Call:
+    """The call of an envelope."""
+    command = envelope.command
+    signal = SIGNALS.index(type(command)) if type(command) in SIGNALS else 0
+    payload = command.action.encode() if isinstance(command, Query) else b"" if signal else MSGPACK.encode(command)
+    return Call(str(envelope.address), epoch, window, seq, done, signal, payload, envelope.authority, envelope.session, envelope.resume)
+
+
+def unpack_call(call: Call, origin: Origin | None) -> Envelope:
+    """The envelope of a call.
+
+    Raises:
+        InternalError: this version does not know such a command or signal.
+    """
+    return Envelope(Address.parse(call.address), _command(call), call.authority, origin, call.session, call.resume)
+
+
+def _command(call: Call) -> Any:
+    if call.signal >= len(SIGNALS):
+        raise InternalError(f"unknown signal {call.signal}")
+    if call.signal:
+        kind = SIGNALS[call.signal]
+        return Query(call.payload.decode()) if kind is Query else kind()
+    command = MSGPACK.decode(call.payload)
+    if isinstance(command, Rejected):
+        raise InternalError("a command of another version")
+    return command
+
+
+# -- answers -------------------------------------------------------------------
+
+
+def pack_replied(call: CallId, ref: int, message: Struct) -> Answer:
+    """`Origin.replied`: a message for a client, or a view for HTTP."""
+    view = _VIEW_NAMES.get(type(message))
+    kind = "reply" if view is None else f"view:{view}"
+    return Answer(*call, ref, kind, MSGPACK.encode(message))
+
+
+def pack_refused(call: CallId, ref: int, error: CommonroomError) -> Answer:
+    """`Origin.refused`."""
+    refusal = _Refusal(_error_name(type(error)), error.message, error.retry_after_ms, getattr(error, "field", None))
+    return Answer(*call, ref, "refusal", _encode(refusal))
+
+
+def pack_admitted(call: CallId, ref: int, given: Admission) -> Answer:
+    """`Origin.admitted`."""
+    replay = [Event(one.offset, one.payload, one.author, *_audience(one.audience)) for one in given.replay]
+    packed = _Admitted(MSGPACK.encode(given.snapshot), given.history, given.offset, replay, given.missing, given.reset)
+    return Answer(*call, ref, "admission", _encode(packed))
+
+
+def deliver(answer: Answer, origin: Origin) -> None:
+    """Give an answer to whoever asked.
+
+    Raises:
+        msgspec.DecodeError: it is of another version.
+    """
+    if answer.kind == "admission":
+        origin.admitted(answer.ref, admission(answer.payload))
+    elif answer.kind == "refusal":
+        origin.refused(answer.ref, _refusal(_refusals.decode(answer.payload)))
+    else:
+        origin.replied(answer.ref, _message(answer))
+
+
+def admission(payload: bytes) -> Admission:
+    """The admission in an answer."""
+    packed = _admissions.decode(payload)
+    replay = tuple(_event(event) for event in packed.replay)
+    snapshot = MSGPACK.decode_server(packed.snapshot)
+    return Admission(snapshot, packed.history, packed.offset, replay, packed.missing, packed.reset)
+
+
+def _message(answer: Answer) -> Any:
+    name = answer.kind.partition(":")[2]
+    if name:
+        return msgspec.msgpack.decode(answer.payload, type=VIEWS[name])
+    return MSGPACK.decode_server(answer.payload)
+
+
+def _refusal(packed: _Refusal) -> CommonroomError:
+    cls = _ERRORS.get(packed.name, InternalError)
+    if issubclass(cls, Invalid):
+        return cls(packed.message, field=packed.field or "$")
+    return cls(packed.message, retry_after_ms=packed.retry_after_ms)
+
+
+def _error_name(cls: type[CommonroomError]) -> str:
+    """Its own, or that of its nearest ancestor which every node knows."""
+    return next((base.__name__ for base in cls.__mro__ if base.__name__ in _ERRORS), "InternalError")
+
+
+# -- publications ----------------------------------------------------------------
+
+
+def pack_push(address: Address, given: Publication) -> Push:
+    """A publication for another gateway."""
+    return Push(str(address), given.offset, given.payload, given.author, *_audience(given.audience), given.conflate)
+
+
+def publication(push: Push) -> Publication:
+    """The publication of a push."""
+    message = MSGPACK.decode_server(push.payload)
+    return Publication(message, push.payload, push.offset, push.author, _audience_of(push.only, push.excluded), push.conflate)
+
+
+def _event(event: Event) -> Publication:
+    message: ServerMessage = decode_event(event.payload)
+    return Publication(message, event.payload, event.offset, event.author, _audience_of(event.only, event.excluded), None)
+
+
+def _audience(audience: Audience | None) -> tuple[list[Any] | None, list[Any]]:
+    if audience is None:
+        return None, []
+    return None if audience.only is None else list(audience.only), list(audience.excluded)
+
+
+def _audience_of(only: list[Any] | None, excluded: list[Any]) -> Audience | None:
+    if only is None and not excluded:
+        return None
+    return Audience(None if only is None else frozenset(only), frozenset(excluded))

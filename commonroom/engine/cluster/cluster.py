@@ -1,0 +1,338 @@
+"""One node of a cluster: membership, ownership, links, routing and fan-out, put together.
+
+    transport ──► Links ──► Cluster.heard ──► Incoming · Outgoing · Audience · Ownership
+    coordination ──► Membership ──► views ──► Ownership ──► ClusterRouter (where commands go)
+
+An expelled node begins a new life in the same process: a new incarnation that owns
+nothing, with the sockets of its gateway still open.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from commonroom.config.settings import ClusterSettings
+from commonroom.engine.address import Address, slot_of_address
+from commonroom.engine.cluster.audience import Audience, LocalGateway
+from commonroom.engine.cluster.follower import Followers
+from commonroom.engine.cluster.incoming import Incoming, IncomingStats
+from commonroom.engine.cluster.link import Links, LinkStats
+from commonroom.engine.cluster.member import Member, View
+from commonroom.engine.cluster.membership import Membership
+from commonroom.engine.cluster.outgoing import Outgoing, OutgoingStats
+from commonroom.engine.cluster.ownership import Ownership
+from commonroom.engine.cluster.port import Coordination, Neighbours, SlotTable, Transport
+from commonroom.engine.cluster.router import ClusterRouter
+from commonroom.engine.cluster.wire import (
+    Activated,
+    Again,
+    Announce,
+    Announced,
+    Answer,
+    Call,
+    Digest,
+    Done,
+    Message,
+    Moved,
+    Push,
+    Taken,
+    Unfollow,
+)
+from commonroom.engine.envelope import Envelope
+from commonroom.engine.host import ActorHost
+from commonroom.engine.lease import Lease
+from commonroom.errors import Unavailable
+from commonroom.storage.slot_table import SlotOwner
+from commonroom.tasks import TaskGroup, pause
+
+__all__ = ["Cluster", "Ports", "SlotStorage"]
+
+log = structlog.get_logger(__name__)
+
+SWEEP_S = 0.5
+CLOSE_GRACE_S = 2.0
+
+
+class SlotStorage(Protocol):
+    """Journal and projections, by slot; see `Keeper`."""
+
+    async def open_slots(self, epochs: Mapping[int, int]) -> None: ...
+
+    async def close_slots(self, slots: Sequence[int]) -> set[int]: ...
+
+    def drop_slots(self, slots: Sequence[int]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The world of a node."""
+
+    coordination: Coordination
+    table: SlotTable
+    transport: Transport
+    neighbours: Neighbours | None
+    storage: SlotStorage
+    monotonic: Callable[[], float]
+
+
+class Cluster:
+    """This node among others. Implements `LinkEvents`, `TransportEvents`, `Keeper`, `Switch` and `Bounds`.
+
+    Args:
+        member: this life's description.
+        renew: the description of the next life, after an expulsion.
+    """
+
+    def __init__(
+        self, settings: ClusterSettings, ports: Ports, gateway: LocalGateway, member: Member, renew: Callable[[Member], Member]
+    ) -> None:
+        self._settings = settings
+        self._ports = ports
+        self._renew = renew
+        self._loop = loop = asyncio.get_running_loop()
+        self.lease = Lease(settings.ttl_s, ports.monotonic)
+        self.link_stats = LinkStats()
+        self.outgoing_stats = OutgoingStats()
+        self.incoming_stats = IncomingStats()
+        self.links = Links(member.id, ports.transport, self, soon=loop.call_soon, later=loop.call_later, stats=self.link_stats)
+        self.followers = Followers()
+        self.audience = Audience(self.links, gateway, self.followers, later=loop.call_later, grace_s=settings.presence_grace_s)
+        self.outgoing = Outgoing(self.links, settings.window, settings.peer_commands, ClusterRouter.refuse, self.outgoing_stats)
+        self.router = ClusterRouter(self._deliver, self.outgoing, self.audience, ports.monotonic)
+        self.ownership = Ownership(
+            member.id, ports.table, self, self, refresh=self._beat, batch=settings.handoff_slots, monotonic=ports.monotonic
+        )
+        self.incoming = Incoming(
+            self.links, self.followers, self.ownership, deliver=self._deliver, soon=loop.call_soon, stats=self.incoming_stats
+        )
+        self.membership = Membership(
+            ports.coordination,
+            member,
+            beat_s=settings.beat_s,
+            lease=self.lease,
+            verify=self.ownership.verify,
+            on_view=self._viewed,
+            on_expelled=self._expelled,
+        )
+        self._gateway = gateway
+        self._host: ActorHost
+        self._members: frozenset[str] = frozenset()
+        self._tasks = TaskGroup(_crashed)
+        self.rebirths = 0
+
+    def bind(self, host: ActorHost) -> None:
+        """The host is made after this, which it needs."""
+        self._host = host
+        self.audience.bind(host, self.router.member_of)
+
+    @property
+    def me(self) -> str:
+        """This incarnation."""
+        return self.membership.member.id
+
+    async def open(self) -> None:
+        """Join. Slots come afterwards, in the background.
+
+        Raises:
+            Unavailable: Redis or the database does not answer.
+        """
+        await self._ports.transport.open(self.me, self)
+        await self.membership.open()
+        self.ownership.open()
+        self._tasks.start("digests", self._digests())
+        self._tasks.start("sweeps", self._sweeps())
+
+    async def drain(self) -> None:
+        """Take no more slots and hand over what is here, while serving; returns once nothing is left, or nobody else is there."""
+        self.membership.retire()
+        while self.ownership.here and self._others():
+            await pause(0.02)
+
+    async def close(self) -> None:
+        """Leave. What is still here nobody owns then; who takes it is free to. Safe to call twice."""
+        await self._tasks.close()
+        await self.ownership.close()
+        try:
+            await self.ownership.release()
+            await self._ports.coordination.note_slots()
+        except Unavailable as error:
+            log.warning("slots_not_released", reason=error.message)
+        await self.membership.leave()
+        self._ports.transport.nudge()
+        self.links.close()
+        if self._ports.neighbours is not None:
+            await self._ports.neighbours.close()
+        await self._ports.transport.close()
+
+    def _others(self) -> bool:
+        return any(member.weight > 0 for member in self.membership.view.members.values() if member.id != self.me)
+
+    # -- from the transport ------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        self.links.received(data)
+
+    def interrupted(self) -> None:
+        self.links.interrupted()
+        self.membership.hasten()
+
+    def nudged(self) -> None:
+        self.membership.hasten()
+
+    # -- from links ----------------------------------------------------------------------
+
+    def heard(self, member: str, message: Message) -> None:
+        handler = _HANDLERS.get(type(message))
+        if handler is None:
+            log.warning("message_not_known", kind=type(message).__name__)
+            return
+        try:
+            handler(self, member, message)
+        except Exception:  # another node's message must not take this one down
+            log.exception("message_failed", kind=type(message).__name__, member=member)
+
+    def resynced(self, member: str) -> None:
+        self.audience.doubt(member)
+        self.outgoing.resend(member)
+        self.audience.announce_all(member)
+
+    def instance(self, message: Activated) -> None:
+        """An owner tells of an actor's instance."""
+        if message.fresh:
+            self.outgoing.activated(Address.parse(message.address))
+        self.audience.instance(message)
+
+    def _moved(self, _member: str, message: Moved) -> None:
+        self.ownership.learn(SlotOwner(slot, epoch, owner) for slot, epoch, owner in message.slots)
+
+    # -- from membership -------------------------------------------------------------------
+
+    async def _beat(self) -> View:
+        return await self.membership.beat()
+
+    def _viewed(self, view: View) -> None:
+        if view.expelled:
+            return
+        members = frozenset(view.members) - {self.me}
+        for gone in self._members - members:
+            self.incoming.gone(gone)
+            self.audience.gone(gone)
+        if members != self._members and self._ports.neighbours is not None:
+            others = {name: member for name, member in view.members.items() if name != self.me}
+            self._ports.neighbours.watch(others, self.membership.suspect)
+        self._members = members
+        self.links.keep(members)
+        self.ownership.viewed(view)
+
+    async def _expelled(self) -> None:
+        """Begin a new life: nothing is owned, nothing is agreed with anybody."""
+        self.rebirths += 1
+        member = self._renew(self.membership.member)
+        self.ownership.restart(member.id)
+        self.incoming.reset()
+        self.followers.clear()
+        self.links.reset(member.id)
+        self._members = frozenset()
+        self.membership.reborn(member)
+        await self._ports.transport.close()
+        while True:
+            try:
+                await self._ports.transport.open(member.id, self)
+            except Unavailable:
+                await pause(self._settings.beat_s)
+            else:
+                return
+
+    # -- for ownership (`Keeper`) ------------------------------------------------------------
+
+    async def open_slots(self, epochs: Mapping[int, int]) -> None:
+        await self._ports.storage.open_slots(epochs)
+        self._host.open_slots(epochs)
+
+    async def close_slots(self, slots: Sequence[int]) -> set[int]:
+        finished = await self._host.close_slots(slots, CLOSE_GRACE_S)
+        clean = finished & await self._ports.storage.close_slots(slots)
+        self._ports.storage.drop_slots([slot for slot in slots if slot not in clean])
+        return clean
+
+    def drop_slots(self, slots: Sequence[int]) -> None:
+        self._ports.storage.drop_slots(slots)
+        self._host.drop_slots(slots)
+
+    # -- for ownership (`Switch`) ------------------------------------------------------------
+
+    def to_here(self, slots: Mapping[int, int]) -> None:
+        self.router.to_here(slots)
+        for slot in slots:
+            self.incoming.opened(slot)
+
+    def to_member(self, slots: Mapping[int, int], member: str) -> None:
+        self._forget_followers(slots)
+        self.router.to_member(slots, member)
+        for slot in slots:
+            self.incoming.closed(slot)
+
+    def to_nobody(self, slots: Iterable[int]) -> None:
+        self.router.to_nobody(slots)
+
+    def moved(self, slots: Mapping[int, int], owner: str) -> None:
+        message = Moved([(slot, epoch, owner) for slot, epoch in slots.items()])
+        for member in self._members:
+            self.links.send(member, message)
+        self._tasks.start("note slots", self._note_slots())
+
+    async def _note_slots(self) -> None:
+        try:
+            await self._ports.coordination.note_slots()
+        except Unavailable as error:
+            log.warning("move_not_noted", reason=error.message)
+
+    def _forget_followers(self, slots: Mapping[int, int]) -> None:
+        self.followers.forget([address for address in self.followers.addresses() if slot_of_address(address) in slots])
+
+    # -- for the host (`Bounds`) -------------------------------------------------------------
+
+    def fenced(self, slot: int) -> None:
+        self.ownership.fenced(slot)
+
+    def moved_on(self, envelopes: list[Envelope]) -> None:
+        self.router.take_back(envelopes)
+
+    def _deliver(self, envelope: Envelope) -> None:
+        self._host.deliver(envelope)
+
+    # -- background ----------------------------------------------------------------------
+
+    async def _digests(self) -> None:
+        while True:
+            await pause(self._settings.digest_s)
+            self.audience.digest(self._members)
+            self.outgoing.sweep()
+
+    async def _sweeps(self) -> None:
+        while True:
+            await pause(SWEEP_S)
+            self.router.expire()
+
+
+_HANDLERS: dict[type, Callable[[Cluster, str, Any], None]] = {
+    Call: lambda cluster, member, message: cluster.incoming.called(member, message),
+    Answer: lambda cluster, _member, message: cluster.outgoing.answered(message),
+    Taken: lambda cluster, _member, message: cluster.outgoing.taken(message),
+    Again: lambda cluster, _member, message: cluster.outgoing.again(message),
+    Done: lambda cluster, member, message: cluster.incoming.done(member, message),
+    Moved: Cluster._moved,  # noqa: SLF001 - the class's own table
+    Push: lambda cluster, member, message: cluster.audience.pushed(member, message),
+    Announce: lambda cluster, member, message: cluster.audience.announced(member, message),
+    Announced: lambda cluster, member, _message: cluster.audience.all_announced(member),
+    Activated: lambda cluster, _member, message: cluster.instance(message),
+    Unfollow: lambda cluster, member, message: cluster.audience.unfollowed(member, message),
+    Digest: lambda cluster, member, message: cluster.audience.compare(member, message),
+}
+
+
+def _crashed(name: str, error: BaseException) -> None:
+    log.error("cluster_task_failed", task=name, error=type(error).__name__, exc_info=error)

@@ -1,0 +1,121 @@
+"""Which gateways follow the actors of this node: the owner's side of fan-out and presence.
+
+One copy of a push goes to each gateway that follows, whatever the number of its readers.
+Sessions are kept besides, so that a gateway's death takes them out of the rooms: after a
+grace, for most of them are back within seconds through another gateway (DESIGN 5).
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from commonroom.engine.address import Address
+
+__all__ = ["Followers", "checksum"]
+
+_Sessions = set[str]
+
+
+class Followers:
+    """Gateways by address. A gateway is named by its incarnation."""
+
+    def __init__(self) -> None:
+        self._gateways: dict[Address, dict[str, _Sessions]] = {}
+        self._fresh: set[tuple[Address, str]] = set()
+        self._unconfirmed: dict[str, set[Address]] = {}
+
+    def of(self, address: Address) -> Iterable[str]:
+        """The gateways that follow an address."""
+        return self._gateways.get(address, ())
+
+    def count(self, address: Address) -> int:
+        """How many they are."""
+        gateways = self._gateways.get(address)
+        return 0 if gateways is None else len(gateways)
+
+    def joined(self, address: Address, gateway: str, session: str) -> None:
+        """A session of the gateway is about to follow, or says that it does."""
+        self._gateways.setdefault(address, {}).setdefault(gateway, set()).add(session)
+
+    def left(self, address: Address, gateway: str, session: str) -> None:
+        """It does not any more."""
+        sessions = self._gateways.get(address, {}).get(gateway)
+        if sessions is not None:
+            sessions.discard(session)
+
+    def announced(self, address: Address, gateway: str, sessions: Iterable[str]) -> set[str]:
+        """The gateway's sessions are these and no others; those that it had and has not any more."""
+        listed = set(sessions)
+        gateways = self._gateways.setdefault(address, {})
+        ghosts = gateways.get(gateway, set()) - listed
+        gateways[gateway] = listed
+        self._unconfirmed.get(gateway, set()).discard(address)
+        return ghosts
+
+    def unfollowed(self, address: Address, gateway: str) -> _Sessions:
+        """Nobody there follows; the sessions it had."""
+        gateways = self._gateways.get(address)
+        if gateways is None:
+            return set()
+        sessions = gateways.pop(gateway, set())
+        self._fresh.discard((address, gateway))
+        if not gateways:
+            del self._gateways[address]
+        return sessions
+
+    def doubt(self, gateway: str) -> None:
+        """What we know of the gateway may be wrong; it will announce all it follows."""
+        self._unconfirmed[gateway] = {address for address, gateways in self._gateways.items() if gateway in gateways}
+
+    def confirmed(self, gateway: str) -> list[tuple[Address, _Sessions]]:
+        """It has announced all: what it did not name, it does not follow."""
+        return [(address, self.unfollowed(address, gateway)) for address in self._unconfirmed.pop(gateway, ())]
+
+    def gone(self, gateway: str) -> list[tuple[Address, _Sessions]]:
+        """The gateway is dead: what it followed, with its sessions."""
+        self._unconfirmed.pop(gateway, None)
+        followed = [address for address, gateways in self._gateways.items() if gateway in gateways]
+        return [(address, self.unfollowed(address, gateway)) for address in followed]
+
+    def has(self, address: Address, session: str) -> bool:
+        """Whether any gateway has this session here."""
+        return any(session in sessions for sessions in self._gateways.get(address, {}).values())
+
+    def expect(self, address: Address, gateway: str) -> None:
+        """The gateway's announcement is on its way to an instance that is not live yet."""
+        self._fresh.add((address, gateway))
+
+    def expected(self, address: Address, gateway: str) -> bool:
+        """Whether the gateway announced itself to the instance that goes live now; asked once."""
+        if (address, gateway) not in self._fresh:
+            return False
+        self._fresh.discard((address, gateway))
+        return True
+
+    def forget(self, addresses: Iterable[Address]) -> None:
+        """These are another node's now."""
+        for address in addresses:
+            for gateway in self._gateways.pop(address, ()):
+                self._fresh.discard((address, gateway))
+                self._unconfirmed.get(gateway, set()).discard(address)
+
+    def clear(self) -> None:
+        """Nobody follows anything here."""
+        self._gateways.clear()
+        self._fresh.clear()
+        self._unconfirmed.clear()
+
+    def addresses(self) -> list[Address]:
+        """All that anybody follows."""
+        return list(self._gateways)
+
+    def followed_by(self, gateway: str) -> list[Address]:
+        """What a gateway follows. Cost: O(addresses)."""
+        return [address for address, gateways in self._gateways.items() if gateway in gateways]
+
+
+def checksum(addresses: Iterable[Address]) -> int:
+    """A number of 56 bits that two equal sets share, whatever their order."""
+    total = 0
+    for address in addresses:
+        total ^= int.from_bytes(blake2b(str(address).encode(), digest_size=7).digest())
+    return total

@@ -1,0 +1,225 @@
+"""Links: what one node says to another, numbered, so that a loss is noticed and mended.
+
+The transport below delivers at most once. A link counts parcels in both directions: a
+number that is skipped, a listener that was away or a parcel that was dropped here means
+that anything either side said lately may be missing. Then the link is *broken*: `Resync`
+is sent, every second until `Resynced` comes back; after that both sides say again what
+matters (`LinkEvents.resynced`). A repeated or late parcel is dropped.
+
+    whole ──gap, interruption, drop──► broken ──`Resynced` of our latest `Resync`──► whole
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from commonroom.engine.cluster.port import Transport
+from commonroom.engine.cluster.wire import Message, Parcel, Resync, Resynced, decode_message, decode_parcel, encode
+
+__all__ = ["LinkEvents", "LinkStats", "Links"]
+
+MAX_PARCEL_BYTES: Final = 256 * 1024
+RETRY_S: Final = 1.0
+MAX_GONE: Final = 1000
+"""Incarnations remembered as dead."""
+_HOSTILE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+class LinkStats(Struct):
+    """Counts since the start."""
+
+    parcels: int = 0
+    messages: int = 0
+    repeats: int = 0
+    gaps: int = 0
+    dropped: int = 0
+    resyncs: int = 0
+    garbled: int = 0
+
+
+class LinkEvents(Protocol):
+    """Who is told what arrives."""
+
+    def heard(self, member: str, message: Message) -> None:
+        """A message, in order. Must not raise."""
+        ...
+
+    def resynced(self, member: str) -> None:
+        """Messages were lost, either way; from now on they arrive again: say anew what must be known."""
+        ...
+
+
+class _Link:
+    """Both directions with one member."""
+
+    __slots__ = ("armed", "broken", "expected", "next", "out", "size")
+
+    def __init__(self) -> None:
+        self.next = 1
+        self.expected = 1
+        self.out: list[msgspec.Raw] = []
+        self.size = 0
+        self.armed = False
+        self.broken = 0  # the number of the `Resync` that is not answered yet; 0: whole
+
+
+class Links:
+    """All links of one incarnation.
+
+    Args:
+        me: our id.
+        soon: the loop's `call_soon`.
+        later: the loop's `call_later`.
+    """
+
+    def __init__(
+        self,
+        me: str,
+        transport: Transport,
+        events: LinkEvents,
+        *,
+        soon: Callable[..., Any],
+        later: Callable[..., Any],
+        stats: LinkStats,
+    ) -> None:
+        self.me = me
+        self._transport = transport
+        self._events = events
+        self._soon = soon
+        self._later = later
+        self._stats = stats
+        self._links: dict[str, _Link] = {}
+        self._gone: dict[str, None] = {}
+        self._resyncs = 0
+        self._retrying = False
+        self._closed = False
+
+    def close(self) -> None:
+        """Say and hear nothing more."""
+        self._closed = True
+        self._links.clear()
+
+    def reset(self, me: str) -> None:
+        """We are another incarnation: nothing was said or heard yet."""
+        self.me = me
+        self._links.clear()
+
+    def keep(self, members: Iterable[str]) -> None:
+        """Forget links to those who are no members any more; what they still say is not heard."""
+        for gone in self._links.keys() - set(members):
+            del self._links[gone]
+            self._gone[gone] = None
+        while len(self._gone) > MAX_GONE:
+            del self._gone[next(iter(self._gone))]
+
+    @property
+    def broken(self) -> int:
+        """Links that wait for `Resynced`."""
+        return sum(link.broken > 0 for link in self._links.values())
+
+    # -- out -----------------------------------------------------------------------
+
+    def send(self, member: str, message: Message) -> None:
+        """Say it at the end of this turn."""
+        self.send_encoded(member, encode(message))
+
+    def send_encoded(self, member: str, message: bytes) -> None:
+        """As `send`, of something that was encoded once for many."""
+        link = self._link(member)
+        link.out.append(msgspec.Raw(message))
+        link.size += len(message)
+        if not link.armed:
+            link.armed = True
+            self._soon(self._flush, member, link)
+        elif link.size > MAX_PARCEL_BYTES:
+            self._send_parcel(member, link)
+
+    def _flush(self, member: str, link: _Link) -> None:
+        link.armed = False
+        if link.out and self._links.get(member) is link:
+            self._send_parcel(member, link)
+
+    def _send_parcel(self, member: str, link: _Link) -> None:
+        parcel = Parcel(self.me, link.next, link.out)
+        link.next += 1
+        self._stats.parcels += 1
+        self._stats.messages += len(link.out)
+        link.out, link.size = [], 0
+        if not self._transport.send(member, encode(parcel)):
+            self._stats.dropped += 1
+            self._break(link)
+
+    # -- in ------------------------------------------------------------------------
+
+    def received(self, data: bytes) -> None:
+        """A parcel from the transport."""
+        if self._closed:
+            return
+        try:
+            parcel = decode_parcel(data)
+            messages = [decode_message(raw) for raw in parcel.messages]
+        except _HOSTILE:
+            self._stats.garbled += 1
+            return
+        if parcel.sender in self._gone:
+            return
+        link = self._link(parcel.sender)
+        if parcel.number < link.expected:
+            self._stats.repeats += 1
+            return
+        if parcel.number > link.expected:
+            self._stats.gaps += 1
+            self._break(link)
+        link.expected = parcel.number + 1
+        for message in messages:
+            self._hear(parcel.sender, link, message)
+
+    def _hear(self, member: str, link: _Link, message: Message) -> None:
+        if self._links.get(member) is not link:
+            return
+        if isinstance(message, Resync):
+            self.send(member, Resynced(message.number))
+            self._events.resynced(member)
+        elif isinstance(message, Resynced):
+            if message.number == link.broken:
+                link.broken = 0
+                self._events.resynced(member)
+        else:
+            self._events.heard(member, message)
+
+    # -- broken ----------------------------------------------------------------------
+
+    def interrupted(self) -> None:
+        """The transport listened to nothing for a while."""
+        for link in self._links.values():
+            self._break(link)
+
+    def suspect(self, member: str) -> None:
+        """What was agreed with this member does not hold: begin anew."""
+        self._break(self._link(member))
+
+    def _break(self, link: _Link) -> None:
+        self._resyncs += 1
+        self._stats.resyncs += not link.broken
+        link.broken = self._resyncs
+        if not self._retrying:
+            self._retrying = True
+            self._soon(self._retry)
+
+    def _retry(self) -> None:
+        """Ask all broken links for a new beginning, once a second until they answer."""
+        broken = [(member, link) for member, link in self._links.items() if link.broken]
+        self._retrying = bool(broken) and not self._closed
+        if not self._retrying:
+            return
+        for member, link in broken:
+            self.send(member, Resync(link.broken))
+        self._later(RETRY_S, self._retry)
+
+    def _link(self, member: str) -> _Link:
+        link = self._links.get(member)
+        if link is None:
+            link = self._links[member] = _Link()
+        return link

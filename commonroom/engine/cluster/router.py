@@ -1,0 +1,183 @@
+"""Where a command goes: to an actor here, to the node that has it, or to a queue until somebody does.
+
+One function a slot, set by `Ownership` through `Switch`, so that a command for an actor of
+this node costs one look-up more than on a node that is alone.
+
+When a slot changes hands, what was not answered follows it, oldest first, behind the
+announcement of who follows its actors from here: parked commands, those under way to the
+old owner, those an instance here had not answered (I5).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from commonroom.engine.address import SLOTS, Address, slot_of_address
+from commonroom.engine.cluster.incoming import RemoteOrigin
+from commonroom.engine.cluster.outgoing import Outgoing
+from commonroom.engine.envelope import Attach, Detach, Envelope, Resync
+from commonroom.engine.local import Asker
+from commonroom.engine.mailbox import SIGNALS
+from commonroom.errors import CommonroomError, Unavailable
+
+__all__ = ["Arrivals", "ClusterRouter", "RouterStats"]
+
+MAX_PARKED: Final = 512
+"""Commands of one slot that wait for an owner."""
+
+PATIENCE_S: Final = 3.0
+"""So long a command waits for an owner before its sender hears RETRY."""
+
+RETRY_MS: Final = 500
+
+_ANNOUNCEMENTS: Final = frozenset({Attach, Detach, Resync})
+"""Made anew for the next owner, from who follows then."""
+
+
+class RouterStats(Struct):
+    """Counts since the start."""
+
+    parked: int = 0
+    expired: int = 0
+
+
+class Arrivals(Protocol):
+    """Who tells the actors of a slot that it arrived where it is now."""
+
+    def announce_here(self, addresses: Iterable[Address]) -> None:
+        """These live here now, and sessions here follow them."""
+        ...
+
+    def announce_to(self, member: str, addresses: Iterable[Address]) -> None:
+        """These live there now."""
+        ...
+
+    def followed(self) -> Iterable[Address]:
+        """All that sessions here follow."""
+        ...
+
+
+class ClusterRouter(Asker):
+    """Implements `Router`.
+
+    Args:
+        deliver: the actor host's.
+        monotonic: seconds.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[Envelope], None],
+        outgoing: Outgoing,
+        arrivals: Arrivals,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.stats = RouterStats()
+        self._deliver = deliver
+        self._outgoing = outgoing
+        self._arrivals = arrivals
+        self._monotonic = monotonic
+        self._parked: dict[int, deque[tuple[float, Envelope]]] = {}
+        self._ways: list[Callable[[Envelope], None]] = [self._park] * SLOTS
+        self._members: list[str | None] = [None] * SLOTS
+
+    def send(self, envelope: Envelope) -> None:
+        self._ways[slot_of_address(envelope.address)](envelope)
+
+    def member_of(self, address: Address) -> str | None:
+        """The other node that has the address; None: this one, or nobody."""
+        return self._members[slot_of_address(address)]
+
+    @property
+    def parked(self) -> int:
+        """Commands that wait for an owner."""
+        return sum(map(len, self._parked.values()))
+
+    # -- changes of hands ------------------------------------------------------------
+
+    def to_here(self, slots: Iterable[int]) -> None:
+        """The host serves them."""
+        left = self._gather(slots)
+        for slot in left:
+            self._ways[slot] = self._deliver
+            self._members[slot] = None
+        self._arrivals.announce_here(self._followed_in(left))
+        self._send_on(left)
+
+    def to_member(self, slots: Mapping[int, int], member: str) -> None:
+        """Another node serves them, at these epochs."""
+        left = self._gather(slots)
+        for slot, epoch in slots.items():
+            self._ways[slot] = partial(self._outgoing.send, slot, epoch, member)
+            self._members[slot] = member
+        self._arrivals.announce_to(member, self._followed_in(left))
+        self._send_on(left)
+
+    def to_nobody(self, slots: Iterable[int]) -> None:
+        """Commands wait."""
+        for slot, left in self._gather(slots).items():
+            self._ways[slot] = self._park
+            self._members[slot] = None
+            for envelope in left:
+                self._park(envelope)
+
+    def take_back(self, envelopes: Iterable[Envelope]) -> None:
+        """An actor here did not answer these: they wait for its next owner, before all that came later.
+
+        Commands of other gateways are dropped: their windows have them still.
+        """
+        now_s = self._monotonic()
+        back: dict[int, list[tuple[float, Envelope]]] = {}
+        for envelope in envelopes:
+            if type(envelope.command) not in _ANNOUNCEMENTS and not isinstance(envelope.origin, RemoteOrigin):
+                back.setdefault(slot_of_address(envelope.address), []).append((now_s, envelope))
+        for slot, older in back.items():
+            self._parked.setdefault(slot, deque()).extendleft(reversed(older))
+
+    def expire(self) -> None:
+        """Answer RETRY to what has waited too long."""
+        before_s = self._monotonic() - PATIENCE_S
+        for slot, parked in list(self._parked.items()):
+            while parked and parked[0][0] < before_s:
+                self.stats.expired += 1
+                self.refuse(parked.popleft()[1], Unavailable("the room is on its way to another server", retry_after_ms=RETRY_MS))
+            if not parked:
+                del self._parked[slot]
+
+    @staticmethod
+    def refuse(envelope: Envelope, error: CommonroomError) -> None:
+        """Answer an envelope that goes nowhere. Signals are not refused: they are made anew."""
+        if envelope.origin is not None and type(envelope.command) not in SIGNALS:
+            envelope.origin.refused(getattr(envelope.command, "ref", 0), error)
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _park(self, envelope: Envelope) -> None:
+        if type(envelope.command) in _ANNOUNCEMENTS:
+            return
+        parked = self._parked.setdefault(slot_of_address(envelope.address), deque())
+        if len(parked) >= MAX_PARKED:
+            self.refuse(envelope, Unavailable("the room is on its way to another server", retry_after_ms=RETRY_MS))
+            return
+        self.stats.parked += 1
+        parked.append((self._monotonic(), envelope))
+
+    def _gather(self, slots: Iterable[int]) -> dict[int, list[Envelope]]:
+        """What was not answered, by slot, oldest first: under way to another node, then parked."""
+        left: dict[int, list[Envelope]] = {}
+        for slot in slots:
+            under_way = [one for one in self._outgoing.withdraw(slot) if type(one.command) not in _ANNOUNCEMENTS]
+            left[slot] = under_way + [envelope for _, envelope in self._parked.pop(slot, ())]
+        return left
+
+    def _followed_in(self, slots: Mapping[int, object]) -> list[Address]:
+        return [address for address in self._arrivals.followed() if slot_of_address(address) in slots]
+
+    def _send_on(self, left: Mapping[int, list[Envelope]]) -> None:
+        for slot, envelopes in left.items():
+            way = self._ways[slot]
+            for envelope in envelopes:
+                way(envelope)

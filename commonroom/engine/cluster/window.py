@@ -1,0 +1,132 @@
+"""Go-back-N between a gateway and an actor on another node (DESIGN 5).
+
+Commands of one gateway to one actor are numbered 1, 2, 3 … in a *window*. The owner takes
+only the next number, so whatever a link loses or repeats, an actor handles each command
+once, in order (I5). Unanswered ones are kept here and, after a loss, sent again from the
+oldest on; the owner answers those it has taken already from memory.
+
+A window is for one epoch of the slot. When the slot has another owner the waiting
+envelopes go there in a new window, oldest first; what the old owner had committed is
+then recognised by its nonce (I4).
+"""
+
+from commonroom.engine.address import Address
+from commonroom.engine.cluster.call import expects_answer, pack_call
+from commonroom.engine.cluster.wire import Answer, Call
+from commonroom.engine.envelope import Envelope
+
+__all__ = ["Intake", "Window"]
+
+MAX_LATE = 10_000
+"""Signals taken by the owner whose answer, if one ever comes, still finds its origin."""
+
+
+class Window:
+    """The sender's end.
+
+    Args:
+        number: larger than that of any earlier window of this gateway.
+        epoch: the slot's.
+    """
+
+    __slots__ = ("_late", "_next", "_waiting", "address", "epoch", "idle", "member", "number")
+
+    def __init__(self, address: Address, number: int, epoch: int, member: str) -> None:
+        self.address = address
+        self.number = number
+        self.epoch = epoch
+        self.member = member
+        self.idle = False
+        """Whether nothing was sent since the last sweep."""
+        self._next = 1
+        self._waiting: dict[int, Envelope] = {}
+        self._late: dict[int, Envelope] = {}
+
+    def __len__(self) -> int:
+        """Envelopes that wait for an answer, or to be taken."""
+        return len(self._waiting)
+
+    def add(self, envelope: Envelope) -> Call:
+        """The call for the next envelope, which waits from now on."""
+        seq, self._next = self._next, self._next + 1
+        self._waiting[seq] = envelope
+        self.idle = False
+        return pack_call(envelope, self.epoch, self.number, seq, self._done)
+
+    def again(self) -> list[Call]:
+        """Everything that waits, in order."""
+        done = self._done
+        return [pack_call(envelope, self.epoch, self.number, seq, done) for seq, envelope in self._waiting.items()]
+
+    def answered(self, seq: int) -> Envelope | None:
+        """The envelope that is answered now; None: it was before."""
+        return self._waiting.pop(seq, None) or self._late.pop(seq, None)
+
+    def taken(self, upto: int) -> int:
+        """The owner has taken all up to `upto`: those without a sure answer wait no more. How many those are."""
+        settled = [seq for seq, envelope in self._waiting.items() if seq <= upto and not expects_answer(envelope)]
+        for seq in settled:
+            envelope = self._waiting.pop(seq)
+            if envelope.origin is not None and len(self._late) < MAX_LATE:
+                self._late[seq] = envelope
+        return len(settled)
+
+    def withdraw(self) -> list[Envelope]:
+        """Give up the window; what waited, in order."""
+        left = list(self._waiting.values())
+        self._waiting.clear()
+        self._late.clear()
+        return left
+
+    def forget_late(self) -> None:
+        """No signal sent so far will be answered any more."""
+        self._late.clear()
+
+    @property
+    def _done(self) -> int:
+        return next(iter(self._waiting), self._next) - 1
+
+
+class Intake:
+    """The owner's end of one window.
+
+    Args:
+        done: the sender has answers to all up to here.
+    """
+
+    __slots__ = ("_answers", "_next", "number")
+
+    def __init__(self, number: int, done: int) -> None:
+        self.number = number
+        self._next = done + 1
+        self._answers: dict[int, Answer] = {}
+
+    @property
+    def upto(self) -> int:
+        """The last number taken."""
+        return self._next - 1
+
+    def takes(self, call: Call) -> bool:
+        """Whether this call is the next one; it counts as taken then."""
+        if call.seq != self._next:
+            return False
+        self._next += 1
+        if self._answers:
+            self._forget(call.done)
+        return True
+
+    def misses(self, call: Call) -> bool:
+        """Whether calls before this one have not arrived."""
+        return call.seq > self._next
+
+    def keep(self, answer: Answer) -> None:
+        """Remember an answer until the sender has it."""
+        self._answers[answer.seq] = answer
+
+    def answer(self, seq: int) -> Answer | None:
+        """The answer to a call that was taken before; None: not answered yet, or never will be."""
+        return self._answers.get(seq)
+
+    def _forget(self, done: int) -> None:
+        for seq in [seq for seq in self._answers if seq <= done]:
+            del self._answers[seq]
