@@ -15,6 +15,20 @@ __all__ = ["main"]
 
 T = TypeVar("T")
 
+MAX_WORKERS = 256
+
+SERVE_FLAGS = {
+    "host": "http.host",
+    "port": "http.port",
+    "data": "data",
+    "postgres_url": "postgres.url",
+    "redis_url": "redis.url",
+    "name": "cluster.name",
+    "weight": "cluster.weight",
+    "log_level": "log.level",
+}
+"""Flags of `serve` and the settings they are."""
+
 config_option = click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -37,11 +51,22 @@ def version(*, as_json: bool) -> None:
 @click.option("--port", help="Port to listen on; 0 picks a free one.")
 @click.option("--data", help="Data directory of the embedded servers.")
 @click.option("--postgres-url", help="URL of an external PostgreSQL; prefer the environment, other users see flags.")
+@click.option("--redis-url", help="URL of the Redis that all nodes share; prefer the environment, other users see flags.")
+@click.option("--name", help="Name of this node in the cluster.")
+@click.option("--weight", help="Share of the slots, relative to the other nodes.")
 @click.option("--log-level", help="debug, info, warning or error.")
-def serve(config_path: Path | None, **flags: str | None) -> None:
-    """Run a node until SIGTERM or Ctrl-C."""
-    names = {"host": "http.host", "port": "http.port", "data": "data", "postgres_url": "postgres.url", "log_level": "log.level"}
-    loaded = _loaded(config_path, {names[flag]: value for flag, value in flags.items()})
+@click.option("--workers", type=click.IntRange(1, MAX_WORKERS), default=1, show_default=True, help="Processes that share the port.")
+@click.option("--node", is_flag=True, help="Join a cluster: PostgreSQL and Redis must be given by URL.")
+def serve(config_path: Path | None, workers: int, *, node: bool, **flags: str | None) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    loaded = _loaded(config_path, {SERVE_FLAGS[flag]: value for flag, value in flags.items()})
+    if node:
+        _or_exit(lambda: _require_urls(loaded.settings))
+    if workers > 1:
+        from commonroom.supervisor import run as supervise  # noqa: PLC0415 - heavy
+
+        _or_exit(lambda: supervise(loaded, workers))
+        return
     from commonroom.app import run  # noqa: PLC0415 - heavy
 
     _or_exit(lambda: run(loaded))
@@ -154,6 +179,15 @@ def _loaded(config_path: Path | None, flags: dict[str, Any]) -> Any:
     from commonroom.config.loader import load  # noqa: PLC0415 - heavy
 
     return _or_exit(lambda: load(flags, toml_path=config_path))
+
+
+def _require_urls(settings: Any) -> None:
+    """A node of a cluster has nothing of its own that the others could not reach."""
+    from commonroom.errors import ConfigError  # noqa: PLC0415 - heavy
+
+    needed = {"POSTGRES": settings.postgres.url, "REDIS": settings.redis.url}
+    if missing := [f"COMMONROOM_{name}_URL" for name, url in needed.items() if not url]:
+        raise ConfigError(f"serve --node joins a cluster by its URLs: set {' and '.join(missing)}")
 
 
 def _with_database(config_path: Path | None, call: Callable[[str], Coroutine[Any, Any, T]]) -> T:

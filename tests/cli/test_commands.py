@@ -34,7 +34,7 @@ def _run(*arguments: str, env: dict[str, str] | None = None) -> Result:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOST", "PORT", "DATA", "ENV", "PUBLIC_URL", "POSTGRES_URL", "CONFIG", "METRICS_PORT", "ECHO_PORT"):
+    for name in ("HOST", "PORT", "DATA", "ENV", "PUBLIC_URL", "POSTGRES_URL", "REDIS_URL", "CONFIG", "METRICS_PORT", "ECHO_PORT"):
         monkeypatch.delenv(f"COMMONROOM_{name}", raising=False)
 
 
@@ -101,6 +101,34 @@ def test_a_bad_setting_ends_every_command_with_one_line(command: tuple[str, ...]
 
 def test_a_bad_flag_is_named() -> None:
     assert "--port" in _assert_one_line(_run("serve", "--port", "x"))
+
+
+@pytest.mark.parametrize(
+    ("env", "missing"),
+    [
+        ({}, "set COMMONROOM_POSTGRES_URL and COMMONROOM_REDIS_URL"),
+        ({"COMMONROOM_POSTGRES_URL": SECRET_URL}, "set COMMONROOM_REDIS_URL"),
+        ({"COMMONROOM_REDIS_URL": "redis://cache"}, "set COMMONROOM_POSTGRES_URL"),
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_node_that_joins_says_which_url_it_misses(env: dict[str, str], missing: str, workers: tuple[str, ...]) -> None:
+    assert _assert_one_line(_run("serve", "--node", *workers, env=env)).endswith(missing)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "named"),
+    [("--redis-url", "cache", "redis.url"), ("--weight", "0", "cluster.weight"), ("--name", "a b", "cluster.name")],
+)
+def test_a_bad_flag_of_the_cluster_names_its_setting(flag: str, value: str, named: str) -> None:
+    assert named in _assert_one_line(_run("serve", flag, value))
+
+
+@pytest.mark.parametrize("workers", ["0", "257", "x"])
+def test_a_number_of_workers_that_cannot_be_meant_is_refused(workers: str) -> None:
+    result = _run("serve", "--workers", workers)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--workers" in result.stderr
 
 
 @pytest.mark.parametrize(
