@@ -1,5 +1,6 @@
 """`commonroom doctor`: what could keep a node from serving, each with what to do about it."""
 
+import asyncio
 import os
 import resource
 import socket
@@ -8,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
 from commonroom.cli.database import with_database
 from commonroom.clock import ClusterClock
 from commonroom.config.check import is_loopback, is_production
 from commonroom.config.settings import Settings
+from commonroom.engine.cluster.redis.endpoint import Endpoint
 from commonroom.errors import CommonroomError
 from commonroom.storage.database_clock import compare
 from commonroom.storage.embedded.cluster import binaries
@@ -23,6 +28,9 @@ __all__ = ["Finding", "examine"]
 FILES_BESIDE_SOCKETS = 256
 CLOCK_SKEW_MS = 1000
 FREE_BYTES = 1 << 30
+REDIS_TIMEOUT_S = 1.0
+OLDEST_REDIS = (6, 2)
+"""What the embedded one is and the cluster's scripts are tested with."""
 
 
 class Finding(NamedTuple):
@@ -36,7 +44,7 @@ class Finding(NamedTuple):
 
 async def examine(settings: Settings) -> list[Finding]:
     """All checks, the machine's first. Starts the embedded database for a moment if none runs."""
-    findings = [*_machine(settings), *_addresses(settings)]
+    findings = [*_machine(settings), *_addresses(settings), await _redis(settings.redis.url)]
     try:
         findings += await with_database(settings, lambda dsn: _database(settings, dsn))
     except CommonroomError as error:
@@ -55,7 +63,6 @@ def _machine(settings: Settings) -> Iterator[Finding]:
     if not settings.postgres.url:
         yield _binaries()
         yield _data(settings.data)
-    yield Finding("ok", "redis", "not needed by a single node")
 
 
 def _binaries() -> Finding:
@@ -98,6 +105,29 @@ def _port(what: str, host: str, port: int) -> Finding:
         except OSError as error:
             return Finding("fail", what, f"{host}:{port}: {(error.strerror or str(error)).lower()}", "stop what uses it, or choose another")
     return Finding("ok", what, f"{host}:{port} is free")
+
+
+async def _redis(url: str) -> Finding:
+    if not url:
+        return Finding("ok", "redis", "not needed by one node")
+    hint = "mend COMMONROOM_REDIS_URL, or start Redis there"
+    try:
+        endpoint = Endpoint(url)
+    except CommonroomError as error:
+        return Finding("fail", "redis", error.message, hint)
+    try:
+        async with asyncio.timeout(REDIS_TIMEOUT_S), Redis.from_pool(endpoint.pool) as redis:
+            await redis.ping()
+            version = str((await redis.info("server"))["redis_version"])
+    except (RedisError, OSError, KeyError) as error:  # KeyError: it answers, but is no Redis
+        return Finding("fail", "redis", endpoint.unavailable(error).message, hint)
+    if _numbers(version) < OLDEST_REDIS:
+        return Finding("fail", "redis", f"version {version}", f"{'.'.join(map(str, OLDEST_REDIS))} or newer is needed")
+    return Finding("ok", "redis", f"version {version} answers")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
 
 
 async def _database(settings: Settings, dsn: str) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Commands that start no server: what they print, and how they end."""
 
+import asyncio
 import json
 import socket
 from pathlib import Path
@@ -8,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from commonroom import __version__
-from commonroom.cli import main
+from commonroom.cli import doctor, main
+from commonroom.storage.embedded.redis import EmbeddedRedis
 from tests.support.server import run_cli
 
 SECRET_URL = "postgresql://me:hunter2@db.example/rooms"
@@ -175,6 +177,66 @@ async def test_doctor_finds_nothing_wrong_here(data: Path) -> None:
     assert (code, err) == (0, "")
     assert "database: PostgreSQL 18" in out
     assert not [line for line in out.splitlines() if line.startswith("fail")]
+
+
+async def test_doctor_asks_redis_where_there_is_one(data: Path) -> None:
+    assert await _redis_found("") == ("ok", "not needed by one node")
+    redis = EmbeddedRedis()
+    await redis.start(data)
+    try:
+        verdict, found = await _redis_found(redis.url)
+        assert (verdict, found.split()[::2]) == ("ok", ["version", "answers"])
+    finally:
+        await redis.stop()
+    verdict, found = await _redis_found(f"unix://me:hunter2@{data}/none.sock")
+    assert verdict == "fail"
+    assert f"redis at {data}/none.sock: " in found
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict", "found"),
+    [
+        (b"6.0.16", "fail", "version 6.0.16"),
+        (b"6.2.0", "ok", "version 6.2.0 answers"),
+        (b"10.1.0-rc1", "ok", "version 10.1.0-rc1 answers"),
+        (b"", "fail", "TimeoutError: no answer in time"),
+    ],
+)
+async def test_doctor_wants_a_redis_that_is_new_enough_and_answers(told: bytes, verdict: str, found: str) -> None:
+    """A stand-in, because no real one can be had old or mute."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while command := await _command(reader):
+            body = b"# Server\r\nredis_version:" + told
+            answers = {b"PING": b"+PONG\r\n", b"INFO": b"$%d\r\n%s\r\n" % (len(body), body)}
+            if told:
+                writer.write(answers.get(command, b"-ERR unknown command\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        told_verdict, told_found = await _redis_found(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert told_verdict == verdict
+    assert told_found.endswith(found)
+
+
+async def _command(reader: asyncio.StreamReader) -> bytes:
+    """The name of the next command (RESP: `*2`, then each part after its length); empty at the end."""
+    if not (head := await reader.readline()):
+        return b""
+    parts = []
+    for _ in range(int(head[1:])):
+        length = int((await reader.readline())[1:])
+        parts.append((await reader.readexactly(length + 2))[:-2])
+    return parts[0].upper()
+
+
+async def _redis_found(url: str) -> tuple[str, str]:
+    finding = await doctor._redis(url)
+    assert finding.what == "redis"
+    assert bool(finding.hint) == (finding.verdict == "fail")
+    return finding.verdict, finding.found
 
 
 async def test_doctor_says_what_to_mend(data: Path) -> None:
