@@ -2,5 +2,7 @@
 
 from commonroom.engine.cluster.redis.client import ControlClient
 from commonroom.engine.cluster.redis.coordination import RedisCoordination
+from commonroom.engine.cluster.redis.stats import TransportStats
+from commonroom.engine.cluster.redis.transport import RedisTransport
 
-__all__ = ["ControlClient", "RedisCoordination"]
+__all__ = ["ControlClient", "RedisCoordination", "RedisTransport", "TransportStats"]

@@ -54,12 +54,17 @@ class Endpoint:
         return Unavailable(f"redis at {self.where}: {type(error).__name__}: {said}")
 
     def greeting(self) -> list[tuple[str, ...]]:
-        """Commands that open a connection: who we are, which database."""
+        """Commands that open a connection: who we are, which database, and whether Redis answers.
+
+        The last matters on a socket that a stopped server's backlog accepts, and behind a connection that was
+        given up: once it is answered, what that one still had to say has been heard.
+        """
         commands: list[tuple[str, ...]] = []
         if self._like.password:
             commands.append(tuple(filter(None, ("AUTH", self._like.username, self._like.password))))
         if self._like.db:
             commands.append(("SELECT", str(self._like.db)))
+        commands.append(("PING",))
         return commands
 
     async def dial(self, factory: Callable[[], P]) -> P:
