@@ -85,7 +85,7 @@ class Supervisor:
             await self._rolling.wait()
             self._rolling.clear()
             for worker in self._workers:
-                log.info("worker_renewed", worker=worker.number, pid=worker.pid)
+                log.info("worker_renewing", worker=worker.number, pid=worker.pid)
                 await worker.renew(self._grace_s)
             log.info("rolling_restart_done", workers=len(self._workers))
 
