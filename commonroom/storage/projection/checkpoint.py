@@ -1,12 +1,12 @@
 """The SQL of a projection's progress: what is pending, how far it has come, what is parked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from commonroom.errors import Unavailable
 from commonroom.storage.pool import Connection
 
-__all__ = ["CheckpointMoved", "PendingEvent", "move", "park", "parked", "parked_events", "pending", "positions", "unpark"]
+__all__ = ["CheckpointMoved", "PendingEvent", "move", "park", "parked", "parked_events", "parked_in", "pending", "positions", "unpark"]
 
 EVENT = 'e.stream, e."offset", e.slot, e.slot_pos, e.payload'
 
@@ -21,14 +21,26 @@ ORDER BY e.slot, e.slot_pos
 
 CREATE = "INSERT INTO checkpoint (projection, slot) SELECT $1, unnest($2::integer[]) ON CONFLICT DO NOTHING"
 POSITIONS = "SELECT slot, slot_pos FROM checkpoint WHERE projection = $1 AND slot = ANY ($2::integer[])"
+# Locks in order of slot, so that two runners cannot deadlock.
 MOVE = """
+WITH held AS MATERIALIZED (
+    SELECT c.slot FROM checkpoint c WHERE c.projection = $1 AND c.slot = ANY ($2::integer[]) ORDER BY c.slot FOR NO KEY UPDATE
+)
 UPDATE checkpoint c SET slot_pos = n.after
-FROM unnest($2::integer[], $3::bigint[], $4::bigint[]) AS n (slot, before, after)
+FROM held JOIN unnest($2::integer[], $3::bigint[], $4::bigint[]) AS n (slot, before, after) USING (slot)
 WHERE c.projection = $1 AND c.slot = n.slot AND c.slot_pos = n.before
 """
 
 PARK = 'INSERT INTO parked (projection, stream, "offset", reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING'
-PARKED = "SELECT stream FROM parked WHERE projection = $1"
+PARKED = "SELECT stream FROM parked WHERE projection = $1 AND stream = ANY ($2::text[])"
+PARKED_IN = """
+SELECT p.stream FROM parked p JOIN actor a ON a.address = p.stream
+WHERE p.projection = $1 AND a.slot = ANY ($2::integer[]) ORDER BY p.stream
+"""
+HOLD = """
+SELECT FROM checkpoint c JOIN actor a ON a.slot = c.slot
+WHERE c.projection = $1 AND a.address = $2 FOR NO KEY UPDATE OF c
+"""
 PARKED_EVENTS = f"""
 SELECT {EVENT}
 FROM parked p
@@ -53,8 +65,9 @@ class PendingEvent(NamedTuple):
     payload: bytes
 
 
-async def positions(connection: Connection, projection: str, slots: Sequence[int]) -> dict[int, int]:
+async def positions(connection: Connection, projection: str, slots: Collection[int]) -> dict[int, int]:
     """The checkpoint of each slot, created at 0 where missing."""
+    slots = sorted(slots)
     await connection.execute(CREATE, projection, slots)
     return {row["slot"]: row["slot_pos"] for row in await connection.fetch(POSITIONS, projection, slots)}
 
@@ -81,13 +94,22 @@ async def park(connection: Connection, projection: str, event: PendingEvent, rea
     await connection.execute(PARK, projection, event.stream, event.offset, reason)
 
 
-async def parked(connection: Connection, projection: str) -> set[str]:
-    """The streams passed over."""
-    return {row["stream"] for row in await connection.fetch(PARKED, projection)}
+async def parked(connection: Connection, projection: str, streams: Collection[str]) -> set[str]:
+    """Those of `streams` that are passed over. After `move`, nobody can change that until the transaction ends."""
+    return {row["stream"] for row in await connection.fetch(PARKED, projection, list(streams))}
+
+
+async def parked_in(connection: Connection, projection: str, slots: Collection[int]) -> list[str]:
+    """The streams of these slots that are passed over."""
+    return [row["stream"] for row in await connection.fetch(PARKED_IN, projection, list(slots))]
 
 
 async def parked_events(connection: Connection, projection: str, stream: str) -> list[PendingEvent]:
-    """What was passed over of a stream, up to the checkpoint."""
+    """What was passed over of a stream, up to the checkpoint, which stays there until the transaction ends.
+
+    None where another runner was first to apply them.
+    """
+    await connection.execute(HOLD, projection, stream)
     return [PendingEvent(*row) for row in await connection.fetch(PARKED_EVENTS, projection, stream)]
 
 

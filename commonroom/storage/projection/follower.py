@@ -7,11 +7,14 @@ checkpoints move over parked streams, so that a poisoned room never holds up its
 
 Known events that the projection does not want are passed over in memory; the checkpoint
 follows with the next wanted one, or when it is `LAZY_EVENTS` behind.
+
+Slots come and go. What memory knows of a slot is a hint; the checkpoint in the database decides:
+whoever moves it from where it stood has applied the events in between, and nobody else has.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -27,6 +30,7 @@ from commonroom.storage.projection.checkpoint import (
     park,
     parked,
     parked_events,
+    parked_in,
     pending,
     positions,
     unpark,
@@ -52,6 +56,15 @@ POISON = (Invalid, InternalError)
 OUR_FAULT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
 
+class _Progress:
+    """How far a slot has come since it was opened here. `reached` is as far as `checkpoint` or further: nothing in between is wanted."""
+
+    __slots__ = ("checkpoint", "reached")
+
+    def __init__(self, checkpoint: int) -> None:
+        self.checkpoint = self.reached = checkpoint
+
+
 class Follower:
     """One projection over the slots this node owns.
 
@@ -67,44 +80,66 @@ class Follower:
         self._ignored = EVENT_TAGS - projection.wants
         self._on_trouble = on_trouble
         self._tails = tails
-        self._positions: dict[int, int] = {}  # the checkpoints
-        self._reached: dict[int, int] = {}  # as far or further: nothing in between is wanted
-        self._parked: set[str] = set()
-        self._queued: dict[int, None] = {}
+        self._slots: dict[int, _Progress] = {}
+        self._queued: dict[int, None] = {}  # of `_slots`
+        self._working: frozenset[int] = frozenset()
+        self._round_ended = asyncio.Event()
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks = TaskGroup(self._crashed)
         self.applied_events = 0
 
-    async def start(self, heads: Mapping[int, int]) -> None:
-        """Catch up with `heads` (slot → last position), then follow.
-
-        Streams parked before are tried again: a newer version may know what an older one did not.
-
-        Raises:
-            Unavailable: the database does not answer.
-        """
-        await self._read_positions(list(heads))
-        for stream in tuple(self._parked):
-            await self._retry_parked(stream)
-        self.wake(*(slot for slot, head in heads.items() if head > self._positions[slot]))
+    def start(self) -> None:
+        """Follow the slots that are open."""
         self._tasks.start(f"projection {self._name}", self._run())
 
     async def close(self) -> None:
         """Stop; what is not applied yet is applied after the next start."""
         await self._tasks.close()
 
+    async def checkpoints(self, slots: Collection[int]) -> dict[int, int]:
+        """Where the checkpoints of slots are that are about to open.
+
+        Streams of theirs that were parked before are tried again: a newer version may know what an older one did not.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        await self._untouched(slots)
+        async with self._database.transaction() as connection:
+            found = await positions(connection, self._name, slots)
+            streams = await parked_in(connection, self._name, slots)
+        for stream in streams:
+            await self._retry_parked(stream)
+        return found
+
+    def open_slots(self, checkpoints: Mapping[int, int]) -> None:
+        """Work on these slots too, when woken."""
+        self._slots.update((slot, _Progress(checkpoint)) for slot, checkpoint in checkpoints.items())
+
+    async def close_slots(self, slots: Collection[int]) -> None:
+        """Forget these slots; returns when no transaction of ours touches them any more."""
+        self.drop_slots(slots)
+        await self._untouched(slots)
+
+    def drop_slots(self, slots: Collection[int]) -> None:
+        """Forget these slots at once. A round under way may still move their checkpoints, if nobody else has."""
+        for slot in slots:
+            self._slots.pop(slot, None)
+            self._queued.pop(slot, None)
+
     def wake(self, *slots: int) -> None:
-        """These slots have news."""
+        """These slots, which are open, have news."""
         if slots:
             self._queued.update(dict.fromkeys(slots))
             self._idle.clear()
             self._news.set()
 
     def position(self, slot: int) -> int:
-        """The slot position up to which this projection has come."""
-        return self._reached.get(slot, 0)
+        """The slot position up to which this projection has come; 0 for a slot that is not open."""
+        progress = self._slots.get(slot)
+        return 0 if progress is None else progress.reached
 
     @property
     def queued_slots(self) -> int:
@@ -133,33 +168,50 @@ class Follower:
             slots = list(self._queued)[:SLOTS_PER_ROUND]
             for slot in slots:
                 del self._queued[slot]
+            self._working = frozenset(slots)
             try:
-                self._queued.update(dict.fromkeys(await self._round(slots)))
+                self._requeue(await self._round({slot: self._slots[slot] for slot in slots}))
             except BaseException:
-                self._queued.update(dict.fromkeys(slots))
+                self._requeue(slots)
                 raise
+            finally:
+                self._end_round()
         self._news.clear()
         self._idle.set()
 
-    async def _round(self, slots: Sequence[int]) -> list[int]:
+    def _requeue(self, slots: Iterable[int]) -> None:
+        self._queued.update(dict.fromkeys(slot for slot in slots if slot in self._slots))
+
+    def _end_round(self) -> None:
+        self._working = frozenset()
+        ended, self._round_ended = self._round_ended, asyncio.Event()
+        ended.set()
+
+    async def _untouched(self, slots: Collection[int]) -> None:
+        while not self._working.isdisjoint(slots):
+            ended = self._round_ended
+            await ended.wait()
+
+    async def _round(self, work: Mapping[int, _Progress]) -> Iterable[int]:
         """One transaction; the slots that may have more than it took."""
-        events = self._remembered(slots)
-        if events is not None and self._pass_over(events):
+        events = self._remembered(work)
+        if events is not None and self._pass_over(work, events):
             return _unfinished(events)
         try:
-            return await self._transact(slots, events, isolate=False)
+            return await self._transact(work, events, isolate=False)
         except POISON:
-            return await self._transact(slots, events, isolate=True)
+            return await self._transact(work, events, isolate=True)
         except CheckpointMoved:
-            await self._read_positions(list(self._positions))
-            raise
+            if await self._somebody_else_works(work):
+                raise
+            return work  # only slots that were dropped meanwhile: the others have lost nothing but time
 
-    def _remembered(self, slots: Sequence[int]) -> list[PendingEvent] | None:
+    def _remembered(self, work: Mapping[int, _Progress]) -> list[PendingEvent] | None:
         """Their next events, if memory has them all."""
         events: list[PendingEvent] = []
-        for slot in slots:
+        for slot, progress in work.items():
             tail = self._tails.get(slot)
-            kept = None if tail is None else tail.after(self._reached[slot], EVENTS_PER_SLOT)
+            kept = None if tail is None else tail.after(progress.reached, EVENTS_PER_SLOT)
             if kept is None:
                 return None
             events += kept
@@ -169,42 +221,43 @@ class Follower:
         """Whether it is wanted, or unknown: then it is for a newer version, and poison to this one."""
         return event_tag(event.payload) not in self._ignored
 
-    def _pass_over(self, events: Sequence[PendingEvent]) -> bool:
+    def _pass_over(self, work: Mapping[int, _Progress], events: Sequence[PendingEvent]) -> bool:
         """Go past events of which none is wanted, unless the checkpoint must follow."""
         after = {event.slot: event.slot_pos for event in events}
-        if any(position - self._positions[slot] > LAZY_EVENTS for slot, position in after.items()):
+        if any(position - work[slot].checkpoint > LAZY_EVENTS for slot, position in after.items()):
             return False
         if any(self._matters(event) for event in events):
             return False
-        self._reached.update(after)
+        for slot, position in after.items():
+            work[slot].reached = position
         return True
 
-    async def _transact(self, slots: Sequence[int], events: list[PendingEvent] | None, *, isolate: bool) -> list[int]:
-        before = {slot: self._positions[slot] for slot in slots}
+    async def _transact(self, work: Mapping[int, _Progress], events: list[PendingEvent] | None, *, isolate: bool) -> list[int]:
+        before = {slot: progress.checkpoint for slot, progress in work.items()}
         async with self._database.transaction() as connection:
             await connection.execute(RELAXED)
             if events is None:
                 events = await pending(connection, before, EVENTS_PER_SLOT)
             after = {event.slot: event.slot_pos for event in events}
             await move(connection, self._name, before, after)
-            newly_parked = await self._apply(connection, events, isolate=isolate)
-        self._parked |= newly_parked
-        self._positions.update(after)
-        self._reached.update(after)
+            await self._apply(connection, events, isolate=isolate)
+        for slot, position in after.items():
+            work[slot].checkpoint = work[slot].reached = position
         self.applied_events += len(events)
         return _unfinished(events)
 
-    async def _apply(self, connection: Connection, events: Iterable[PendingEvent], *, isolate: bool) -> set[str]:
-        """Apply to the streams that are not parked; the streams parked now."""
-        wanted = [event for event in events if event.stream not in self._parked and self._matters(event)]
-        newly: set[str] = set()
+    async def _apply(self, connection: Connection, events: Iterable[PendingEvent], *, isolate: bool) -> None:
+        """Apply to the streams that are not parked."""
+        wanted = [event for event in events if self._matters(event)]
+        if not wanted:
+            return
+        out = await parked(connection, self._name, {event.stream for event in wanted})
         if not isolate:
-            await self._project(connection, wanted)
-            return newly
+            await self._project(connection, [event for event in wanted if event.stream not in out])
+            return
         for event in wanted:
-            if event.stream not in newly and not await self._try(connection, event):
-                newly.add(event.stream)
-        return newly
+            if event.stream not in out and not await self._try(connection, event):
+                out.add(event.stream)
 
     async def _try(self, connection: Connection, event: PendingEvent) -> bool:
         """Apply one event in a savepoint; False where it is poison and its stream was parked."""
@@ -243,14 +296,15 @@ class Follower:
                 await unpark(connection, self._name, stream)
         except POISON as error:
             self._on_trouble(f"{self._name} still cannot apply {stream}: {error}")
-            return
-        self._parked.discard(stream)
 
-    async def _read_positions(self, slots: Sequence[int]) -> None:
+    async def _somebody_else_works(self, work: Mapping[int, _Progress]) -> bool:
+        """Read where the checkpoints are now; whether one was moved of a slot that is still open here."""
         async with self._database.transaction() as connection:
-            self._positions = await positions(connection, self._name, slots)
-            self._reached = dict(self._positions)
-            self._parked = await parked(connection, self._name)
+            found = await positions(connection, self._name, work)
+        moved = [slot for slot, progress in work.items() if progress.checkpoint != found[slot]]
+        for slot in moved:
+            work[slot].checkpoint = work[slot].reached = found[slot]
+        return any(self._slots.get(slot) is work[slot] for slot in moved)
 
     def _crashed(self, name: str, error: BaseException) -> None:
         """No failure ends a projection for good; it goes on where its checkpoint stands."""

@@ -12,12 +12,12 @@ MAX_EVENTS = 512
 
 
 class Tail:
-    """Invariant: holds every event of its slot beyond `since`, in order."""
+    """Invariant: holds every event of its slot beyond `since` and up to `head`, in order."""
 
-    __slots__ = ("_events", "since")
+    __slots__ = ("_events", "head", "since")
 
     def __init__(self, since: int) -> None:
-        self.since = since
+        self.since = self.head = since
         self._events: list[PendingEvent] = []
 
     def __len__(self) -> int:
@@ -26,6 +26,7 @@ class Tail:
     def add(self, event: PendingEvent) -> None:
         """The slot's next event became durable. The older half goes when there are too many."""
         self._events.append(event)
+        self.head = event.slot_pos
         if len(self._events) > MAX_EVENTS:
             self.trim(self._events[MAX_EVENTS // 2].slot_pos)
 
