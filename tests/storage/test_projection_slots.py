@@ -139,6 +139,7 @@ async def test_what_one_left_unapplied_the_next_applies(world: World) -> None:
     await first.give_up(stream.slot)
     await first.caught_up()
     assert await world.applied(stream) == []
+    assert first.lines == []
     await second.take(stream.slot)
     await second.caught_up()
     assert await world.applied(stream) == [1]
@@ -310,16 +311,44 @@ async def test_a_stream_parked_by_one_and_tried_again_by_another_is_not_passed_o
 
 async def test_a_parked_stream_is_tried_again_by_one_of_two(world: World) -> None:
     stream = Stream(170)
-    older = Moody(stream.name, knows=False)
-    newer = [Moody(stream.name, knows=True) for _ in range(2)]
-    node = await world.node(older)
+    node = await world.node()
     await node.take(stream.slot)
-    for _ in range(20):
-        await node.append(stream)
-    await node.caught_up()
+    await park(world, node, stream)
     await node.give_up(stream.slot)
-    others = [await world.node(one) for one in newer]
-    for other in others:
-        await other.journal.open_slots({stream.slot: 1})
-    await asyncio.gather(*(other.runner.open_slots([stream.slot]) for other in others))
-    assert sorted(newer[0].seen + newer[1].seen) == list(range(1, 21))
+    diaries = [Diary(world.diary) for _ in range(2)]
+    one, other = [await world.node(diary) for diary in diaries]
+    for each in (one, other):
+        await each.journal.open_slots({stream.slot: 1})
+    diaries[0].gate.clear()
+    opening = asyncio.create_task(one.runner.open_slots([stream.slot]))
+    await asyncio.wait_for(diaries[0].entered.wait(), 10)
+    waiting = asyncio.create_task(other.runner.open_slots([stream.slot]))
+    async with asyncio.timeout(5):
+        while not await world.database.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE pg_blocking_pids(pid) <> '{}')"):
+            await asyncio.sleep(0)
+    diaries[0].gate.set()
+    await asyncio.wait_for(asyncio.gather(opening, waiting), 10)
+    assert await world.applied(stream) == [1]
+    assert not diaries[1].entered.is_set()
+
+
+async def test_what_follows_in_a_parked_stream_waits_with_it(world: World) -> None:
+    stream = Stream(175)
+    node, newer = await world.node(), await world.node()
+    await node.take(stream.slot)
+    await park(world, node, stream)
+    await node.append(stream)
+    await node.caught_up()
+    assert await world.applied(stream) == []
+    await newer.take(stream.slot)
+    await newer.caught_up()
+    assert await world.applied(stream) == [1, 2]
+
+
+async def park(world: World, node: Node, stream: Stream) -> None:
+    """The stream's first event cannot be written down, until this has returned."""
+    await world.database.execute(f"ALTER TABLE {world.diary} ADD CHECK (stream <> '{stream.name}')")
+    await node.append(stream)
+    await node.caught_up()
+    await world.database.execute(f"ALTER TABLE {world.diary} DROP CONSTRAINT {world.diary}_stream_check")
+    assert await world.database.fetchval("SELECT count(*) FROM parked WHERE stream = $1", stream.name) == 1
