@@ -16,26 +16,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-import asyncpg
-import msgspec
-
-from commonroom.errors import InternalError, Invalid, Unavailable
-from commonroom.protocol.codec import EVENT_TAGS, decode_event, event_tag
-from commonroom.storage.fault import explain, is_statement_error
-from commonroom.storage.pool import Connection, Database
-from commonroom.storage.projection.checkpoint import (
-    CheckpointMoved,
-    PendingEvent,
-    move,
-    park,
-    parked,
-    parked_events,
-    parked_in,
-    pending,
-    positions,
-    unpark,
-)
-from commonroom.storage.projection.projection import Projection, SlotEvent
+from commonroom.errors import Unavailable
+from commonroom.storage.fault import explain
+from commonroom.storage.pool import Database
+from commonroom.storage.projection.applier import POISON, Applier
+from commonroom.storage.projection.checkpoint import CheckpointMoved, PendingEvent, move, parked_in, pending, positions
+from commonroom.storage.projection.projection import Projection
 from commonroom.storage.projection.tail import Tail
 from commonroom.tasks import TaskGroup, pause
 
@@ -51,9 +37,6 @@ LONGEST_PAUSE_S = 5.0
 
 # Losing the last rounds in a crash is harmless: checkpoint and rows are lost together and done again.
 RELAXED = "SET LOCAL synchronous_commit = off"
-
-POISON = (Invalid, InternalError)
-OUR_FAULT = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
 
 class _Progress:
@@ -75,9 +58,8 @@ class Follower:
 
     def __init__(self, database: Database, projection: Projection, tails: Mapping[int, Tail], on_trouble: Callable[[str], None]) -> None:
         self._database = database
-        self._projection = projection
         self._name = projection.name
-        self._ignored = EVENT_TAGS - projection.wants
+        self._applier = Applier(database, projection, on_trouble)
         self._on_trouble = on_trouble
         self._tails = tails
         self._slots: dict[int, _Progress] = {}
@@ -111,7 +93,7 @@ class Follower:
             found = await positions(connection, self._name, slots)
             streams = await parked_in(connection, self._name, slots)
         for stream in streams:
-            await self._retry_parked(stream)
+            await self._applier.retry(stream)
         return found
 
     def open_slots(self, checkpoints: Mapping[int, int]) -> None:
@@ -217,16 +199,12 @@ class Follower:
             events += kept
         return events
 
-    def _matters(self, event: PendingEvent) -> bool:
-        """Whether it is wanted, or unknown: then it is for a newer version, and poison to this one."""
-        return event_tag(event.payload) not in self._ignored
-
     def _pass_over(self, work: Mapping[int, _Progress], events: Sequence[PendingEvent]) -> bool:
         """Go past events of which none is wanted, unless the checkpoint must follow."""
         after = {event.slot: event.slot_pos for event in events}
         if any(position - work[slot].checkpoint > LAZY_EVENTS for slot, position in after.items()):
             return False
-        if any(self._matters(event) for event in events):
+        if any(self._applier.matters(event) for event in events):
             return False
         for slot, position in after.items():
             work[slot].reached = position
@@ -240,62 +218,11 @@ class Follower:
                 events = await pending(connection, before, EVENTS_PER_SLOT)
             after = {event.slot: event.slot_pos for event in events}
             await move(connection, self._name, before, after)
-            await self._apply(connection, events, isolate=isolate)
+            await self._applier.apply(connection, events, isolate=isolate)
         for slot, position in after.items():
             work[slot].checkpoint = work[slot].reached = position
         self.applied_events += len(events)
         return _unfinished(events)
-
-    async def _apply(self, connection: Connection, events: Iterable[PendingEvent], *, isolate: bool) -> None:
-        """Apply to the streams that are not parked."""
-        wanted = [event for event in events if self._matters(event)]
-        if not wanted:
-            return
-        out = await parked(connection, self._name, {event.stream for event in wanted})
-        if not isolate:
-            await self._project(connection, [event for event in wanted if event.stream not in out])
-            return
-        for event in wanted:
-            if event.stream not in out and not await self._try(connection, event):
-                out.add(event.stream)
-
-    async def _try(self, connection: Connection, event: PendingEvent) -> bool:
-        """Apply one event in a savepoint; False where it is poison and its stream was parked."""
-        try:
-            async with connection.transaction():
-                await self._project(connection, [event])
-        except POISON as error:
-            await park(connection, self._name, event, error.message)
-            self._on_trouble(f"{self._name} parked {event.stream} at {event.offset}: {error}")
-            return False
-        return True
-
-    async def _project(self, connection: Connection, events: Sequence[PendingEvent]) -> None:
-        """Decode and apply.
-
-        Raises:
-            InternalError: one of the events is poison; the connection is well.
-        """
-        if not events:
-            return
-        try:
-            await self._projection.apply(connection, [SlotEvent(one.stream, one.slot_pos, decode_event(one.payload)) for one in events])
-        except asyncpg.PostgresError as error:
-            if not is_statement_error(error):
-                raise
-            raise InternalError(f"refused: {explain(error)}") from error
-        except OUR_FAULT as error:
-            if connection.is_closed():  # R19: a dying connection looks like a fault of ours
-                raise
-            raise InternalError(f"{type(error).__name__}: {explain(error)}") from error
-
-    async def _retry_parked(self, stream: str) -> None:
-        try:
-            async with self._database.transaction() as connection:
-                await self._project(connection, await parked_events(connection, self._name, stream))
-                await unpark(connection, self._name, stream)
-        except POISON as error:
-            self._on_trouble(f"{self._name} still cannot apply {stream}: {error}")
 
     async def _somebody_else_works(self, work: Mapping[int, _Progress]) -> bool:
         """Read where the checkpoints are now; whether one was moved of a slot that is still open here."""
