@@ -163,11 +163,8 @@ async def _hold(path: str) -> None:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as connection:
         _connect(connection, path)
-        try:
-            while await asyncio.get_running_loop().sock_recv(connection, 64):
-                pass
-        except ConnectionResetError:  # it ended before it accepted us
-            return
+        while await asyncio.get_running_loop().sock_recv(connection, 64):
+            pass
 
 
 def _connect(connection: socket.socket, path: str) -> None:

@@ -249,7 +249,8 @@ async def test_who_is_no_member_any_more_is_not_reported(neighbours: UnixNeighbo
     neighbours.watch(among(peer.member, second.member), deaths)
     connection = await peer.accept()
     neighbours.watch(among(second.member), deaths)
-    assert await asyncio.get_running_loop().sock_recv(connection, 1) == b""
+    async with asyncio.timeout(20):
+        assert await asyncio.get_running_loop().sock_recv(connection, 1) == b""
     connection.close()
     peer.die()
     await until_looked_again(second)
