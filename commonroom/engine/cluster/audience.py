@@ -80,7 +80,6 @@ class Audience:
     def __init__(
         self,
         links: Links,
-        gateway: LocalGateway,
         followers: Followers,
         *,
         later: Callable[..., Any],
@@ -90,7 +89,7 @@ class Audience:
         self.member_of: Callable[[Address], str | None] = _nobody
         self.reannounce: Callable[[str], None] = links.suspect
         self._links = links
-        self._gateway = gateway
+        self._gateway: LocalGateway
         self._followers = followers
         self._host: LocalHost
         self._later = later
@@ -98,9 +97,10 @@ class Audience:
         self._heads: dict[str, dict[Address, int]] = {}
         self._disagreed: dict[str, tuple[int, int, int]] = {}
 
-    def bind(self, host: LocalHost, member_of: Callable[[Address], str | None]) -> None:
+    def bind(self, host: LocalHost, gateway: LocalGateway, member_of: Callable[[Address], str | None]) -> None:
         """The parts that are made after this one."""
         self._host = host
+        self._gateway = gateway
         self.member_of = member_of
 
     # -- for the host (`Subscribers`) ----------------------------------------------------
@@ -172,7 +172,7 @@ class Audience:
         if left:
             self._later(self._grace_s, self._end_grace, left)
 
-    def _end_grace(self, left: list[tuple[Address, set[str]]]) -> None:
+    def _end_grace(self, left: list[tuple[Address, list[str]]]) -> None:
         for address, sessions in left:
             self._detach(address, sessions)
 

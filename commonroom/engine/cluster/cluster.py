@@ -86,9 +86,7 @@ class Cluster:
         renew: the description of the next life, after an expulsion.
     """
 
-    def __init__(
-        self, settings: ClusterSettings, ports: Ports, gateway: LocalGateway, member: Member, renew: Callable[[Member], Member]
-    ) -> None:
+    def __init__(self, settings: ClusterSettings, ports: Ports, member: Member, renew: Callable[[Member], Member]) -> None:
         self._settings = settings
         self._ports = ports
         self._renew = renew
@@ -99,7 +97,7 @@ class Cluster:
         self.incoming_stats = IncomingStats()
         self.links = Links(member.id, ports.transport, self, soon=loop.call_soon, later=loop.call_later, stats=self.link_stats)
         self.followers = Followers()
-        self.audience = Audience(self.links, gateway, self.followers, later=loop.call_later, grace_s=settings.presence_grace_s)
+        self.audience = Audience(self.links, self.followers, later=loop.call_later, grace_s=settings.presence_grace_s)
         self.outgoing = Outgoing(self.links, settings.window, settings.peer_commands, ClusterRouter.refuse, self.outgoing_stats)
         self.router = ClusterRouter(self._deliver, self.outgoing, self.audience, ports.monotonic)
         self.ownership = Ownership(
@@ -117,16 +115,17 @@ class Cluster:
             on_view=self._viewed,
             on_expelled=self._expelled,
         )
-        self._gateway = gateway
         self._host: ActorHost
-        self._members: frozenset[str] = frozenset()
+        self._members: list[str] = []
+        self._strangers: set[str] = set()
+        self._seen = View()
         self._tasks = TaskGroup(_crashed)
         self.rebirths = 0
 
-    def bind(self, host: ActorHost) -> None:
-        """The host is made after this, which it needs."""
+    def bind(self, host: ActorHost, gateway: LocalGateway) -> None:
+        """The parts that are made after this one, which they need."""
         self._host = host
-        self.audience.bind(host, self.router.member_of)
+        self.audience.bind(host, gateway, self.router.member_of)
 
     @property
     def me(self) -> str:
@@ -214,17 +213,29 @@ class Cluster:
         return await self.membership.beat()
 
     def _viewed(self, view: View) -> None:
+        """The view of a beat.
+
+        A stranger is somebody who spoke to us and is missing from two of them, of which the second
+        was asked for after it had spoken: it came and left between our beats.
+        """
         if view.expelled:
             return
-        members = frozenset(view.members) - {self.me}
-        for gone in self._members - members:
-            self.incoming.gone(gone)
-            self.audience.gone(gone)
+        unknown = set() if view.quiet else {peer for peer in self.links.peers if peer not in view.members}
+        strangers, self._strangers = unknown & self._strangers, unknown
+        if view == self._seen and not strangers:
+            return
+        self._seen = view
+        members = sorted(view.reachable.keys() - {self.me})
+        gone = [member for member in self._members if member not in members]
+        gone += sorted(strangers.difference(gone))
+        self.links.keep(members, gone)
+        for member in gone:
+            self.incoming.gone(member)
+            self.audience.gone(member)
         if members != self._members and self._ports.neighbours is not None:
-            others = {name: member for name, member in view.members.items() if name != self.me}
+            others = {name: member for name, member in view.reachable.items() if name != self.me}
             self._ports.neighbours.watch(others, self.membership.suspect)
         self._members = members
-        self.links.keep(members)
         self.ownership.viewed(view)
 
     async def _expelled(self) -> None:
@@ -235,7 +246,9 @@ class Cluster:
         self.incoming.reset()
         self.followers.clear()
         self.links.reset(member.id)
-        self._members = frozenset()
+        self._members = []
+        self._strangers = set()
+        self._seen = View()
         self.membership.reborn(member)
         await self._ports.transport.close()
         while True:

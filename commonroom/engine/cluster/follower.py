@@ -42,21 +42,21 @@ class Followers:
         if sessions is not None:
             sessions.discard(session)
 
-    def announced(self, address: Address, gateway: str, sessions: Iterable[str]) -> set[str]:
+    def announced(self, address: Address, gateway: str, sessions: Iterable[str]) -> list[str]:
         """The gateway's sessions are these and no others; those that it had and has not any more."""
         listed = set(sessions)
         gateways = self._gateways.setdefault(address, {})
         ghosts = gateways.get(gateway, set()) - listed
         gateways[gateway] = listed
         self._unconfirmed.get(gateway, set()).discard(address)
-        return ghosts
+        return sorted(ghosts)
 
-    def unfollowed(self, address: Address, gateway: str) -> _Sessions:
+    def unfollowed(self, address: Address, gateway: str) -> list[str]:
         """Nobody there follows; the sessions it had."""
         gateways = self._gateways.get(address)
         if gateways is None:
-            return set()
-        sessions = gateways.pop(gateway, set())
+            return []
+        sessions = sorted(gateways.pop(gateway, ()))
         self._fresh.discard((address, gateway))
         if not gateways:
             del self._gateways[address]
@@ -66,11 +66,11 @@ class Followers:
         """What we know of the gateway may be wrong; it will announce all it follows."""
         self._unconfirmed[gateway] = {address for address, gateways in self._gateways.items() if gateway in gateways}
 
-    def confirmed(self, gateway: str) -> list[tuple[Address, _Sessions]]:
+    def confirmed(self, gateway: str) -> list[tuple[Address, list[str]]]:
         """It has announced all: what it did not name, it does not follow."""
-        return [(address, self.unfollowed(address, gateway)) for address in self._unconfirmed.pop(gateway, ())]
+        return [(address, self.unfollowed(address, gateway)) for address in sorted(self._unconfirmed.pop(gateway, ()))]
 
-    def gone(self, gateway: str) -> list[tuple[Address, _Sessions]]:
+    def gone(self, gateway: str) -> list[tuple[Address, list[str]]]:
         """The gateway is dead: what it followed, with its sessions."""
         self._unconfirmed.pop(gateway, None)
         followed = [address for address, gateways in self._gateways.items() if gateway in gateways]

@@ -143,6 +143,8 @@ class Incoming:
 
     def gone(self, gateway: str) -> None:
         """The gateway is dead."""
+        for slot, early in self._early.items():
+            self._early[slot] = deque(one for one in early if one[0] != gateway)
         for intakes in self._intakes.values():
             for key in [key for key in intakes if key[0] == gateway]:
                 del intakes[key]

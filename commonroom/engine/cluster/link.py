@@ -54,9 +54,12 @@ class LinkEvents(Protocol):
 class _Link:
     """Both directions with one member."""
 
-    __slots__ = ("armed", "broken", "expected", "next", "out", "size")
+    __slots__ = ("armed", "broken", "expected", "next", "number", "out", "size", "theirs")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.theirs = 0
+        """The number of the link that the other side speaks on."""
         self.next = 1
         self.expected = 1
         self.out: list[msgspec.Raw] = []
@@ -92,6 +95,7 @@ class Links:
         self._stats = stats
         self._links: dict[str, _Link] = {}
         self._gone: dict[str, None] = {}
+        self._numbers = 0
         self._resyncs = 0
         self._retrying = False
         self._closed = False
@@ -106,13 +110,20 @@ class Links:
         self.me = me
         self._links.clear()
 
-    def keep(self, members: Iterable[str]) -> None:
-        """Forget links to those who are no members any more; what they still say is not heard."""
-        for gone in self._links.keys() - set(members):
-            del self._links[gone]
-            self._gone[gone] = None
+    def keep(self, members: Iterable[str], gone: Iterable[str]) -> None:
+        """Forget links to those who are gone; what they still say is not heard, unless they are members again."""
+        for member in members:
+            self._gone.pop(member, None)
+        for member in gone:
+            self._links.pop(member, None)
+            self._gone[member] = None
         while len(self._gone) > MAX_GONE:
             del self._gone[next(iter(self._gone))]
+
+    @property
+    def peers(self) -> list[str]:
+        """All that we spoke with."""
+        return list(self._links)
 
     @property
     def broken(self) -> int:
@@ -142,7 +153,7 @@ class Links:
             self._send_parcel(member, link)
 
     def _send_parcel(self, member: str, link: _Link) -> None:
-        parcel = Parcel(self.me, link.next, link.out)
+        parcel = Parcel(self.me, link.number, link.next, link.out)
         link.next += 1
         self._stats.parcels += 1
         self._stats.messages += len(link.out)
@@ -166,7 +177,9 @@ class Links:
         if parcel.sender in self._gone:
             return
         link = self._link(parcel.sender)
-        if parcel.number < link.expected:
+        if parcel.link > link.theirs:
+            self._meet(link, parcel.link)
+        if parcel.link < link.theirs or parcel.number < link.expected:
             self._stats.repeats += 1
             return
         if parcel.number > link.expected:
@@ -175,6 +188,12 @@ class Links:
         link.expected = parcel.number + 1
         for message in messages:
             self._hear(parcel.sender, link, message)
+
+    def _meet(self, link: _Link, number: int) -> None:
+        """The other side speaks on a new link: what it knew of us before, it has forgotten."""
+        if link.theirs:
+            self._break(link)
+        link.theirs, link.expected = number, 1
 
     def _hear(self, member: str, link: _Link, message: Message) -> None:
         if self._links.get(member) is not link:
@@ -221,5 +240,6 @@ class Links:
     def _link(self, member: str) -> _Link:
         link = self._links.get(member)
         if link is None:
-            link = self._links[member] = _Link()
+            self._numbers += 1
+            link = self._links[member] = _Link(self._numbers)
         return link

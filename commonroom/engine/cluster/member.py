@@ -31,7 +31,8 @@ class Member(Struct, frozen=True):
 class View(Struct, frozen=True):
     """Who is alive, by the membership store.
 
-    `version` grows with every change (and may restart after the store was wiped).
+    `doubtful`: members of before that have not beaten since a quiet period began; they are
+    spoken to, but nothing is given to them. `version` grows with every change (and may restart after the store was wiped).
     `quiet`: the store came up, was wiped or its clock jumped less than 2 TTL ago; it
     knows only those who have beaten since, so nobody may be taken for dead. `expelled`:
     we ourselves are not a member any more and never will be under this id.
@@ -43,3 +44,9 @@ class View(Struct, frozen=True):
     quiet: bool = True
     expelled: bool = False
     slots_version: int = 0
+    doubtful: dict[str, Member] = {}
+
+    @property
+    def reachable(self) -> dict[str, Member]:
+        """All that may be alive."""
+        return {**self.doubtful, **self.members} if self.doubtful else self.members

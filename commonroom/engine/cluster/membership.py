@@ -30,7 +30,7 @@ class Membership:
 
     Args:
         verify: proves ownership by the slot table; raises Unavailable.
-        on_view: called with each new view.
+        on_view: called with the view of each beat, new or not.
         on_expelled: awaited when we were taken for dead; what it leaves behind is a new `member`.
     """
 
@@ -105,15 +105,25 @@ class Membership:
         """
         async with self._beating:
             asked_at_s = self.lease.asked_at()
-            view = await self._coordination.beat(self.member, self.view)
+            view = self._with_doubtful(await self._coordination.beat(self.member, self.view))
             self.healthy = True
-            changed = view != self.view
             self.view = view
             if not view.expelled:
-                self.lease.prove(asked_at_s)
-        if changed:
-            self._on_view(view)
+                await self._prove(asked_at_s)
+        self._on_view(view)
         return view
+
+    async def _prove(self, asked_at_s: float) -> None:
+        """A member that always was one owns what it owned. After a lapse the store may have forgotten that we were dead."""
+        if not self.lease.valid():
+            await self._verify()
+        self.lease.prove(asked_at_s)
+
+    def _with_doubtful(self, view: View) -> View:
+        if not view.quiet or view.expelled:
+            return view
+        doubtful = {name: member for name, member in self.view.reachable.items() if name not in view.members}
+        return replace(view, doubtful=doubtful) if doubtful else view
 
     async def _run(self) -> None:
         while True:
@@ -140,7 +150,7 @@ class Membership:
 
     async def _expel_suspects(self) -> None:
         for suspect in tuple(self._suspects):
-            if suspect not in self.view.members or await self._coordination.expel(suspect):
+            if suspect not in self.view.reachable or await self._coordination.expel(suspect):
                 self._suspects.discard(suspect)
 
     async def _prove_otherwise(self) -> None:

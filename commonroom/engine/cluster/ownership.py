@@ -323,8 +323,12 @@ class Ownership:
         return row.owner not in view.members and not view.quiet
 
     async def _give_batch(self) -> None:
-        """Hand some slots over to where they should be; the next round gives more."""
-        if self._view.quiet or self._view.expelled:
+        """Hand some slots over to where they should be; the next round gives more.
+
+        Also in a quiet period, when not all are known: a slot that another of the known
+        should have instead of us would not be ours with more of them either.
+        """
+        if self._view.expelled:
             return
         leaving = [slot for slot in self._in(Phase.OPEN) if self._targets[slot] not in {self.me, None}]
         if not leaving:
@@ -409,7 +413,7 @@ class Ownership:
         epoch, owner = self.known(slot)
         if self._phases[slot] is Phase.OPEN:
             return epoch, self.me
-        if self._phases[slot] is Phase.ELSEWHERE and owner is not None and owner != self.me and owner in self._view.members:
+        if self._phases[slot] is Phase.ELSEWHERE and owner is not None and owner != self.me and owner in self._view.reachable:
             return epoch, owner
         return None
 

@@ -18,7 +18,7 @@ from msgspec import Struct
 from commonroom.engine.address import SLOTS, Address, slot_of_address
 from commonroom.engine.cluster.incoming import RemoteOrigin
 from commonroom.engine.cluster.outgoing import Outgoing
-from commonroom.engine.envelope import Attach, Detach, Envelope, Resync
+from commonroom.engine.envelope import Attach, Envelope, Resync
 from commonroom.engine.local import Asker
 from commonroom.engine.mailbox import SIGNALS
 from commonroom.errors import CommonroomError, Unavailable
@@ -33,8 +33,8 @@ PATIENCE_S: Final = 3.0
 
 RETRY_MS: Final = 500
 
-_ANNOUNCEMENTS: Final = frozenset({Attach, Detach, Resync})
-"""Made anew for the next owner, from who follows then."""
+_ANNOUNCEMENTS: Final = frozenset({Attach, Resync})
+"""Made anew for the next owner, from who follows then. Not so `Detach`: the join that it takes back may be before it."""
 
 
 class RouterStats(Struct):
@@ -159,7 +159,7 @@ class ClusterRouter(Asker):
         if type(envelope.command) in _ANNOUNCEMENTS:
             return
         parked = self._parked.setdefault(slot_of_address(envelope.address), deque())
-        if len(parked) >= MAX_PARKED:
+        if len(parked) >= MAX_PARKED and type(envelope.command) not in SIGNALS:
             self.refuse(envelope, Unavailable("the room is on its way to another server", retry_after_ms=RETRY_MS))
             return
         self.stats.parked += 1

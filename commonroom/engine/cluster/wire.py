@@ -38,9 +38,10 @@ __all__ = [
 
 
 class Parcel(Struct, frozen=True, array_like=True):
-    """`number` counts the sender's parcels to this receiver, from 1."""
+    """`number` counts the sender's parcels to this receiver on its link `link`, from 1; a later link has a larger one."""
 
     sender: str
+    link: int
     number: int
     messages: list[Raw]
 

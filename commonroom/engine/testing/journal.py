@@ -9,8 +9,9 @@ while, this process crashes with a call in flight.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from msgspec import UNSET
 
@@ -30,7 +31,9 @@ from commonroom.storage.journal.port import (
 )
 from commonroom.tasks import pause
 
-__all__ = ["Faults", "SimulatedJournal", "Stream"]
+__all__ = ["Faults", "SimulatedJournal", "Store", "Stream", "Wire"]
+
+T = TypeVar("T")
 
 RECENT_KEYS = 1024
 BATCH_ROWS = 500
@@ -54,6 +57,7 @@ class Stream:
 
     slot: int
     events: list[JournalEvent] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
     keys: dict[str, int] = field(default_factory=dict)
     snapshot: bytes | None = None
     snapshot_offset: int = 0
@@ -64,6 +68,31 @@ class Stream:
         return len(self.events)
 
 
+@dataclass
+class Store:
+    """The durable truth: streams, and the epoch at which each slot may be written. Several journals may share it."""
+
+    streams: dict[str, Stream] = field(default_factory=dict)
+    epochs: dict[int, int] = field(default_factory=dict)
+    owners: dict[int, str | None] = field(default_factory=dict)
+
+
+class Wire(Protocol):
+    """How a process reaches the server when there is more than one process; without, they are one."""
+
+    def later(self, delay_s: float, action: Callable[..., None], *args: Any) -> None:
+        """Call on the server's side, whatever the process does meanwhile."""
+        ...
+
+    def inside(self, action: Callable[..., None], *args: Any) -> None:
+        """Call within the process; never, if it is dead; once it goes on, if it is stopped."""
+        ...
+
+    async def ask(self, read: Callable[[], T]) -> T:
+        """A round trip. Raises Unavailable where an answer is lost."""
+        ...
+
+
 class SimulatedJournal:
     """Implements `Journal` on the running loop, virtual or real.
 
@@ -72,17 +101,24 @@ class SimulatedJournal:
     Args:
         random: seeded; decides delays and faults.
         capacity: commits queued before `accepts` says no.
+        store: shared with other nodes; then slots have to be opened.
+        wire: how this process reaches it.
     """
 
-    def __init__(self, random: Random, faults: Faults | None = None, *, capacity: int = 20_000) -> None:
+    def __init__(
+        self, random: Random, faults: Faults | None = None, *, capacity: int = 20_000, store: Store | None = None, wire: Wire | None = None
+    ) -> None:
         self.faults = faults or Faults()
         self.history = 1
-        self.streams: dict[str, Stream] = {}
+        self.store = store or Store()
+        self.streams = self.store.streams
+        self._wire = wire
+        self._epochs: dict[int, int] | None = None if store is None else {}
         self.calls = 0
         self._random = random
         self._capacity = capacity
-        self._queue: deque[tuple[Commit, Settle]] = deque()
-        self._flight: list[tuple[Commit, Settle]] = []
+        self._queue: deque[tuple[Commit, Settle, int]] = deque()
+        self._flight: list[tuple[Commit, Settle, int]] = []
         self._unknown = False
         self._claimed: dict[int, int] = {}
         self._running = asyncio.Event()
@@ -93,18 +129,23 @@ class SimulatedJournal:
     # -- the port ----------------------------------------------------------------
 
     def accepts(self, slot: int) -> bool:
-        return len(self._queue) + len(self._flight) < self._capacity
+        return (self._epochs is None or slot in self._epochs) and len(self._queue) + len(self._flight) < self._capacity
 
     def append(self, commit: Commit, settle: Settle) -> None:
-        self._queue.append((commit, settle))
+        epoch = 1 if self._epochs is None else self._epochs.get(commit.slot, -1)
+        self._queue.append((commit, settle, epoch))
         if not self._flight and len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._begin, self._incarnation)
 
     async def load(self, stream: str, slot: int) -> StoredStream:
-        await self._answer(self.faults.load)
-        while self._unknown and any(commit.slot == slot for commit, _ in self._flight):
+        while self._unknown and any(commit.slot == slot for commit, _, _ in self._flight):
             self._settled.clear()
             await self._settled.wait()
+        if self._epochs is not None and slot not in self._epochs:
+            raise Unavailable(f"slot {slot} is not open here")
+        return await self._ask(self.faults.load, lambda: self._stored(stream))
+
+    def _stored(self, stream: str) -> StoredStream:
         stored = self.streams.get(stream)
         if stored is None:
             return StoredStream(0, 0, None, None, ())
@@ -113,15 +154,44 @@ class SimulatedJournal:
         return StoredStream(stored.head, stored.snapshot_offset, stored.snapshot, stored.next_due, tail, keys)
 
     async def read(self, stream: str, after: int, limit: int) -> Sequence[JournalEvent]:
-        await self._answer(self.faults.load)
-        stored = self.streams.get(stream)
-        return stored.events[after : after + limit] if stored is not None else ()
+        def found() -> Sequence[JournalEvent]:
+            stored = self.streams.get(stream)
+            return stored.events[after : after + limit] if stored is not None else ()
+
+        return await self._ask(self.faults.load, found)
 
     async def due(self, before: int, limit: int, slots: Sequence[int] | None = None) -> Sequence[tuple[str, int]]:
-        await self._answer(self.faults.load)
-        asked = [(name, one) for name, one in self.streams.items() if slots is None or one.slot in slots]
-        due = [(name, one.next_due) for name, one in asked if one.next_due is not None and one.next_due <= before]
-        return sorted(due, key=lambda row: row[1])[:limit]
+        open_slots = slots if slots is not None else self._epochs
+
+        def found() -> Sequence[tuple[str, int]]:
+            due = [(name, one.next_due) for name, one in self.streams.items() if open_slots is None or one.slot in open_slots]
+            return sorted(((name, at) for name, at in due if at is not None and at <= before), key=lambda row: row[1])[:limit]
+
+        return await self._ask(self.faults.load, found)
+
+    # -- slots ---------------------------------------------------------------------
+
+    async def open_slots(self, epochs: Mapping[int, int]) -> None:
+        await self._ask(self.faults.load, lambda: None)
+        if self._epochs is not None:
+            self._epochs.update(epochs)
+
+    async def close_slots(self, slots: Sequence[int], timeout_s: float = 2.0) -> set[int]:
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + timeout_s
+        while self._busy(slots) and loop.time() < give_up_s:
+            await pause(0.001)
+        clean = set(slots) - self._busy(slots)
+        self.drop_slots(clean)
+        return clean
+
+    def drop_slots(self, slots: Iterable[int]) -> None:
+        if self._epochs is not None:
+            for slot in slots:
+                self._epochs.pop(slot, None)
+
+    def _busy(self, slots: Iterable[int]) -> set[int]:
+        return {commit.slot for commit, _, _ in (*self._queue, *self._flight)} & set(slots)
 
     # -- what a test may do to it --------------------------------------------------
 
@@ -169,7 +239,10 @@ class SimulatedJournal:
             self._call_after(self._delay())
 
     def _call_after(self, delay_s: float) -> None:
-        asyncio.get_running_loop().call_later(delay_s, self._arrive, self._incarnation)
+        if self._wire is not None:
+            self._wire.later(delay_s, self._arrive, self._incarnation)
+        else:
+            asyncio.get_running_loop().call_later(delay_s, self._arrive, self._incarnation)
 
     def _arrive(self, incarnation: int) -> None:
         """The call reaches the server, or is lost on the way there or back."""
@@ -180,13 +253,20 @@ class SimulatedJournal:
             return
         self.calls += 1
         if self._happens(self.faults.before_commit):
-            self._lost()
+            self._inside(self._lost)
             return
         outcomes = self._execute_all()
         if self._happens(self.faults.after_commit):
-            self._lost()
+            self._inside(self._lost)
             return
-        self._settle(outcomes)
+        self._inside(self._settle, outcomes)
+
+    def _inside(self, action: Callable[..., None], *args: Any) -> None:
+        """Back in the process that called."""
+        if self._wire is not None:
+            self._wire.inside(action, *args)
+        else:
+            action(*args)
 
     def _lost(self) -> None:
         """Unknown outcome: the batch stays at the lane's head and is sent again."""
@@ -197,7 +277,7 @@ class SimulatedJournal:
         flight, self._flight = self._flight, []
         self._unknown = False
         self._settled.set()
-        for (_, settle), outcome in zip(flight, outcomes, strict=True):
+        for (_, settle, _), outcome in zip(flight, outcomes, strict=True):
             settle(outcome)
         if not self._flight:
             self._next_call()
@@ -206,24 +286,30 @@ class SimulatedJournal:
         """One call: the first refused commit of a stream refuses all of it behind, which were built on it."""
         outcomes: list[Outcome] = []
         broken: set[str] = set()
-        for commit, _ in self._flight:
-            if commit.stream in broken and commit.slot not in self._claimed:
+        for commit, _, epoch in self._flight:
+            if commit.stream in broken and self._fence(commit, epoch) is None:
                 stream = self.streams.get(commit.stream)
                 outcomes.append(Conflicted(stream.head if stream else 0))
                 continue
-            outcomes.append(self._execute(commit))
+            outcomes.append(self._execute(commit, epoch))
             if not isinstance(outcomes[-1], Committed):
                 broken.add(commit.stream)
         return outcomes
 
-    def _execute(self, commit: Commit) -> Outcome:
+    def _fence(self, commit: Commit, epoch: int) -> Fenced | None:
+        if self._epochs is None:
+            return Fenced(self._claimed[commit.slot]) if commit.slot in self._claimed else None
+        present = self.store.epochs.get(commit.slot, 0)
+        return None if present == epoch else Fenced(present)
+
+    def _execute(self, commit: Commit, epoch: int) -> Outcome:
         """The fenced call, all or nothing."""
-        if commit.slot in self._claimed:
-            return Fenced(self._claimed[commit.slot])
+        if (fenced := self._fence(commit, epoch)) is not None:
+            return fenced
         stream = self.streams.get(commit.stream)
         if stream is None:
             stream = Stream(commit.slot)
-        if _is_there(stream, commit):
+        if _is_there(stream, commit, epoch):
             return Committed()
         for event in commit.events:
             if event.dedup is not None and event.dedup in stream.keys:
@@ -235,17 +321,20 @@ class SimulatedJournal:
         if self._happens(self.faults.refused):
             return Failed("simulated: the statement was refused")
         self.streams[commit.stream] = stream
-        _insert(stream, commit)
+        _insert(stream, commit, epoch)
         return Committed()
 
     # -- chance ------------------------------------------------------------------
 
-    async def _answer(self, fault: float) -> None:
+    async def _ask(self, fault: float, read: Callable[[], T]) -> T:
         """A read's round trip."""
+        if self._wire is not None:
+            return await self._wire.ask(read)
         await pause(self._delay())
         await self._running.wait()
         if self._happens(fault):
             raise Unavailable("simulated: the database does not answer")
+        return read()
 
     def _happens(self, probability: float) -> bool:
         return probability > 0 and self._random.random() < probability
@@ -254,15 +343,19 @@ class SimulatedJournal:
         return self._random.uniform(*self.faults.delay_s)
 
 
-def _is_there(stream: Stream, commit: Commit) -> bool:
-    """Sent before, its reply lost: the same events stand at their offsets."""
+def _is_there(stream: Stream, commit: Commit, epoch: int) -> bool:
+    """Sent before, its reply lost: the same events stand at their offsets, written under the same epoch."""
     return bool(commit.events) and all(
-        event.offset <= stream.head and stream.events[event.offset - 1][2:4] == (event.dedup, event.payload) for event in commit.events
+        event.offset <= stream.head
+        and stream.epochs[event.offset - 1] == epoch
+        and stream.events[event.offset - 1][2:4] == (event.dedup, event.payload)
+        for event in commit.events
     )
 
 
-def _insert(stream: Stream, commit: Commit) -> None:
+def _insert(stream: Stream, commit: Commit, epoch: int) -> None:
     for event in commit.events:
+        stream.epochs.append(epoch)
         stream.events.append(JournalEvent(event.offset, event.at, event.dedup, event.payload, event.private))
         if event.dedup is not None:
             stream.keys[event.dedup] = event.offset

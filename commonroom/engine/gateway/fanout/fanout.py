@@ -63,7 +63,7 @@ class RoomFanout:
         self._planned = False  # `_due` is on its way
         self._live: dict[Codec, dict[Subscription, Outbox]] = {}
         self._ahead: set[Subscription] = set()
-        self._waiting: set[Subscription] = set()
+        self._waiting: dict[Subscription, None] = {}  # in order of arrival
         self._pulling = False
         self._target = 0
         self._held: list[Publication] = []
@@ -129,11 +129,11 @@ class RoomFanout:
     def wait(self, subscription: Subscription) -> None:
         """Keep batches for a subscription that is not live (any more)."""
         self.remove(subscription)
-        self._waiting.add(subscription)
+        self._waiting[subscription] = None
 
     def go_live(self, subscription: Subscription) -> None:
         """From now on the subscription gets the shared bytes."""
-        self._waiting.discard(subscription)
+        self._waiting.pop(subscription, None)
         reader = subscription.reader
         self._live.setdefault(reader.codec, {})[subscription] = reader.outbox
         if subscription.position > self.delivered:
@@ -141,7 +141,7 @@ class RoomFanout:
 
     def remove(self, subscription: Subscription) -> None:
         """Forget a subscription."""
-        self._waiting.discard(subscription)
+        self._waiting.pop(subscription, None)
         self._ahead.discard(subscription)
         members = self._live.get(subscription.reader.codec)
         if members is not None:

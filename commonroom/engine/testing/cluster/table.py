@@ -1,0 +1,73 @@
+"""The slot table of the kit, and proof of death among processes of one machine."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from commonroom.engine.cluster.member import Member
+from commonroom.engine.testing.cluster.network import Network
+from commonroom.engine.testing.cluster.process import Process
+from commonroom.engine.testing.journal import Faults, Store
+from commonroom.errors import Unavailable
+from commonroom.storage.slot_table import SlotOwner
+
+__all__ = ["SimulatedNeighbours", "SimulatedTable"]
+
+NOTICED_S = 0.01
+
+
+class SimulatedTable:
+    """Implements `SlotTable` over the store that all journals share."""
+
+    def __init__(self, store: Store, network: Network, process: Process, faults: Faults) -> None:
+        self._store = store
+        self._network = network
+        self._process = process
+        self._faults = faults
+
+    async def read(self) -> Sequence[SlotOwner]:
+        return await self._network.ask(self._process, "postgres", self._rows, timeout_s=5.0)
+
+    async def move(self, slots: Mapping[int, int], owner: str | None) -> Mapping[int, int]:
+        if self._network.chance(self._faults.before_commit):
+            raise Unavailable("simulated: the move was not sent")
+        moved = await self._network.ask(self._process, "postgres", lambda: self._move(slots, owner), timeout_s=5.0)
+        if self._network.chance(self._faults.after_commit):
+            raise Unavailable("simulated: the move's answer was lost")
+        return moved
+
+    def _rows(self) -> list[SlotOwner]:
+        owners = self._store.owners
+        return [SlotOwner(slot, epoch, owners.get(slot)) for slot, epoch in self._store.epochs.items()]
+
+    def _move(self, slots: Mapping[int, int], owner: str | None) -> dict[int, int]:
+        moved = {slot: epoch + 1 for slot, epoch in slots.items() if self._store.epochs.get(slot, 0) == epoch}
+        self._store.epochs.update(moved)
+        self._store.owners.update(dict.fromkeys(moved, owner))
+        return moved
+
+
+class SimulatedNeighbours:
+    """Implements `Neighbours`: a killed process is noticed after a moment."""
+
+    def __init__(self, network: Network, process: Process, incarnations: Mapping[str, Process]) -> None:
+        self._network = network
+        self._process = process
+        self._incarnations = incarnations
+        self._watched: dict[str, None] = {}
+        self._closed = False
+
+    def watch(self, members: Mapping[str, Member], on_dead: Callable[[str], None]) -> None:
+        for name in members.keys() - self._watched.keys():
+            self._watched[name] = None
+            self._look(name, on_dead)
+
+    def _look(self, name: str, on_dead: Callable[[str], None]) -> None:
+        process = self._incarnations.get(name)
+        if self._closed or not self._process.alive or process is None:
+            return
+        if process.alive:
+            self._network.later(NOTICED_S, self._look, name, on_dead)
+        else:
+            self._process.soon(on_dead, name)
+
+    async def close(self) -> None:
+        self._closed = True

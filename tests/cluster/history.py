@@ -1,0 +1,242 @@
+"""One seeded history of a cluster under every fault the kit knows, and what must hold after it (DESIGN 10)."""
+
+from collections.abc import Callable
+from random import Random
+
+from commonroom.config.settings import ClusterSettings, EngineSettings
+from commonroom.engine.address import Address
+from commonroom.engine.testing.cluster.client import ClusterClient
+from commonroom.engine.testing.cluster.network import Conditions
+from commonroom.engine.testing.cluster.node import Node
+from commonroom.engine.testing.cluster.world import ClusterWorld
+from tests.cluster.hall import Hall
+
+__all__ = ["History", "run"]
+
+ROOMS = ("one", "two", "three", "four", "five")
+PEOPLE = ("alice", "bob", "carol", "dan")
+STEPS = 60
+MAX_NODES = 4
+PATIENCE_S = 90.0
+"""Virtual seconds within which everything must be well once the faults have stopped."""
+
+
+class History:
+    """Nodes, people and a nemesis."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random = Random(f"history {seed}")
+        self.world = ClusterWorld(
+            {"room": Hall},
+            seed,
+            engine=EngineSettings(snapshot_events=8, idle_s=3, ring_events=16),
+            cluster=ClusterSettings(digest_s=3.0, handoff_slots=random.choice((32, 128)), window=random.choice((4, 256))),
+            one_host=random.random() < 0.7,
+            skew_ms=random.choice((0, 20, 200)),
+        )
+        self.names = 0
+        self.said: list[str] = []
+        self.people: list[ClusterClient] = []
+
+    def __repr__(self) -> str:
+        return f"{self.world!r}: {'; '.join(self.said[-12:])}"
+
+    @property
+    def alive(self) -> list[Node]:
+        return [node for node in self.world.nodes if node.process.alive]
+
+    def begin(self) -> None:
+        for _ in range(self.random.choice((1, 3))):
+            self.start()
+        assert self.world.run_until(lambda: all(node.ready for node in self.world.nodes), 20.0), self
+        self.people = [self.world.client(name, self.random_rooms()) for name in PEOPLE]
+        while len(self.alive) < 3:
+            self.start()
+        self.world.advance(self.random.choice((0.0, 2.0, 12.0)))
+
+    def random_rooms(self) -> tuple[str, ...]:
+        return tuple(room for room in ROOMS if room == "one" or self.random.random() < 0.6)
+
+    def step(self) -> None:
+        if self.random.random() < 0.75:
+            person = self.random.choice(self.people)
+            for _ in range(self.random.choice((1, 1, 3, 8))):
+                text = f"alarm:{self.random.randrange(100, 9000)}" if self.random.random() < 0.1 else "line"
+                person.write(self.random.choice(list(person.rooms)), text)
+        if self.random.random() < 0.25 and self.alive:
+            action = self.random.choice(ACTIONS)
+            self.said.append(f"{self.world.loop.time():.3f} {action.__name__}")
+            action(self)
+        self.world.advance(self.random.choice((0.0, 0.002, 0.02, 0.3, 1.0, 3.0)))
+
+    # -- the nemesis -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if len(self.alive) < MAX_NODES:
+            self.names += 1
+            self.world.start(f"n{self.names}")
+
+    def kill(self) -> None:
+        victim = self.random.choice(self.alive)
+        self.world.kill(victim)
+        self.later(self.random.uniform(0.1, 4.0), self.start)
+
+    def stop(self) -> None:
+        victim = self.random.choice(self.alive)
+        victim.process.stop()
+        self.later(self.random.choice((0.3, 3.0, 7.0, 15.0)), victim.process.go_on)
+
+    def leave(self) -> None:
+        able = [node for node in self.alive if node.connectable()]
+        if len(able) > 1:
+            self.random.choice(able).drain_and_leave()
+            self.later(self.random.uniform(0.1, 4.0), self.start)
+
+    def cut(self) -> None:
+        ends = (self.random.choice(self.alive).process.name, self.random.choice(("redis", "redis", "postgres")))
+        ways = self.random.choice(([ends], [ends[::-1]], [ends, ends[::-1]]))
+        self.world.network.cut.update(ways)
+        self.later(self.random.choice((0.3, 2.0, 7.0, 14.0)), self.world.network.cut.difference_update, ways)
+
+    def wipe_redis(self) -> None:
+        self.world.redis.wipe()
+
+    def restart_redis(self) -> None:
+        self.world.redis.wipe()
+        self.world.redis.disconnect()
+
+    def kill_connections(self) -> None:
+        self.world.redis.disconnect()
+
+    def hang(self) -> None:
+        server = self.random.choice(("redis", "redis", "postgres"))
+        self.world.network.hung.add(server)
+        self.later(self.random.choice((0.4, 2.0, 8.0)), self.world.network.hung.discard, server)
+
+    def bad_bus(self) -> None:
+        self.world.network.conditions = Conditions(
+            lost=self.random.choice((0.0, 0.05)), repeated=self.random.choice((0.0, 0.1)), reordered=self.random.choice((0.0, 0.1))
+        )
+
+    def slow(self) -> None:
+        self.world.network.conditions = Conditions(delay_s=(0.001, self.random.choice((0.02, 0.2))))
+
+    def bad_database(self) -> None:
+        self.world.set_faults(before_commit=0.05, after_commit=0.05, refused=self.random.choice((0.0, 0.01)))
+
+    def good_database(self) -> None:
+        self.world.set_faults(before_commit=0.0, after_commit=0.0, refused=0.0)
+
+    def drop_client(self) -> None:
+        self.random.choice(self.people).drop()
+
+    def later(self, delay_s: float, action: Callable[..., None], *args: object) -> None:
+        self.world.network.later(delay_s, action, *args)
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def end(self) -> None:
+        self.world.calm()
+        if not self.alive:
+            self.start()
+        assert self.world.run_until(self.well, PATIENCE_S), f"{self}: not well: {self.ills()}"
+        self.world.advance(2 * self.world.settings.presence_grace_s + 10.0)
+        assert self.world.run_until(self.well, PATIENCE_S), f"{self}: not well again: {self.ills()}"
+        self.check()
+
+    def well(self) -> bool:
+        return not self.ills()
+
+    def ills(self) -> list[str]:
+        """What is not as it should be yet."""
+        found = [f"{person.name} lacks {line.nonce}" for person in self.people for line in person.unacked]
+        for person in self.people:
+            for name, room in person.rooms.items():
+                if not room.joined:
+                    found.append(f"{person.name} is not in {name}")
+                elif room.position != self.head(name):
+                    found.append(f"{person.name} is at {room.position} of {self.head(name)} in {name}")
+        for name, stream in self.world.store.streams.items():
+            if stream.next_due is not None:
+                found.append(f"{name} still has an alarm")
+        return found
+
+    def head(self, room: str) -> int:
+        stream = self.world.store.streams.get(f"room/{room}")
+        return 0 if stream is None else stream.head
+
+    def check(self) -> None:
+        assert not self.world.failures, f"{self}: {self.world.failures[:5]}"
+        for person in self.people:
+            assert not person.errors, f"{self}: {person.name}: {person.errors[:5]}"
+            self.check_lines(person)
+        for name, stream in self.world.store.streams.items():
+            assert [event.offset for event in stream.events] == list(range(1, stream.head + 1)), f"{self}: {name} has gaps (I3)"
+            assert stream.epochs == sorted(stream.epochs), f"{self}: {name} has a falling epoch (I1, I3)"
+            keys = [event.dedup for event in stream.events if event.dedup is not None]
+            assert len(keys) == len(set(keys)), f"{self}: a key twice in {name} (I4)"
+            alarms = sum(b"alarm:" in event.payload for event in stream.events)
+            rung = sum(key.startswith("d:") for key in keys)
+            assert rung == alarms, f"{self}: {alarms} alarms of {name} rang {rung} times (I7)"
+        self.check_presence()
+
+    def check_lines(self, person: ClusterClient) -> None:
+        """Acked means stored, once, where the answer said (I2, I4); what was sent once, in order (I5)."""
+        last: dict[str, int] = {}
+        for line in sorted(person.lines, key=lambda line: line.sent):
+            stored = self.world.store.streams[f"room/{line.room}"].events
+            places = [event.offset for event in stored if event.dedup == f"c:{person.name}:{line.nonce}"]
+            assert places == [line.offset], f"{self}: {line} is stored at {places}"
+            if line.tries == 1 and line.offset is not None:
+                assert line.offset > last.get(line.room, 0), f"{self}: {line} is before an earlier one (I5)"
+                last[line.room] = line.offset
+
+    def check_presence(self) -> None:
+        """Who is here: everybody's session, and nobody else's."""
+        for room in ROOMS:
+            address = Address("room", room)
+            here = {person.session for person in self.people if room in person.rooms}
+            lives = [one for node in self.alive if (one := node.host._live.get(address)) is not None]
+            if here:
+                assert len(lives) == 1, f"{self}: {room} lives {len(lives)} times"
+            for live in lives:
+                actor = live.actor
+                assert isinstance(actor, Hall)
+                assert actor.sessions == here, f"{self}: in {room} are {actor.sessions}, should be {here}"
+
+
+ACTIONS = (
+    History.start,
+    History.kill,
+    History.kill,
+    History.stop,
+    History.leave,
+    History.cut,
+    History.cut,
+    History.wipe_redis,
+    History.restart_redis,
+    History.kill_connections,
+    History.hang,
+    History.bad_bus,
+    History.slow,
+    History.bad_database,
+    History.good_database,
+    History.drop_client,
+)
+
+
+def run(seed: int) -> History:
+    """Play a history to its end.
+
+    Raises:
+        AssertionError: something promised does not hold; its text names the seed.
+    """
+    history = History(seed)
+    try:
+        history.begin()
+        for _ in range(STEPS):
+            history.step()
+        history.end()
+    finally:
+        history.world.close()
+    return history
