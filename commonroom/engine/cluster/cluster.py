@@ -73,7 +73,8 @@ class Ports:
     coordination: Coordination
     table: SlotTable
     transport: Transport
-    neighbours: Neighbours | None
+    neighbours: Callable[[str], Neighbours] | None
+    """Made for each incarnation; None: only the TTL tells of a death, as between hosts."""
     storage: SlotStorage
     monotonic: Callable[[], float]
 
@@ -119,6 +120,7 @@ class Cluster:
         self._members: list[str] = []
         self._strangers: set[str] = set()
         self._seen = View()
+        self._neighbours: Neighbours | None = None
         self._tasks = TaskGroup(_crashed)
         self.rebirths = 0
 
@@ -139,6 +141,7 @@ class Cluster:
             Unavailable: Redis or the database does not answer.
         """
         await self._ports.transport.open(self.me, self)
+        await self._listen_for_neighbours()
         await self.membership.open()
         self.ownership.open()
         self._tasks.start("digests", self._digests())
@@ -162,9 +165,18 @@ class Cluster:
         await self.membership.leave()
         self._ports.transport.nudge()
         self.links.close()
-        if self._ports.neighbours is not None:
-            await self._ports.neighbours.close()
+        if self._neighbours is not None:
+            await self._neighbours.close()
         await self._ports.transport.close()
+
+    async def _listen_for_neighbours(self) -> None:
+        if self._ports.neighbours is None:
+            return
+        if self._neighbours is not None:
+            await self._neighbours.close()
+        self._neighbours = self._ports.neighbours(self.me)
+        await self._neighbours.open()
+        self.membership.describe(socket=self._neighbours.path)
 
     def _others(self) -> bool:
         return any(member.weight > 0 for member in self.membership.view.members.values() if member.id != self.me)
@@ -232,9 +244,9 @@ class Cluster:
         for member in gone:
             self.incoming.gone(member)
             self.audience.gone(member)
-        if members != self._members and self._ports.neighbours is not None:
+        if members != self._members and self._neighbours is not None:
             others = {name: member for name, member in view.reachable.items() if name != self.me}
-            self._ports.neighbours.watch(others, self.membership.suspect)
+            self._neighbours.watch(others, self.membership.suspect)
         self._members = members
         self.ownership.viewed(view)
 
@@ -257,7 +269,8 @@ class Cluster:
             except Unavailable:
                 await pause(self._settings.beat_s)
             else:
-                return
+                break
+        await self._listen_for_neighbours()
 
     # -- for ownership (`Keeper`) ------------------------------------------------------------
 

@@ -87,6 +87,10 @@ class Membership:
         self.member = member
         self.view = View()
 
+    def describe(self, *, socket: str) -> None:
+        """Tell the others of our socket."""
+        self.member = replace(self.member, socket=socket)
+
     def retire(self) -> None:
         """Take no more slots (weight 0), and give away what is here."""
         self.member = replace(self.member, weight=0.0)

@@ -99,10 +99,19 @@ class Transport(Protocol):
 
 
 class Neighbours(Protocol):
-    """Proof of death among the nodes of one machine."""
+    """Proof of death among the nodes of one machine, for one incarnation."""
+
+    @property
+    def path(self) -> str:
+        """Our socket, for `Member.socket`."""
+        ...
+
+    async def open(self) -> None:
+        """Listen: before the first beat, for others take a refused connection for our death. Raises ConfigError."""
+        ...
 
     def watch(self, members: Mapping[str, Member], on_dead: Callable[[str], None]) -> None:
-        """Hold a connection to each member of this machine; `on_dead(id)` once its end of file was followed by a refused reconnect."""
+        """Hold a connection to each member of this machine; `on_dead(id)`, once, when one is refused."""
         ...
 
     async def close(self) -> None: ...

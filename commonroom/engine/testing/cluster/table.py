@@ -55,6 +55,13 @@ class SimulatedNeighbours:
         self._watched: dict[str, None] = {}
         self._closed = False
 
+    @property
+    def path(self) -> str:
+        return f"/{self._process.name}.sock"
+
+    async def open(self) -> None:
+        """The dead are found by their processes here."""
+
     def watch(self, members: Mapping[str, Member], on_dead: Callable[[str], None]) -> None:
         for name in members.keys() - self._watched.keys():
             self._watched[name] = None

@@ -128,9 +128,9 @@ class ClusterWorld:
 
     # -- for its parts -----------------------------------------------------------------------
 
-    def neighbours(self, process: Process) -> SimulatedNeighbours | None:
+    def neighbours(self, process: Process) -> Callable[[str], SimulatedNeighbours] | None:
         """Proof of death, where all nodes are of one host."""
-        return SimulatedNeighbours(self.network, process, self.incarnations) if self._one_host else None
+        return (lambda _me: SimulatedNeighbours(self.network, process, self.incarnations)) if self._one_host else None
 
     def crashed(self, name: str, error: BaseException) -> None:
         """A task of a node failed."""
