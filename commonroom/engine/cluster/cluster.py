@@ -150,7 +150,7 @@ class Cluster:
     async def drain(self) -> None:
         """Take no more slots and hand over what is here, while serving; returns once nothing is left, or nobody else is there."""
         self.membership.retire()
-        while self.ownership.here and self._others():
+        while self.ownership.here and self.has_others:
             await pause(0.02)
 
     async def close(self) -> None:
@@ -178,7 +178,9 @@ class Cluster:
         await self._neighbours.open()
         self.membership.describe(socket=self._neighbours.path)
 
-    def _others(self) -> bool:
+    @property
+    def has_others(self) -> bool:
+        """Whether anybody else takes slots."""
         return any(member.weight > 0 for member in self.membership.view.members.values() if member.id != self.me)
 
     # -- from the transport ------------------------------------------------------------

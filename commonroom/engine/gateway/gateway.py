@@ -27,7 +27,7 @@ from commonroom.identity import Authority, SessionId
 from commonroom.ids import Random, new_id
 from commonroom.protocol.codec import JSON, JSON_PROTOCOL, MSGPACK, MSGPACK_PROTOCOL
 from commonroom.protocol.hash import protocol_hash
-from commonroom.tasks import TaskGroup
+from commonroom.tasks import TaskGroup, pause
 
 __all__ = ["Authenticate", "Gateway"]
 
@@ -35,6 +35,9 @@ Authenticate = Callable[[str], Authority]
 """Token → what it proves. Raises TokenExpired or Unauthenticated. Must not block."""
 
 log = structlog.get_logger(__name__)
+
+AWAY_TICK_S = 0.05
+LEAST_AWAY_PER_S = 200
 
 CODECS = {MSGPACK_PROTOCOL: MSGPACK, JSON_PROTOCOL: JSON}
 
@@ -138,6 +141,23 @@ class Gateway:
         """Refuse new WebSockets with 503; HTTP and open sockets go on."""
         for listener in self._listeners:
             listener.sockets.draining = True
+
+    def stop_listening(self) -> None:
+        """Accept nobody new; who is here stays."""
+        for listener in self._listeners:
+            listener.stop()
+
+    async def send_away(self, over_s: float, hasten: Callable[[], bool]) -> None:
+        """Close every socket with SERVER_RESTART, spread over `over_s`: not all come to the others at once.
+
+        Few sockets take less, `LEAST_AWAY_PER_S` go in any case. `hasten`: asked again and again; True: all at once.
+        """
+        sockets = self._listeners[0].sockets if self._listeners else None
+        while sockets is not None and sockets.open:
+            share = len(sockets.open) if hasten() or over_s <= 0 else max(1, int(len(sockets.open) * AWAY_TICK_S / over_s))
+            sockets.send_away(max(share, int(LEAST_AWAY_PER_S * AWAY_TICK_S)), CloseCode.SERVER_RESTART, "the server restarts")
+            over_s -= AWAY_TICK_S
+            await pause(AWAY_TICK_S)
 
     async def close(self) -> None:
         """Stop listening, close every socket with SERVER_RESTART and wait for their end.

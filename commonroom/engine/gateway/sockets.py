@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from itertools import islice
 
 from commonroom.config.settings import GatewaySettings
 from commonroom.engine.gateway.connection import Connection, Handler
@@ -87,6 +88,11 @@ class Sockets:
         self._stats.connections -= 1
         self._stats.closes[code] += 1
         self._note_end()
+
+    def send_away(self, number: int, code: int, reason: str) -> None:
+        """Close so many of those that are open."""
+        for connection in list(islice(self.open, number)):
+            connection.close(code, reason)
 
     async def close(self, code: int, reason: str = "") -> None:
         """Close all and wait until their transports are gone, at most `close_timeout_s`."""

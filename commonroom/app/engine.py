@@ -1,0 +1,153 @@
+"""The engine of a node: actor host, router and gateway, alone or as a member of a cluster."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+from msgspec.structs import replace
+
+from commonroom import __version__
+from commonroom.actors import KINDS
+from commonroom.app.storage import Storage
+from commonroom.clock import ClusterClock, monotonic_s
+from commonroom.config.settings import Settings
+from commonroom.engine.address import Address
+from commonroom.engine.cluster.cluster import Cluster, Ports
+from commonroom.engine.cluster.member import Member
+from commonroom.engine.cluster.neighbour import UnixNeighbours, host_id
+from commonroom.engine.cluster.port import Neighbours
+from commonroom.engine.cluster.redis import ControlClient, RedisCoordination, RedisTransport
+from commonroom.engine.envelope import Publication
+from commonroom.engine.gateway import Gateway
+from commonroom.engine.gateway.gateway import Authenticate
+from commonroom.engine.host import ActorHost
+from commonroom.engine.local import Asker, LocalRouter
+from commonroom.ids import new_id, new_secret, seeded
+from commonroom.protocol.wire import DurablePush
+from commonroom.storage.journal.port import JournalEvent
+from commonroom.storage.repository.message import Messages
+
+__all__ = ["Engine"]
+
+log = structlog.get_logger(__name__)
+
+
+class _LateSubscribers:
+    """The gateway, for a host that is made before it. Its methods are the gateway's own: no call in between."""
+
+    publish: Callable[[Address, Publication], None]
+    activated: Callable[[Address, str, int], None]
+    count: Callable[[Address], int]
+
+    def bind(self, gateway: Gateway) -> None:
+        self.publish = gateway.publish
+        self.activated = gateway.activated
+        self.count = gateway.count
+
+
+class Engine:
+    """Host, router and gateway over one storage.
+
+    Without Redis the node is the only one: commands go straight to its host, and all
+    slots are its own. With it, the cluster stands between them.
+    """
+
+    def __init__(self, settings: Settings, clock: ClusterClock, storage: Storage, authenticate: Authenticate) -> None:
+        self.cluster: Cluster | None = None
+        self.transport: RedisTransport | None = None
+        self.control: ControlClient | None = None
+        self.router: Asker
+        self._settings = settings
+        self._clock = clock
+        self._storage = storage
+        self._messages = Messages(storage.database)
+        if settings.redis.url:
+            self._join()
+        else:
+            self._stay_alone()
+        self.gateway = Gateway(
+            settings.gateway,
+            settings.http,
+            clock=clock,
+            router=self.router,
+            authenticate=authenticate,
+            read_events=self._read_events,
+            history=storage.journal.history,
+        )
+        self._bind()
+
+    def _stay_alone(self) -> None:
+        self._late = _LateSubscribers()
+        random = seeded(new_secret())
+        self.host = ActorHost(self._settings.engine, self._clock, self._storage.journal, self._late, KINDS, random, self._load_facts)
+        self.router = LocalRouter(self.host)
+
+    def _join(self) -> None:
+        settings = self._settings
+        redis = settings.redis
+        self.control = ControlClient(redis.url)
+        self.transport = RedisTransport(redis.url, redis.cluster, max_queued_bytes=settings.cluster.link_bytes, on_trouble=_note)
+        ports = Ports(
+            RedisCoordination(self.control, redis.cluster, ttl_ms=int(settings.cluster.ttl_s * 1000)),
+            self._storage.table,
+            self.transport,
+            self._neighbours if settings.cluster.neighbours else None,
+            self._storage,
+            monotonic_s,
+        )
+        cluster = self.cluster = Cluster(settings.cluster, ports, self._member(), self._renewed)
+        self.host = ActorHost(
+            settings.engine,
+            self._clock,
+            self._storage.journal,
+            cluster.audience,
+            KINDS,
+            seeded(new_secret()),
+            self._load_facts,
+            lease=cluster.lease,
+            bounds=cluster,
+        )
+        self.router = cluster.router
+
+    def _bind(self) -> None:
+        if self.cluster is None:
+            self._late.bind(self.gateway)
+        else:
+            self.gateway.on_unfollowed = self.cluster.audience.lost_reader
+            self.cluster.bind(self.host, self.gateway)
+
+    # -- as a member -------------------------------------------------------------------
+
+    def _member(self) -> Member:
+        http, cluster = self._settings.http, self._settings.cluster
+        name = cluster.name or f"{http.host}:{http.port}"
+        return Member(
+            new_id(self._clock.now()),
+            name,
+            host=host_id(),
+            weight=cluster.weight,
+            version=__version__,
+            port=http.port,
+            metrics_port=http.metrics_port,
+        )
+
+    def _renewed(self, member: Member) -> Member:
+        return replace(member, id=new_id(self._clock.now()), socket="")
+
+    def _neighbours(self, me: str) -> Neighbours:
+        folder = self._settings.cluster.socket_dir or str(Path(tempfile.gettempdir()) / f"commonroom-{os.geteuid()}")
+        return UnixNeighbours(Path(folder), me, on_trouble=_note)
+
+    # -- what actors and readers read ------------------------------------------------------
+
+    async def _load_facts(self, address: Address, offset: int) -> tuple[DurablePush, ...]:
+        return await self._messages.events_of(address.key, offset)
+
+    async def _read_events(self, address: Address, after: int, limit: int) -> Sequence[JournalEvent]:
+        return await self._storage.journal.read(str(address), after, limit)
+
+
+def _note(line: str) -> None:
+    log.warning("cluster", what=line)

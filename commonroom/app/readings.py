@@ -1,0 +1,133 @@
+"""What /metrics and /v1/admin/cluster show: counts that the parts keep anyway, read when asked."""
+
+from collections import Counter
+
+from msgspec.structs import asdict
+
+from commonroom import __version__
+from commonroom.app.engine import Engine
+from commonroom.app.storage import Storage
+from commonroom.clock import ClusterClock
+from commonroom.config.settings import Settings
+from commonroom.engine.address import SLOTS
+from commonroom.engine.cluster.cluster import Cluster
+from commonroom.engine.cluster.member import Member
+from commonroom.engine.cluster.status import ClusterStatus, MemberStatus
+from commonroom.engine.lag import BOUNDS_S, LoopLag
+from commonroom.http.metrics import Buckets, Reading, Value
+
+__all__ = ["Readings"]
+
+
+class Readings:
+    """Reads the parts of one node."""
+
+    def __init__(self, settings: Settings, engine: Engine, storage: Storage, clock: ClusterClock, lag: LoopLag) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._storage = storage
+        self._clock = clock
+        self._lag = lag
+
+    def by_area(self) -> dict[str, Reading]:
+        """For /metrics."""
+        areas: dict[str, Reading] = {
+            "engine": self._read_engine,
+            "gateway": self._read_gateway,
+            "journal": self._read_journal,
+            "storage": self._read_storage,
+        }
+        return {**areas, "cluster": self._read_cluster, "redis": self._read_redis} if self._engine.cluster is not None else areas
+
+    async def status(self) -> ClusterStatus:
+        """For /v1/admin/cluster."""
+        cluster = self._engine.cluster
+        lag_ms = self._lag.last_s * 1000
+        if cluster is None:
+            name = self._settings.cluster.name or f"{self._settings.http.host}:{self._settings.http.port}"
+            alone = MemberStatus("node", name, "", __version__, 1.0, here=True, slots=SLOTS)
+            return ClusterStatus("node", False, 0, [alone], [], 0, self._storage.journal.queued_rows, 0, lag_ms)
+        return self._status_of(cluster, lag_ms)
+
+    def _status_of(self, cluster: Cluster, lag_ms: float) -> ClusterStatus:
+        view, owners = cluster.membership.view, cluster.ownership.owners()
+        slots = Counter(owner for owner in owners if owner is not None)
+        members = [_member(member, cluster.me, slots[member.id]) for member in view.reachable.values()]
+        gone = [MemberStatus(one, "", "", "", 0.0, False, slots[one], "gone") for one in slots if one not in view.reachable]
+        return ClusterStatus(
+            node=cluster.me,
+            quiet=view.quiet,
+            lease_margin_ms=max(0, int(cluster.lease.margin_s * 1000)),
+            members=sorted(members, key=lambda member: member.name) + gone,
+            moving=cluster.ownership.moving,
+            unowned=owners.count(None),
+            lane_rows=self._storage.journal.queued_rows,
+            bus_queued_bytes=0 if self._engine.transport is None else self._engine.transport.stats.queued_bytes,
+            loop_lag_ms=lag_ms,
+            epochs={str(slot): cluster.ownership.known(slot)[0] for slot in range(SLOTS)},
+        )
+
+    def _read_engine(self) -> dict[str, Value]:
+        stats = self._engine.host.stats
+        totals: dict[str, Value] = {f"{name}_total": count for name, count in asdict(stats).items() if name != "live"}
+        lag = Buckets(BOUNDS_S, self._lag.counts, self._lag.total_s)
+        return {**totals, "live": stats.live, "loop_lag_seconds": lag, "clock_offset_ms": self._clock.offset_ms}
+
+    def _read_gateway(self) -> dict[str, Value]:
+        stats = self._engine.gateway.stats
+        totals: dict[str, Value] = {f"{name}_total": getattr(stats, name) for name in stats.TOTALS}
+        closes: dict[str, Value] = {f"closes_{code}_total": count for code, count in stats.closes.items()}
+        now: dict[str, Value] = {"connections": stats.connections, "sessions": stats.sessions, "subscriptions": stats.subscriptions}
+        return {**totals, **closes, **now, "refusals_total": stats.refusals.total()}
+
+    def _read_storage(self) -> dict[str, Value]:
+        return {"statements_total": self._storage.database.statements + self._storage.journal.calls}
+
+    def _read_journal(self) -> dict[str, Value]:
+        journal, projections = self._storage.journal, self._storage.projections
+        return {
+            "queued_rows": journal.queued_rows,
+            "healthy": float(journal.healthy),
+            "fenced_total": journal.fenced,
+            "slots": len(journal.slots),
+            "projected_events_total": projections.applied_events,
+            "projection_queued_slots": projections.queued_slots,
+            "projection_lag_events": projections.lag_events,
+        }
+
+    def _read_cluster(self) -> dict[str, Value]:
+        cluster = self._engine.cluster
+        if cluster is None:
+            return {}
+        ownership, outgoing, incoming, links = cluster.ownership.stats, cluster.outgoing_stats, cluster.incoming_stats, cluster.link_stats
+        return {
+            "members": len(cluster.membership.view.reachable),
+            "quiet": float(cluster.membership.view.quiet),
+            "lease_margin_seconds": cluster.lease.margin_s,
+            "lease_lapses_total": cluster.lease.lapses,
+            "rebirths_total": cluster.rebirths,
+            "slots": len(cluster.ownership.here),
+            "slots_moving": len(cluster.ownership.moving),
+            **{f"slots_{name}_total": value for name, value in asdict(ownership).items()},
+            **{f"outgoing_{name}_total": value for name, value in asdict(outgoing).items()},
+            **{f"incoming_{name}_total": value for name, value in asdict(incoming).items()},
+            **{f"link_{name}_total": value for name, value in asdict(links).items()},
+            **{f"audience_{name}_total": value for name, value in asdict(cluster.audience.stats).items()},
+            **{f"router_{name}_total": value for name, value in asdict(cluster.router.stats).items()},
+            "router_waiting": cluster.router.parked,
+            "outgoing_waiting": len(cluster.outgoing),
+            "links_broken": cluster.links.broken,
+        }
+
+    def _read_redis(self) -> dict[str, Value]:
+        transport, control = self._engine.transport, self._engine.control
+        if transport is None or control is None:
+            return {}
+        stats = asdict(transport.stats)
+        totals: dict[str, Value] = {f"{name}_total": value for name, value in stats.items() if name != "queued_bytes"}
+        return {**totals, "commands_total": transport.stats.commands + control.commands, "queued_bytes": transport.stats.queued_bytes}
+
+
+def _member(member: Member, me: str, slots: int) -> MemberStatus:
+    state = "up" if member.weight > 0 else "draining"
+    return MemberStatus(member.id, member.name, member.host, member.version, member.weight, member.id == me, slots, state)  # type: ignore[arg-type]
