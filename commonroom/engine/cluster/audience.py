@@ -119,9 +119,9 @@ class Audience:
 
     def activated(self, address: Address, activation: str, head: int) -> None:
         self._gateway.activated(address, activation, head)
+        # also to those who announced while it loaded: what they said may have died with an instance that failed to load
         for gateway in self._followers.of(address):
-            fresh = not self._followers.expected(address, gateway)
-            self._links.send(gateway, Activated(str(address), head, fresh))
+            self._links.send(gateway, Activated(str(address), head, fresh=True))
 
     def count(self, address: Address) -> int:
         return self._gateway.count(address) + self._followers.count(address)
@@ -148,9 +148,7 @@ class Audience:
         address = Address.parse(message.address)
         self._detach(address, self._followers.announced(address, gateway, message.sessions))
         head = self._host.announce(address)
-        if head is None:
-            self._followers.expect(address, gateway)
-        else:
+        if head is not None:
             self._links.send(gateway, Activated(message.address, head, fresh=False))
 
     def all_announced(self, gateway: str) -> None:

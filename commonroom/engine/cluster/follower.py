@@ -20,7 +20,6 @@ class Followers:
 
     def __init__(self) -> None:
         self._gateways: dict[Address, dict[str, _Sessions]] = {}
-        self._fresh: set[tuple[Address, str]] = set()
         self._unconfirmed: dict[str, set[Address]] = {}
 
     def of(self, address: Address) -> Iterable[str]:
@@ -57,7 +56,6 @@ class Followers:
         if gateways is None:
             return []
         sessions = sorted(gateways.pop(gateway, ()))
-        self._fresh.discard((address, gateway))
         if not gateways:
             del self._gateways[address]
         return sessions
@@ -80,28 +78,15 @@ class Followers:
         """Whether any gateway has this session here."""
         return any(session in sessions for sessions in self._gateways.get(address, {}).values())
 
-    def expect(self, address: Address, gateway: str) -> None:
-        """The gateway's announcement is on its way to an instance that is not live yet."""
-        self._fresh.add((address, gateway))
-
-    def expected(self, address: Address, gateway: str) -> bool:
-        """Whether the gateway announced itself to the instance that goes live now; asked once."""
-        if (address, gateway) not in self._fresh:
-            return False
-        self._fresh.discard((address, gateway))
-        return True
-
     def forget(self, addresses: Iterable[Address]) -> None:
         """These are another node's now."""
         for address in addresses:
             for gateway in self._gateways.pop(address, ()):
-                self._fresh.discard((address, gateway))
                 self._unconfirmed.get(gateway, set()).discard(address)
 
     def clear(self) -> None:
         """Nobody follows anything here."""
         self._gateways.clear()
-        self._fresh.clear()
         self._unconfirmed.clear()
 
     def addresses(self) -> list[Address]:
