@@ -1,4 +1,4 @@
-.PHONY: run test check fmt bench bench-peers clean lock
+.PHONY: run test sim check fmt bench bench-peers clean lock
 BIN := .venv/bin
 
 run:
@@ -8,6 +8,10 @@ run:
 test:
 	@python3 scripts/bootstrap.py dev node browser
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=85
+
+sim:
+	@python3 scripts/bootstrap.py dev
+	@$(BIN)/python -m tests.cluster --from $(or $(FROM),0) --seeds $(or $(SEEDS),2000)
 
 check:
 	@python3 scripts/bootstrap.py dev node

@@ -1,6 +1,7 @@
 """One seeded history of a cluster under every fault the kit knows, and what must hold after it (DESIGN 10)."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 from random import Random
 
 from commonroom.config.settings import ClusterSettings, EngineSettings
@@ -11,7 +12,10 @@ from commonroom.engine.testing.cluster.node import Node
 from commonroom.engine.testing.cluster.world import ClusterWorld
 from tests.cluster.hall import Hall
 
-__all__ = ["History", "run"]
+__all__ = ["REPLAY", "History", "run"]
+
+REPLAY = "make sim FROM={seed} SEEDS=1"
+"""Plays one history again, exactly."""
 
 ROOMS = ("one", "two", "three", "four", "five")
 PEOPLE = ("alice", "bob", "carol", "dan")
@@ -68,6 +72,13 @@ class History:
             self.said.append(f"{self.world.loop.time():.3f} {action.__name__}")
             action(self)
         self.world.advance(self.random.choice((0.0, 0.002, 0.02, 0.3, 1.0, 3.0)))
+
+    def digest(self) -> str:
+        """Of all that was stored and seen, when and by whom: alike only if all went alike."""
+        streams = sorted((name, one.events, one.epochs) for name, one in self.world.store.streams.items())
+        people = [(person.name, person.session, person.joins, person.lines, person.rooms) for person in self.people]
+        told = (self.said, streams, people, sorted(self.world.store.owners.items()), self.world.loop.time())
+        return blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
     # -- the nemesis -------------------------------------------------------------------------
 

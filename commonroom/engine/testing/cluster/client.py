@@ -2,8 +2,9 @@
 
 It does what a real one does: it resumes every room where it stood, sends what was not
 acked again under its nonce, and gives up a node that does not answer. And it checks what
-is promised to it: each room's durable events in order, without gap or repeat (I6); an
-answer to a join that is not older than the lease allows (I8).
+is promised to it: each room's durable events in order, without gap or repeat (I6); nothing
+that is not committed at the moment in which a gateway says it (I2); an answer to a join
+that is not older than the lease allows (I8).
 """
 
 from dataclasses import dataclass, field
@@ -88,7 +89,10 @@ class _Connection:
         self._network.deliver(self._ways[0], self._ways[1], self.node.process.soon, self._received, MSGPACK.encode(command))
 
     def to_client(self, data: bytes) -> None:
-        self._network.deliver(self._ways[1], self._ways[0], self.client.received, self, data)
+        messages = [(MSGPACK.decode_server(payload), payload) for payload in _payloads(data)]
+        for message, payload in messages:
+            self.client.said(self, message, payload)
+        self._network.deliver(self._ways[1], self._ways[0], self.client.received, self, messages)
 
     def give_up(self) -> None:
         """The client closes; the node hears of it."""
@@ -178,12 +182,22 @@ class ClusterClient:
             for room in self.rooms.values():
                 room.joined = False
 
-    def received(self, connection: _Connection, data: bytes) -> None:
-        """Frames from the node."""
-        if self.connection is not connection:
-            return
-        for payload in _payloads(data):
-            self._handle(MSGPACK.decode_server(payload), payload)
+    def said(self, connection: _Connection, message: ServerMessage, payload: bytes) -> None:
+        """The gateway says something: it is committed by now (I2)."""
+        if isinstance(message, DurablePush):
+            self.world.check_shown(message.room, message.offset, payload)
+        elif isinstance(message, Reply) and self.connection is connection:
+            _, what = self._waiting.get(message.ref, (0.0, ""))
+            if isinstance(what, Line):
+                self.world.check_acked(what.room, message.offset, f"c:{self.name}:{what.nonce}")
+            elif what in self.rooms:
+                self.world.check_head(what, message.offset)
+
+    def received(self, connection: _Connection, messages: list[tuple[ServerMessage, bytes]]) -> None:
+        """What the node said arrives."""
+        for message, payload in messages:
+            if self.connection is connection:
+                self._handle(message, payload)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -256,7 +270,6 @@ class ClusterClient:
             return  # on its way before the join's answer: the answer's position counts
         if push.offset != room.position + 1:
             self.errors.append(f"I6: {push.room} went from {room.position} to {push.offset}")
-        self.world.check_shown(push.room, push.offset, payload)
         room.position = push.offset
         room.seen.append(payload)
 

@@ -31,6 +31,7 @@ class Process:
         self._loop = loop
         self._state = _State.RUNNING
         self._waiting: list[_Guarded] = []
+        self._mourners: list[Callable[[], object]] = []
         self._context = copy_context()
         self._context.run(_CURRENT.set, self)
 
@@ -56,6 +57,16 @@ class Process:
         """SIGKILL."""
         self._state = _State.DEAD
         self._waiting.clear()
+        mourners, self._mourners = self._mourners, []
+        for call in mourners:
+            call()
+
+    def when_dead(self, call: Callable[[], object]) -> None:
+        """Call at its death, or now if that was before."""
+        if self.alive:
+            self._mourners.append(call)
+        else:
+            call()
 
     def stop(self) -> None:
         """SIGSTOP."""

@@ -137,8 +137,13 @@ class SimulatedTransport:
         def subscribe() -> None:
             self._redis.subscribers[me] = self
 
-        await self._network.ask(self._process, SERVER, subscribe)
-        self._me, self._events, self._connected = me, events, True
+        self._me, self._events = me, events
+        try:
+            await self._network.ask(self._process, SERVER, subscribe)
+        except BaseException:
+            self._events = None
+            raise
+        self._connected = True
 
     def send(self, to: str, parcel: bytes) -> bool:
         if not self._connected:

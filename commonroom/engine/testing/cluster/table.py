@@ -63,17 +63,13 @@ class SimulatedNeighbours:
         """The dead are found by their processes here."""
 
     def watch(self, members: Mapping[str, Member], on_dead: Callable[[str], None]) -> None:
-        for name in members.keys() - self._watched.keys():
+        for name in sorted(members.keys() - self._watched.keys()):
             self._watched[name] = None
-            self._look(name, on_dead)
+            if (process := self._incarnations.get(name)) is not None:
+                process.when_dead(lambda name=name: self._network.later(NOTICED_S, self._notice, name, on_dead))
 
-    def _look(self, name: str, on_dead: Callable[[str], None]) -> None:
-        process = self._incarnations.get(name)
-        if self._closed or not self._process.alive or process is None:
-            return
-        if process.alive:
-            self._network.later(NOTICED_S, self._look, name, on_dead)
-        else:
+    def _notice(self, name: str, on_dead: Callable[[str], None]) -> None:
+        if not self._closed:
             self._process.soon(on_dead, name)
 
     async def close(self) -> None:

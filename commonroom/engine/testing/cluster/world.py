@@ -4,6 +4,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
 from traceback import format_tb
 from typing import Any
 
@@ -18,6 +19,7 @@ from commonroom.engine.testing.cluster.redis import SimulatedRedis
 from commonroom.engine.testing.cluster.table import SimulatedNeighbours
 from commonroom.engine.testing.journal import Faults, Store
 from commonroom.ids import seeded
+from commonroom.storage.journal.port import JournalEvent
 
 __all__ = ["ClusterWorld"]
 
@@ -124,6 +126,8 @@ class ClusterWorld:
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
         self.loop.run_for(0.0)
+        for task in asyncio.all_tasks(self.loop):
+            _never_begin(task)
         self.loop.close()
 
     # -- for its parts -----------------------------------------------------------------------
@@ -137,11 +141,21 @@ class ClusterWorld:
         self.failures.append(f"{name}: {error!r}")
 
     def check_shown(self, room: str, offset: int, payload: bytes) -> None:
-        """What a client sees is committed (I2)."""
-        stream = self.store.streams.get(f"room/{room}")
-        stored = stream.events[offset - 1].payload if stream is not None and stream.head >= offset else None
-        if stored != payload:
-            self.failures.append(f"I2: {room} showed {offset}, stored is {stored!r}")
+        """What a client is shown is committed (I2)."""
+        stored = self._stored(room, offset)
+        if stored is None or stored.payload != payload:
+            self.failures.append(f"I2: {room} showed {offset}, stored is {stored}")
+
+    def check_acked(self, room: str, offset: int, key: str) -> None:
+        """What is acked is committed, where the answer says (I2)."""
+        stored = self._stored(room, offset)
+        if stored is None or stored.dedup != key:
+            self.failures.append(f"I2: {room} acked {key} at {offset}, stored is {stored}")
+
+    def check_head(self, room: str, offset: int) -> None:
+        """A snapshot shows nothing beyond what is committed (I2)."""
+        if offset and self._stored(room, offset) is None:
+            self.failures.append(f"I2: the snapshot of {room} shows {offset}")
 
     def head_before_lease(self, room: str) -> int:
         """Where the room stood a lease ago: no answer may be older (I8)."""
@@ -149,6 +163,10 @@ class ClusterWorld:
         before_s = self.loop.time() - self.settings.ttl_s - 1.0
         place = bisect_right(heads, (before_s, 2**62))
         return heads[place - 1][1] if place else 0
+
+    def _stored(self, room: str, offset: int) -> JournalEvent | None:
+        stream = self.store.streams.get(f"room/{room}")
+        return stream.events[offset - 1] if stream is not None and 0 < offset <= stream.head else None
 
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -161,3 +179,10 @@ class ClusterWorld:
         for client in self.clients:
             client.tend()
         self.loop.call_later(TEND_S, self._tend)
+
+
+def _never_begin(task: "asyncio.Task[Any]") -> None:
+    """Close the coroutine of a task whose process died before its first step."""
+    coroutine = task.get_coro()
+    if iscoroutine(coroutine) and getcoroutinestate(coroutine) == CORO_CREATED:
+        coroutine.close()
