@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from commonroom.errors import Invalid
 
-__all__ = ["SLOTS", "Address", "slot_of", "slot_of_address"]
+__all__ = ["SLOTS", "Address", "address_named", "slot_of", "slot_of_address"]
 
 SLOTS = 1024
 """Fixed at creation of the database."""
@@ -60,3 +60,9 @@ def slot_of(address: str) -> int:
 def slot_of_address(address: Address) -> int:
     """As `slot_of`, without making the text: it is asked for each command."""
     return slot_of(str(address))
+
+
+@lru_cache(maxsize=65536)
+def address_named(text: str) -> Address:
+    """As `Address.parse`, remembered: nodes name addresses in every message. Raises Invalid."""
+    return Address.parse(text)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import DecodeError, Struct, ValidationError
 
-from commonroom.engine.address import Address
+from commonroom.engine.address import Address, address_named
 from commonroom.engine.cluster.call import pack_push, publication
 from commonroom.engine.cluster.follower import Followers, checksum
 from commonroom.engine.cluster.link import Links
@@ -145,7 +145,7 @@ class Audience:
 
     def announced(self, gateway: str, message: Announce) -> None:
         """A gateway says who follows an actor of ours."""
-        address = Address.parse(message.address)
+        address = address_named(message.address)
         self._detach(address, self._followers.announced(address, gateway, message.sessions))
         head = self._host.announce(address)
         if head is not None:
@@ -158,7 +158,7 @@ class Audience:
 
     def unfollowed(self, gateway: str, message: Unfollow) -> None:
         """Nobody there follows any more."""
-        address = Address.parse(message.address)
+        address = address_named(message.address)
         self._detach(address, self._followers.unfollowed(address, gateway))
         self._heads.get(gateway, {}).pop(address, None)
 
@@ -194,7 +194,7 @@ class Audience:
 
     def pushed(self, owner: str, push: Push) -> None:
         """A publication arrives."""
-        address = Address.parse(push.address)
+        address = address_named(push.address)
         if not self._gateway.count(address) or (not push.offset and self.member_of(address) != owner):
             return
         self.stats.pushes_in += 1
@@ -206,7 +206,7 @@ class Audience:
 
     def instance(self, message: Activated) -> None:
         """An owner tells of an instance."""
-        address = Address.parse(message.address)
+        address = address_named(message.address)
         if message.fresh:
             self._gateway.announce(address)
         self._gateway.expect(address, message.head)
@@ -224,7 +224,7 @@ class Audience:
     def compare(self, owner: str, digest: Digest) -> None:
         """What the owner believes; a lasting difference is mended by beginning anew."""
         for address, head in digest.heads:
-            self._gateway.expect(Address.parse(address), head)
+            self._gateway.expect(address_named(address), head)
         mine = checksum(address for address in self._gateway.followed() if self.member_of(address) == owner)
         if mine == digest.checksum:
             self._disagreed.pop(owner, None)

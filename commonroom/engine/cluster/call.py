@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from commonroom.engine.actor import Audience
-from commonroom.engine.address import Address
+from commonroom.engine.address import Address, address_named
 from commonroom.engine.cluster.wire import Answer, Call, Event, Push
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Origin, Publication, Query, Resync
 from commonroom.errors import TABLE, CommonroomError, InternalError, Invalid
@@ -85,7 +85,7 @@ def unpack_call(call: Call, origin: Origin | None) -> Envelope:
     Raises:
         InternalError: this version does not know such a command or signal.
     """
-    return Envelope(Address.parse(call.address), _command(call), call.authority, origin, call.session, call.resume)
+    return Envelope(address_named(call.address), _command(call), call.authority, origin, call.session, call.resume)
 
 
 def _command(call: Call) -> Any:

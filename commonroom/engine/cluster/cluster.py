@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import structlog
 
 from commonroom.config.settings import ClusterSettings
-from commonroom.engine.address import Address, slot_of_address
+from commonroom.engine.address import address_named, slot_of_address
 from commonroom.engine.cluster.audience import Audience, LocalGateway
 from commonroom.engine.cluster.follower import Followers
 from commonroom.engine.cluster.incoming import Incoming, IncomingStats
@@ -215,7 +215,7 @@ class Cluster:
     def instance(self, message: Activated) -> None:
         """An owner tells of an actor's instance."""
         if message.fresh:
-            self.outgoing.activated(Address.parse(message.address))
+            self.outgoing.activated(address_named(message.address))
         self.audience.instance(message)
 
     def _moved(self, _member: str, message: Moved) -> None:

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from commonroom.engine.address import Address, slot_of_address
-from commonroom.engine.cluster.call import CallId, pack_admitted, pack_refused, pack_replied, unpack_call
+from commonroom.engine.address import Address, address_named, slot_of_address
+from commonroom.engine.cluster.call import CallId, expects_answer, pack_admitted, pack_refused, pack_replied, unpack_call
 from commonroom.engine.cluster.follower import Followers
 from commonroom.engine.cluster.link import Links
 from commonroom.engine.cluster.window import Intake
@@ -104,7 +104,7 @@ class Incoming:
 
     def called(self, gateway: str, call: Call) -> None:
         """A call arrives."""
-        address = Address.parse(call.address)
+        address = address_named(call.address)
         slot = slot_of_address(address)
         here = self._holding.epoch_here(slot)
         if here and call.epoch == here:
@@ -129,7 +129,7 @@ class Incoming:
 
     def done(self, gateway: str, done: Done) -> None:
         """A window is over."""
-        address = Address.parse(done.address)
+        address = address_named(done.address)
         intakes = self._intakes.get(slot_of_address(address), {})
         intake = intakes.get((gateway, address))
         if intake is not None and intake.number == done.window:
@@ -157,7 +157,6 @@ class Incoming:
             return
         if intake.takes(call):
             self._stats.calls += 1
-            self._acknowledge(gateway, call.address, intake)
             self._accept(gateway, address, intake, call)
         elif intake.misses(call):
             self._stats.missed += 1
@@ -183,6 +182,8 @@ class Incoming:
         except CommonroomError as error:
             origin.refused(0, error if isinstance(error, InternalError) else InternalError("the call cannot be read"))
             return
+        if not expects_answer(envelope):
+            self._acknowledge(gateway, call.address, intake)
         if call.session is not None:
             kind = type(envelope.command)
             if kind is RoomJoin or kind is Attach:

@@ -170,7 +170,6 @@ class Links:
             return
         try:
             parcel = decode_parcel(data)
-            messages = [decode_message(raw) for raw in parcel.messages]
         except _HOSTILE:
             self._stats.garbled += 1
             return
@@ -186,8 +185,13 @@ class Links:
             self._stats.gaps += 1
             self._break(link)
         link.expected = parcel.number + 1
-        for message in messages:
-            self._hear(parcel.sender, link, message)
+        for raw in parcel.messages:
+            try:
+                message = decode_message(raw)
+            except _HOSTILE:  # of a newer version, which has to do without our answer
+                self._stats.garbled += 1
+            else:
+                self._hear(parcel.sender, link, message)
 
     def _meet(self, link: _Link, number: int) -> None:
         """The other side speaks on a new link: what it knew of us before, it has forgotten."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import DecodeError, Struct, ValidationError
 
-from commonroom.engine.address import Address, slot_of_address
+from commonroom.engine.address import Address, address_named, slot_of_address
 from commonroom.engine.cluster.call import deliver
 from commonroom.engine.cluster.link import Links
 from commonroom.engine.cluster.window import Window
@@ -133,7 +133,7 @@ class Outgoing:
         return window
 
     def _find(self, address: str, number: int) -> Window | None:
-        parsed = Address.parse(address)
+        parsed = address_named(address)
         window = self._windows.get(slot_of_address(parsed), {}).get(parsed)
         return window if window is not None and window.number == number else None
 
