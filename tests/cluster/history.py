@@ -5,12 +5,12 @@ from hashlib import blake2b
 from random import Random
 
 from commonroom.config.settings import ClusterSettings, EngineSettings
-from commonroom.engine.address import Address
 from commonroom.engine.testing.cluster.client import ClusterClient
 from commonroom.engine.testing.cluster.network import Conditions
 from commonroom.engine.testing.cluster.node import Node
 from commonroom.engine.testing.cluster.world import ClusterWorld
 from tests.cluster.hall import Hall
+from tests.cluster.verdict import Verdict
 
 __all__ = ["REPLAY", "History", "run"]
 
@@ -41,6 +41,7 @@ class History:
         self.names = 0
         self.said: list[str] = []
         self.people: list[ClusterClient] = []
+        self.verdict = Verdict(self.world, self.people, self)
 
     def __repr__(self) -> str:
         return f"{self.world!r}: {'; '.join(self.said[-12:])}"
@@ -53,7 +54,7 @@ class History:
         for _ in range(self.random.choice((1, 3))):
             self.start()
         assert self.world.run_until(lambda: all(node.ready for node in self.world.nodes), 20.0), self
-        self.people = [self.world.client(name, self.random_rooms()) for name in PEOPLE]
+        self.people += [self.world.client(name, self.random_rooms()) for name in PEOPLE]
         while len(self.alive) < 3:
             self.start()
         self.world.advance(self.random.choice((0.0, 2.0, 12.0)))
@@ -150,70 +151,13 @@ class History:
         self.world.calm()
         if not self.alive:
             self.start()
-        assert self.world.run_until(self.well, PATIENCE_S), f"{self}: not well: {self.ills()}"
+        assert self.world.run_until(self.well, PATIENCE_S), f"{self}: not well: {self.verdict.ills()}"
         self.world.advance(2 * self.world.settings.presence_grace_s + 10.0)
-        assert self.world.run_until(self.well, PATIENCE_S), f"{self}: not well again: {self.ills()}"
-        self.check()
+        assert self.world.run_until(self.well, PATIENCE_S), f"{self}: not well again: {self.verdict.ills()}"
+        self.verdict.check()
 
     def well(self) -> bool:
-        return not self.ills()
-
-    def ills(self) -> list[str]:
-        """What is not as it should be yet."""
-        found = [f"{person.name} lacks {line.nonce}" for person in self.people for line in person.unacked]
-        for person in self.people:
-            for name, room in person.rooms.items():
-                if not room.joined:
-                    found.append(f"{person.name} is not in {name}")
-                elif room.position != self.head(name):
-                    found.append(f"{person.name} is at {room.position} of {self.head(name)} in {name}")
-        for name, stream in self.world.store.streams.items():
-            if stream.next_due is not None:
-                found.append(f"{name} still has an alarm")
-        return found
-
-    def head(self, room: str) -> int:
-        stream = self.world.store.streams.get(f"room/{room}")
-        return 0 if stream is None else stream.head
-
-    def check(self) -> None:
-        assert not self.world.failures, f"{self}: {self.world.failures[:5]}"
-        for person in self.people:
-            assert not person.errors, f"{self}: {person.name}: {person.errors[:5]}"
-            self.check_lines(person)
-        for name, stream in self.world.store.streams.items():
-            assert [event.offset for event in stream.events] == list(range(1, stream.head + 1)), f"{self}: {name} has gaps (I3)"
-            assert stream.epochs == sorted(stream.epochs), f"{self}: {name} has a falling epoch (I1, I3)"
-            keys = [event.dedup for event in stream.events if event.dedup is not None]
-            assert len(keys) == len(set(keys)), f"{self}: a key twice in {name} (I4)"
-            alarms = sum(b"alarm:" in event.payload for event in stream.events)
-            rung = sum(key.startswith("d:") for key in keys)
-            assert rung == alarms, f"{self}: {alarms} alarms of {name} rang {rung} times (I7)"
-        self.check_presence()
-
-    def check_lines(self, person: ClusterClient) -> None:
-        """Acked means stored, once, where the answer said (I2, I4); what was sent once, in order (I5)."""
-        last: dict[str, int] = {}
-        for line in sorted(person.lines, key=lambda line: line.sent):
-            stored = self.world.store.streams[f"room/{line.room}"].events
-            places = [event.offset for event in stored if event.dedup == f"c:{person.name}:{line.nonce}"]
-            assert places == [line.offset], f"{self}: {line} is stored at {places}"
-            if line.tries == 1 and line.offset is not None:
-                assert line.offset > last.get(line.room, 0), f"{self}: {line} is before an earlier one (I5)"
-                last[line.room] = line.offset
-
-    def check_presence(self) -> None:
-        """Who is here: everybody's session, and nobody else's."""
-        for room in ROOMS:
-            address = Address("room", room)
-            here = {person.session for person in self.people if room in person.rooms}
-            lives = [one for node in self.alive if (one := node.host._live.get(address)) is not None]
-            if here:
-                assert len(lives) == 1, f"{self}: {room} lives {len(lives)} times"
-            for live in lives:
-                actor = live.actor
-                assert isinstance(actor, Hall)
-                assert actor.sessions == here, f"{self}: in {room} are {actor.sessions}, should be {here}"
+        return not self.verdict.ills()
 
 
 ACTIONS = (

@@ -70,11 +70,26 @@ class Stream:
 
 @dataclass
 class Store:
-    """The durable truth: streams, and the epoch at which each slot may be written. Several journals may share it."""
+    """The durable truth: streams, and the epoch at which each slot may be written. Several journals may share it.
+
+    `breaches` are commits that came behind the load of a later epoch's owner: it does not
+    know them (I1). There must be none.
+    """
 
     streams: dict[str, Stream] = field(default_factory=dict)
     epochs: dict[int, int] = field(default_factory=dict)
     owners: dict[int, str | None] = field(default_factory=dict)
+    loaded: dict[str, int] = field(default_factory=dict)
+    breaches: list[str] = field(default_factory=list)
+
+    def note_load(self, stream: str, epoch: int) -> None:
+        """The owner of this epoch has read the stream."""
+        self.loaded[stream] = max(epoch, self.loaded.get(stream, 0))
+
+    def note_commit(self, stream: str, epoch: int) -> None:
+        """The owner of this epoch has written to the stream."""
+        if epoch < self.loaded.get(stream, 0):
+            self.breaches.append(f"{stream} was written at epoch {epoch} after it was loaded at {self.loaded[stream]}")
 
 
 class Wire(Protocol):
@@ -143,9 +158,11 @@ class SimulatedJournal:
             await self._settled.wait()
         if self._epochs is not None and slot not in self._epochs:
             raise Unavailable(f"slot {slot} is not open here")
-        return await self._ask(self.faults.load, lambda: self._stored(stream))
+        epoch = 1 if self._epochs is None else self._epochs[slot]
+        return await self._ask(self.faults.load, lambda: self._stored(stream, epoch))
 
-    def _stored(self, stream: str) -> StoredStream:
+    def _stored(self, stream: str, epoch: int) -> StoredStream:
+        self.store.note_load(stream, epoch)
         stored = self.streams.get(stream)
         if stored is None:
             return StoredStream(0, 0, None, None, ())
@@ -321,6 +338,7 @@ class SimulatedJournal:
         if self._happens(self.faults.refused):
             return Failed("simulated: the statement was refused")
         self.streams[commit.stream] = stream
+        self.store.note_commit(commit.stream, epoch)
         _insert(stream, commit, epoch)
         return Committed()
 

@@ -127,6 +127,8 @@ class ClusterClient:
     def __init__(self, world: "ClusterWorld", name: str, rooms: tuple[str, ...]) -> None:
         self.world = world
         self.name = name
+        self.home: Node | None = None
+        """The node it goes to; None: any."""
         self.rooms = {room: _Room() for room in rooms}
         self.lines: list[Line] = []
         self.errors: list[str] = []
@@ -202,7 +204,7 @@ class ClusterClient:
     # -- inside ------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        node = self.world.pick_node()
+        node = self.world.pick_node() if self.home is None else self.home
         if node is None:
             return
         self.connection = _Connection(self, node)

@@ -1,6 +1,7 @@
 """The slot table of the kit, and proof of death among processes of one machine."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from commonroom.engine.cluster.member import Member
 from commonroom.engine.testing.cluster.network import Network
@@ -66,7 +67,7 @@ class SimulatedNeighbours:
         for name in sorted(members.keys() - self._watched.keys()):
             self._watched[name] = None
             if (process := self._incarnations.get(name)) is not None:
-                process.when_dead(lambda name=name: self._network.later(NOTICED_S, self._notice, name, on_dead))
+                process.when_dead(partial(self._network.later, NOTICED_S, self._notice, name, on_dead))
 
     def _notice(self, name: str, on_dead: Callable[[str], None]) -> None:
         if not self._closed:
