@@ -116,6 +116,7 @@ class Engine:
             self._late.bind(self.gateway)
         else:
             self.gateway.on_unfollowed = self.cluster.audience.lost_reader
+            self.cluster.on_isolated = self.gateway.send_all_away
             self.cluster.bind(self.host, self.gateway)
 
     # -- as a member -------------------------------------------------------------------

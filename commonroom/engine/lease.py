@@ -18,11 +18,11 @@ class Lease:
         monotonic: seconds; must go on while the process is stopped.
     """
 
-    __slots__ = ("_monotonic", "_ttl_s", "_until_s", "_waiting", "lapses")
+    __slots__ = ("_monotonic", "_until_s", "_waiting", "lapses", "ttl_s")
 
     def __init__(self, ttl_s: float, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._ttl_s = ttl_s
+        self.ttl_s = ttl_s
         self._until_s = 0.0
         self._waiting: dict[Callable[[], None], None] = {}
         self.lapses = 0
@@ -43,7 +43,7 @@ class Lease:
 
     def prove(self, asked_at_s: float) -> None:
         """Ownership was proven by an answer to what was asked then; those who wait go on."""
-        self._until_s = max(self._until_s, asked_at_s + self._ttl_s)
+        self._until_s = max(self._until_s, asked_at_s + self.ttl_s)
         if self._waiting and self.valid():
             waiting, self._waiting = self._waiting, {}
             for go_on in waiting:

@@ -115,6 +115,7 @@ class Cluster:
             verify=self.ownership.verify,
             on_view=self._viewed,
             on_expelled=self._expelled,
+            on_isolated=self._isolated,
         )
         self._host: ActorHost
         self._members: list[str] = []
@@ -123,6 +124,8 @@ class Cluster:
         self._neighbours: Neighbours | None = None
         self._tasks = TaskGroup(_crashed)
         self.rebirths = 0
+        self.on_isolated: Callable[[], None] = _nothing
+        """Called each second in which this node reaches nobody and others have its slots: its clients are better off elsewhere."""
 
     def bind(self, host: ActorHost, gateway: LocalGateway) -> None:
         """The parts that are made after this one, which they need."""
@@ -252,6 +255,11 @@ class Cluster:
         self._members = members
         self.ownership.viewed(view)
 
+    def _isolated(self) -> None:
+        """The store is silent for us. Where others have taken our slots, it answers them."""
+        if not self.ownership.here:
+            self.on_isolated()
+
     async def _expelled(self) -> None:
         """Begin a new life: nothing is owned, nothing is agreed with anybody."""
         self.rebirths += 1
@@ -360,6 +368,10 @@ _HANDLERS: dict[type, Callable[[Cluster, str, Any], None]] = {
     Unfollow: lambda cluster, member, message: cluster.audience.unfollowed(member, message),
     Digest: lambda cluster, member, message: cluster.audience.compare(member, message),
 }
+
+
+def _nothing() -> None:
+    pass
 
 
 def _crashed(name: str, error: BaseException) -> None:

@@ -32,6 +32,7 @@ class Membership:
         verify: proves ownership by the slot table; raises Unavailable.
         on_view: called with the view of each beat, new or not.
         on_expelled: awaited when we were taken for dead; what it leaves behind is a new `member`.
+        on_isolated: called at each beat that fails while the database answers, once the store has been silent for a TTL.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Membership:
         verify: Callable[[], Awaitable[None]],
         on_view: Callable[[View], None],
         on_expelled: Callable[[], Awaitable[None]],
+        on_isolated: Callable[[], None],
     ) -> None:
         self.member = member
         self.view = View()
@@ -55,10 +57,12 @@ class Membership:
         self._verify = verify
         self._on_view = on_view
         self._on_expelled = on_expelled
+        self._on_isolated = on_isolated
+        self._heard_s = lease.asked_at()
         self._suspects: set[str] = set()
         self._now = asyncio.Event()
         self._beating = asyncio.Lock()
-        self._tasks = TaskGroup(_crashed)
+        self._tasks = TaskGroup(self._crashed)
 
     async def open(self) -> None:
         """Become a member.
@@ -110,7 +114,7 @@ class Membership:
         async with self._beating:
             asked_at_s = self.lease.asked_at()
             view = self._with_doubtful(await self._coordination.beat(self.member, self.view))
-            self.healthy = True
+            self.healthy, self._heard_s = True, asked_at_s
             self.view = view
             if not view.expelled:
                 await self._prove(asked_at_s)
@@ -164,12 +168,15 @@ class Membership:
         except Unavailable:
             return
         self.lease.prove(asked_at_s)
+        if asked_at_s - self._heard_s > self.lease.ttl_s:
+            self._on_isolated()
 
     def _note_silence(self, error: CommonroomError) -> None:
         if self.healthy:
             log.warning("membership_store_silent", reason=error.message)
         self.healthy = False
 
-
-def _crashed(name: str, error: BaseException) -> None:
-    log.error("cluster_task_failed", task=name, error=type(error).__name__, exc_info=error)
+    def _crashed(self, name: str, error: BaseException) -> None:
+        """Our own fault: a node that beats no more is dead, so it goes on."""
+        log.error("cluster_task_failed", task=name, error=type(error).__name__, exc_info=error)
+        self._tasks.start(name, self._run())

@@ -159,6 +159,11 @@ class Gateway:
             over_s -= AWAY_TICK_S
             await pause(AWAY_TICK_S)
 
+    def send_all_away(self) -> None:
+        """Close every socket that is open now with SERVER_RESTART: here it hears nothing from the rooms."""
+        for listener in self._listeners:
+            listener.sockets.send_away(len(listener.sockets.open), CloseCode.SERVER_RESTART, "this server is cut off")
+
     async def close(self) -> None:
         """Stop listening, close every socket with SERVER_RESTART and wait for their end.
 
