@@ -42,7 +42,8 @@ class Options(Struct):
     """What every scenario takes."""
 
     url: str
-    metrics_url: str
+    metrics_url: tuple[str, ...]
+    nodes: int
     seconds: float
     workers: int
     seed: int
@@ -57,7 +58,8 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--url", default="", help="A running server. Without: one is started for the run, with limits raised."),
         click.option("--spawn", is_flag=True, help="Start a server for the run (the default without --url)."),
-        click.option("--metrics-url", default="", help="Where the server of --url shows its metrics."),
+        click.option("--metrics-url", multiple=True, help="Where the server of --url shows its metrics; once for each node."),
+        click.option("--nodes", type=click.IntRange(1, 16), default=1, help="Nodes of the server that is started."),
         click.option("--seconds", default=10.0, help="Length of the measurement."),
         click.option("--workers", default=1, help="Processes that make the load."),
         click.option("--seed", default=1, help="Seed of all choices."),
@@ -78,6 +80,8 @@ def _add(kind: type[Scenario[Any]]) -> None:
         parameters = kind.parameter_type(**{name: values.pop(name) for name in fields})
         if values.pop("spawn") and values["url"]:
             raise click.UsageError("--spawn starts a server of its own: leave out --url")
+        if values["url"] and values["nodes"] > 1:
+            raise click.UsageError("--nodes is about a server that is started: leave out --url")
         sys.exit(uvloop.run(_main(kind, parameters, Options(**values))))
 
     wrapped = _common(command)
@@ -101,7 +105,7 @@ async def _main(kind: type[Scenario[Any]], parameters: Struct, options: Options)
         if options.url:
             result = await measure(plan, Target(options.url.rstrip("/"), options.metrics_url), quiet=options.quiet)
         else:
-            async with spawned({**RAISED, **kind.server_settings}) as target:
+            async with spawned({**RAISED, **kind.server_settings}, options.nodes) as target:
                 result = await measure(plan, target, quiet=options.quiet)
     except msgspec.ValidationError as error:
         return _fail(str(error).lower())

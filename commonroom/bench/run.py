@@ -54,21 +54,22 @@ class _Meter:
         self._target = target
         self._before: dict[str, float] = {}
         self._pids: list[int] = []
-        self._began = self._database = Usage(0, 0)
+        self._began = self._database = self._redis = Usage(0, 0)
 
     async def start(self) -> None:
-        self._before = await read_metrics(self._target.metrics_url)
+        self._before = await read_metrics(self._target.metrics_urls)
         self._pids = self._target.pids
-        self._began, self._database = usage(self._target.pids), usage(self._target.postgres_pids)
+        self._began, self._database, self._redis = self._used()
 
     async def stop(self) -> ServerSide:
-        ended, database = usage(self._target.pids), usage(self._target.postgres_pids)
-        after = await read_metrics(self._target.metrics_url)
+        ended, database, redis = self._used()
+        after = await read_metrics(self._target.metrics_urls)
         moved = {name: value - self._before.get(name, 0) for name, value in after.items() if name.endswith("_total")}
         known = bool(self._pids) and self._target.pids == self._pids  # a server that was killed meanwhile counts from zero
         return ServerSide(
             cpu_s=max(ended.cpu_s - self._began.cpu_s, 0.01) if known else None,
             postgres_cpu_s=max(database.cpu_s - self._database.cpu_s, 0) if known else None,
+            redis_cpu_s=max(redis.cpu_s - self._redis.cpu_s, 0) if known and self._target.nodes > 1 else None,
             rss_before_bytes=self._began.rss_bytes if known else None,
             rss_after_bytes=ended.rss_bytes if known else None,
             lag_p99_ms=quantile_ms(self._before, after, "commonroom_engine_loop_lag_seconds", 0.99),
@@ -77,6 +78,11 @@ class _Meter:
             counters={name: value for name, value in moved.items() if value},
             gauges={name: value for name, value in after.items() if not name.endswith("_total") and "<" not in name},
         )
+
+    def _used(self) -> tuple[Usage, Usage, Usage]:
+        """By the server's own processes, PostgreSQL's and Redis's."""
+        target = self._target
+        return usage(target.pids), usage(target.postgres_pids), usage(target.redis_pids)
 
 
 class Run:
@@ -175,7 +181,7 @@ class Run:
         plan = self._plan
         return Banner(
             plan.scenario, command_line(), msgspec.to_builtins(plan.parameters), self._target.url, dict(self._target.raised), plan.fault,
-            __version__, commit(), machine(), load_average(), plan.workers, plan.seed,
+            __version__, commit(), machine(), load_average(), plan.workers, plan.seed, self._target.nodes,
         )  # fmt: skip
 
     def _note(self, progress: Progress) -> None:

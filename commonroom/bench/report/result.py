@@ -31,14 +31,17 @@ class Banner(Struct):
     """Before the run."""
     workers: int
     seed: int
+    nodes: int = 1
+    """Processes that serve."""
 
 
 class ServerSide(Struct):
     """What the server spent between the start gate and the last delivery; None where it cannot be known."""
 
     cpu_s: float | None = None
-    """Without PostgreSQL's."""
+    """Of all nodes and their supervisor, without PostgreSQL's and Redis's."""
     postgres_cpu_s: float | None = None
+    redis_cpu_s: float | None = None
     rss_start_bytes: int | None = None
     """Before the clients came."""
     rss_before_bytes: int | None = None

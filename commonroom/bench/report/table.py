@@ -44,6 +44,7 @@ def quantities(result: Result) -> list[Row]:
         ),
         Row("server CPU", _or_unknown(server.cpu_s), "s"),
         Row("PostgreSQL CPU", _or_unknown(server.postgres_cpu_s), "s"),
+        *([Row("Redis CPU", _or_unknown(server.redis_cpu_s), "s")] if result.banner.nodes > 1 else []),
         Row("server RSS before → after", f"{_mb(server.rss_before_bytes)} → {_mb(server.rss_after_bytes)}", "MB"),
         Row("server loop lag p99", _or_unknown(server.lag_p99_ms), "ms or less"),
         Row("SQL statements a command", result.per_message(server.statements)),
@@ -76,7 +77,7 @@ def _banner(result: Result) -> Iterator[str]:
     yield (
         "  work      "
         + " ".join(f"{name}={value}" for name, value in banner.parameters.items())
-        + f" workers={banner.workers} seed={banner.seed}"
+        + f" nodes={banner.nodes} workers={banner.workers} seed={banner.seed}"
     )
 
 

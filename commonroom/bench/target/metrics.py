@@ -1,7 +1,9 @@
 """The server's own metrics, read before and after a run."""
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 
@@ -20,10 +22,13 @@ async def fetch(url: str) -> bytes:
         return b""
 
 
-async def read_metrics(url: str) -> dict[str, float]:
-    """Values by name, a bucket's as `name<bound`; nothing where nobody answers."""
-    text = (await fetch(url)).decode() if url else ""
-    return {f"{name}<{bound}" if bound else name: float(value) for name, bound, value in LINE.findall(text)}
+async def read_metrics(urls: Sequence[str]) -> dict[str, float]:
+    """Values by name, a bucket's as `name<bound`, added up over all nodes; nothing where nobody answers."""
+    total: defaultdict[str, float] = defaultdict(float)
+    for page in await asyncio.gather(*map(fetch, urls)):
+        for name, bound, value in LINE.findall(page.decode()):
+            total[f"{name}<{bound}" if bound else name] += float(value)
+    return dict(total)
 
 
 def quantile_ms(before: Mapping[str, float], after: Mapping[str, float], name: str, share: float) -> float | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Usage", "bind", "children", "signal_all", "usage"]
+__all__ = ["Usage", "bind", "children", "command_name", "signal_all", "usage"]
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -42,6 +42,14 @@ def children(pid: int) -> list[int]:
             for child in map(int, path.read_text().split()):
                 found += [child, *children(child)]
     return found
+
+
+def command_name(pid: int) -> str:
+    """The name of its program, at most 15 characters; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
