@@ -135,6 +135,8 @@ class ClusterClient:
         self.connection: _Connection | None = None
         self.session = ""
         self.joins = 0
+        self.given_up = 0
+        """Connections that were dropped because an answer did not come in time."""
         self._refs = 0
         self._waiting: dict[int, tuple[float, Line | str]] = {}
 
@@ -157,6 +159,7 @@ class ClusterClient:
             return
         late = [ref for ref, (sent_s, _) in self._waiting.items() if sent_s < self.world.loop.time() - PATIENCE_S]
         if late:
+            self.given_up += 1
             self.drop()
             return
         under_way = {id(what) for _, what in self._waiting.values()}
