@@ -97,7 +97,7 @@ class Activation:
     @property
     def authority(self) -> Authority:
         if self._envelope is None or self._envelope.authority is None:
-            raise InternalError("nobody sent this: a wake has no authority")
+            raise InternalError("nobody sent this: wakes and effects have no authority")
         return self._envelope.authority
 
     @property
@@ -293,15 +293,17 @@ class Activation:
         if self._holds is not None and self._holds.catches(envelope):
             return False
         self._ref = command.ref
-        nonce = getattr(command, "nonce", None)
-        if nonce is not None:
-            self._key = key = f"c:{self.authority.sid}:{nonce}"
+        key = envelope.key
+        if key is None and (nonce := getattr(command, "nonce", None)) is not None:
+            key = f"c:{self.authority.sid}:{nonce}"
+        if key is not None:
+            self._key = key
             known = self._dedup.get(key)
             if known is not None:
                 self._runtime.stats.retries += 1
                 self.reply(Reply(command.ref, known))
                 return True
-            if not self._runtime.journal.accepts(self._slot):
+            if not self._runtime.journal.accepts(self._slot, effect=envelope.key is not None):
                 raise Unavailable("the journal is full", retry_after_ms=FULL_LANE_MS)
         if not self._has_facts and (message := self.actor.needs(command)) is not None and self._hold(envelope, message):
             return False

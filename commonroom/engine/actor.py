@@ -81,7 +81,7 @@ class Context(Protocol):
 
     @property
     def authority(self) -> Authority:
-        """Who sent the command. In `wake` there is none: asking raises InternalError."""
+        """Who sent the command. Wakes and effects have none: asking raises InternalError."""
         ...
 
     @property
@@ -157,7 +157,7 @@ class Actor(ABC):
 
     @abstractmethod
     def receive(self, ctx: Context, command: Command) -> None:
-        """Handle a command from a client or from HTTP."""
+        """Handle a command from a client, from HTTP, or an effect of another actor's event."""
 
     @abstractmethod
     def may(self, authority: Authority, action: str) -> bool:

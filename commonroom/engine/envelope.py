@@ -78,8 +78,11 @@ class Envelope(Struct):
     """A command and what the edge knows about it.
 
     `session` is the gateway session's id, None over HTTP. `resume` is the
-    (history, offset) a join asked for. Exactly one of the origin's methods is called
-    for each envelope with a ref > 0 or a join, whatever happens.
+    (history, offset) a join asked for. `key` is the dedup key of a command that no
+    client sent (an effect, see `outbox.py`): it takes the place of the nonce, and
+    `authority` may be None where the handler does not ask for it. Exactly one of the
+    origin's methods is called for each envelope with a ref > 0 or a join, whatever
+    happens.
     """
 
     address: Address
@@ -88,6 +91,7 @@ class Envelope(Struct):
     origin: Origin | None
     session: str | None = None
     resume: tuple[int, int] | None = None
+    key: str | None = None
 
 
 class Subscribers(Protocol):

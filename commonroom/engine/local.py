@@ -43,8 +43,10 @@ class Asker(ABC):
     def send(self, envelope: Envelope) -> None:
         """See `Router.send`."""
 
-    async def ask(self, address: Address, command: Command, authority: Authority, timeout_s: float = 5.0) -> ServerMessage:
-        message: ServerMessage = await self._answer(Envelope(address, command, authority, None), timeout_s)
+    async def ask(
+        self, address: Address, command: Command, authority: Authority | None, timeout_s: float = 5.0, key: str | None = None
+    ) -> ServerMessage:
+        message: ServerMessage = await self._answer(Envelope(address, command, authority, None, key=key), timeout_s)
         return message
 
     async def view(self, address: Address, authority: Authority, action: str, timeout_s: float = 5.0) -> Struct:

@@ -19,8 +19,12 @@ class Router(Protocol):
         """Deliver a command. Overflow and unreachable owners answer RETRY through the origin."""
         ...
 
-    async def ask(self, address: Address, command: Command, authority: Authority, timeout_s: float = 5.0) -> ServerMessage:
+    async def ask(
+        self, address: Address, command: Command, authority: Authority | None, timeout_s: float = 5.0, key: str | None = None
+    ) -> ServerMessage:
         """Send a command and wait for its reply. `command.ref` must be > 0.
+
+        `key` and an authority of None are for commands that no client sent, see `Envelope`.
 
         Raises:
             CommonroomError: the actor's refusal.

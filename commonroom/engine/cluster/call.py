@@ -76,7 +76,8 @@ def pack_call(envelope: Envelope, epoch: int, window: int, seq: int, done: int) 
     command = envelope.command
     signal = SIGNALS.index(type(command)) if type(command) in SIGNALS else 0
     payload = command.action.encode() if isinstance(command, Query) else b"" if signal else MSGPACK.encode(command)
-    return Call(str(envelope.address), epoch, window, seq, done, signal, payload, envelope.authority, envelope.session, envelope.resume)
+    address, authority = str(envelope.address), envelope.authority
+    return Call(address, epoch, window, seq, done, signal, payload, authority, envelope.session, envelope.resume, envelope.key)
 
 
 def unpack_call(call: Call, origin: Origin | None) -> Envelope:
@@ -85,7 +86,7 @@ def unpack_call(call: Call, origin: Origin | None) -> Envelope:
     Raises:
         InternalError: this version does not know such a command or signal.
     """
-    return Envelope(address_named(call.address), _command(call), call.authority, origin, call.session, call.resume)
+    return Envelope(address_named(call.address), _command(call), call.authority, origin, call.session, call.resume, call.key)
 
 
 def _command(call: Call) -> Any:

@@ -67,6 +67,7 @@ class Call(_Message, frozen=True, tag=1):
     authority: Authority | None
     session: str | None
     resume: tuple[int, int] | None
+    key: str | None = None
 
 
 class Event(_Message, frozen=True):

@@ -221,12 +221,12 @@ class PostgresJournal:
         self._watch = on_commit
         self._applied = applied
 
-    def accepts(self, slot: int) -> bool:
-        """The slot is open, its lane has room, and no projection of it is over `MAX_LAG_EVENTS` behind."""
+    def accepts(self, slot: int, *, effect: bool = False) -> bool:
+        """The slot is open, its lane has room, and, but for effects, no projection of it is over `MAX_LAG_EVENTS` behind."""
         owned = self._slots.get(slot)
         if owned is None or not self._lane(slot).accepts():
             return False
-        return self._applied is None or owned.durable - self._applied(slot) <= MAX_LAG_EVENTS
+        return effect or self._applied is None or owned.durable - self._applied(slot) <= MAX_LAG_EVENTS
 
     def append(self, commit: Commit, settle: Settle) -> None:
         """Queue a commit; see the port."""

@@ -141,8 +141,11 @@ class Journal(Protocol):
         """The cluster's history number."""
         ...
 
-    def accepts(self, slot: int) -> bool:
-        """Whether the slot is open and its lane has room; False means answer RETRY before any change."""
+    def accepts(self, slot: int, *, effect: bool = False) -> bool:
+        """Whether the slot is open and its lane has room; False means answer RETRY before any change.
+
+        An `effect` of another actor's event is taken however far projections are behind: it may be what they wait for.
+        """
         ...
 
     def append(self, commit: Commit, settle: Settle) -> None:
