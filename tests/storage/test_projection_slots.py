@@ -328,6 +328,7 @@ async def test_a_parked_stream_is_tried_again_by_one_of_two(world: World) -> Non
             await asyncio.sleep(0)
     diaries[0].gate.set()
     await asyncio.wait_for(asyncio.gather(opening, waiting), 10)
+    await asyncio.gather(one.caught_up(), other.caught_up())
     assert await world.applied(stream) == [1]
     assert not diaries[1].entered.is_set()
 

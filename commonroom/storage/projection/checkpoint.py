@@ -34,7 +34,7 @@ WHERE c.projection = $1 AND c.slot = n.slot AND c.slot_pos = n.before
 PARK = 'INSERT INTO parked (projection, stream, "offset", reason) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING'
 PARKED = "SELECT stream FROM parked WHERE projection = $1 AND stream = ANY ($2::text[])"
 PARKED_IN = """
-SELECT p.stream FROM parked p JOIN actor a ON a.address = p.stream
+SELECT a.slot, p.stream FROM parked p JOIN actor a ON a.address = p.stream
 WHERE p.projection = $1 AND a.slot = ANY ($2::integer[]) ORDER BY p.stream
 """
 HOLD = """
@@ -99,9 +99,9 @@ async def parked(connection: Connection, projection: str, streams: Collection[st
     return {row["stream"] for row in await connection.fetch(PARKED, projection, list(streams))}
 
 
-async def parked_in(connection: Connection, projection: str, slots: Collection[int]) -> list[str]:
-    """The streams of these slots that are passed over."""
-    return [row["stream"] for row in await connection.fetch(PARKED_IN, projection, list(slots))]
+async def parked_in(connection: Connection, projection: str, slots: Collection[int]) -> list[tuple[int, str]]:
+    """The streams of these slots that are passed over, with their slots."""
+    return [(row["slot"], row["stream"]) for row in await connection.fetch(PARKED_IN, projection, list(slots))]
 
 
 async def parked_events(connection: Connection, projection: str, stream: str) -> list[PendingEvent]:

@@ -8,6 +8,10 @@ checkpoints move over parked streams, so that a poisoned room never holds up its
 Known events that the projection does not want are passed over in memory; the checkpoint
 follows with the next wanted one, or when it is `LAZY_EVENTS` behind.
 
+Streams of a slot that were parked before it opened here are tried again: a newer version may
+know what an older one did not. That happens beside the rounds, never while the slot opens: an
+effect may be for an actor that is there only once it is open.
+
 Slots come and go. What memory knows of a slot is a hint; the checkpoint in the database decides:
 whoever moves it from where it stood has applied the events in between, and nobody else has.
 """
@@ -64,6 +68,7 @@ class Follower:
         self._tails = tails
         self._slots: dict[int, _Progress] = {}
         self._queued: dict[int, None] = {}  # of `_slots`
+        self._unvisited: dict[int, _Progress] = {}  # of `_slots`: those whose parked streams are to be tried again
         self._working: frozenset[int] = frozenset()
         self._round_ended = asyncio.Event()
         self._news = asyncio.Event()
@@ -83,22 +88,19 @@ class Follower:
     async def checkpoints(self, slots: Collection[int]) -> dict[int, int]:
         """Where the checkpoints of slots are that are about to open.
 
-        Streams of theirs that were parked before are tried again: a newer version may know what an older one did not.
-
         Raises:
             Unavailable: the database does not answer.
         """
         await self._untouched(slots)
         async with self._database.transaction() as connection:
-            found = await positions(connection, self._name, slots)
-            streams = await parked_in(connection, self._name, slots)
-        for stream in streams:
-            await self._applier.retry(stream)
-        return found
+            return await positions(connection, self._name, slots)
 
     def open_slots(self, checkpoints: Mapping[int, int]) -> None:
-        """Work on these slots too, when woken."""
-        self._slots.update((slot, _Progress(checkpoint)) for slot, checkpoint in checkpoints.items())
+        """Work on these slots too, when woken; try again what was parked of them."""
+        opened = {slot: _Progress(checkpoint) for slot, checkpoint in checkpoints.items()}
+        self._slots.update(opened)
+        self._unvisited.update(opened)
+        self._rouse()
 
     async def close_slots(self, slots: Collection[int]) -> None:
         """Forget these slots; returns when no transaction of ours touches them any more."""
@@ -110,11 +112,15 @@ class Follower:
         for slot in slots:
             self._slots.pop(slot, None)
             self._queued.pop(slot, None)
+            self._unvisited.pop(slot, None)
 
     def wake(self, *slots: int) -> None:
         """These slots, which are open, have news."""
-        if slots:
-            self._queued.update(dict.fromkeys(slots))
+        self._queued.update(dict.fromkeys(slots))
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self._queued or self._unvisited:
             self._idle.clear()
             self._news.set()
 
@@ -146,20 +152,41 @@ class Follower:
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
     async def _catch_up(self) -> None:
-        while self._queued:
-            slots = list(self._queued)[:SLOTS_PER_ROUND]
-            for slot in slots:
-                del self._queued[slot]
-            self._working = frozenset(slots)
-            try:
-                self._requeue(await self._round({slot: self._slots[slot] for slot in slots}))
-            except BaseException:
-                self._requeue(slots)
-                raise
-            finally:
-                self._end_round()
+        while self._queued or self._unvisited:
+            if self._queued:
+                await self._work_on(list(self._queued)[:SLOTS_PER_ROUND])
+            else:
+                await self._revisit(dict(self._unvisited))
         self._news.clear()
         self._idle.set()
+
+    async def _work_on(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            del self._queued[slot]
+        self._working = frozenset(slots)
+        try:
+            self._requeue(await self._round({slot: self._slots[slot] for slot in slots}))
+        except BaseException:
+            self._requeue(slots)
+            raise
+        finally:
+            self._end_round()
+
+    async def _revisit(self, slots: Mapping[int, _Progress]) -> None:
+        """Try again what is parked of these slots, as long as they are open."""
+        async with self._database.transaction() as connection:
+            streams = await parked_in(connection, self._name, slots)
+        for slot, stream in streams:
+            if self._unvisited.get(slot) is not slots[slot]:
+                continue
+            self._working = frozenset([slot])
+            try:
+                await self._applier.retry(stream)
+            finally:
+                self._end_round()
+        for slot, progress in slots.items():
+            if self._unvisited.get(slot) is progress:
+                del self._unvisited[slot]
 
     def _requeue(self, slots: Iterable[int]) -> None:
         self._queued.update(dict.fromkeys(slot for slot in slots if slot in self._slots))
