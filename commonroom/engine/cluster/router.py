@@ -5,7 +5,8 @@ this node costs one look-up more than on a node that is alone.
 
 When a slot changes hands, what was not answered follows it, oldest first, behind the
 announcement of who follows its actors from here: parked commands, those under way to the
-old owner, those an instance here had not answered (I5).
+old owner, those an instance here had not answered (I5). Effects are refused instead: they
+are sent again by their key, and the slot they come from may wait for them to be handed over.
 """
 
 from collections import deque
@@ -127,12 +128,16 @@ class ClusterRouter(Asker):
     def take_back(self, envelopes: Iterable[Envelope]) -> None:
         """An actor here did not answer these: they wait for its next owner, before all that came later.
 
-        Commands of other gateways are dropped: their windows have them still.
+        Commands of other gateways are dropped: their windows have them still. Effects are refused.
         """
         now_s = self._monotonic()
         back: dict[int, list[tuple[float, Envelope]]] = {}
         for envelope in envelopes:
-            if type(envelope.command) not in _ANNOUNCEMENTS and not isinstance(envelope.origin, RemoteOrigin):
+            if type(envelope.command) in _ANNOUNCEMENTS or isinstance(envelope.origin, RemoteOrigin):
+                continue
+            if envelope.key is not None:
+                self.refuse(envelope, _on_its_way())
+            else:
                 back.setdefault(slot_of_address(envelope.address), []).append((now_s, envelope))
         for slot, older in back.items():
             self._parked.setdefault(slot, deque()).extendleft(reversed(older))
@@ -143,7 +148,7 @@ class ClusterRouter(Asker):
         for slot, parked in list(self._parked.items()):
             while parked and parked[0][0] < before_s:
                 self.stats.expired += 1
-                self.refuse(parked.popleft()[1], Unavailable("the room is on its way to another server", retry_after_ms=RETRY_MS))
+                self.refuse(parked.popleft()[1], _on_its_way())
             if not parked:
                 del self._parked[slot]
 
@@ -159,8 +164,8 @@ class ClusterRouter(Asker):
         if type(envelope.command) in _ANNOUNCEMENTS:
             return
         parked = self._parked.setdefault(slot_of_address(envelope.address), deque())
-        if len(parked) >= MAX_PARKED and type(envelope.command) not in SIGNALS:
-            self.refuse(envelope, Unavailable("the room is on its way to another server", retry_after_ms=RETRY_MS))
+        if envelope.key is not None or (len(parked) >= MAX_PARKED and type(envelope.command) not in SIGNALS):
+            self.refuse(envelope, _on_its_way())
             return
         self.stats.parked += 1
         parked.append((self._monotonic(), envelope))
@@ -181,3 +186,7 @@ class ClusterRouter(Asker):
             way = self._ways[slot]
             for envelope in envelopes:
                 way(envelope)
+
+
+def _on_its_way() -> Unavailable:
+    return Unavailable("the room is on its way to another server", retry_after_ms=RETRY_MS)
