@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 import structlog
 from aiohttp import web
 
+from commonroom.actors import OUTBOXES
 from commonroom.app.engine import Engine
 from commonroom.app.readings import Readings
 from commonroom.app.storage import Storage
@@ -18,6 +19,7 @@ from commonroom.clock import ClusterClock
 from commonroom.config.check import is_production
 from commonroom.config.settings import Settings
 from commonroom.engine.lag import LoopLag
+from commonroom.engine.outbox import Outbox
 from commonroom.errors import ConfigError, Unavailable
 from commonroom.http.application import build
 from commonroom.http.connection import connections
@@ -108,6 +110,7 @@ class Node:
         keys = await SigningKeys(database).of(PURPOSE, self._clock.now())
         tokens = WsTokens([SigningKey(key.kid, key.secret) for key in keys], self._clock, self.settings.http.ws_token_ttl_s)
         self._engine = engine = Engine(self.settings, self._clock, self._storage, tokens.verify)
+        await self._storage.follow(Outbox(effects, engine.router) for effects in OUTBOXES)
         services = Services(
             self.settings.http,
             is_production(self.settings),

@@ -1,6 +1,6 @@
 """The database of a node: its own or a given one, migrated, with journal and projections on it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -14,6 +14,7 @@ from commonroom.storage.migration import migrate
 from commonroom.storage.node_lock import NodeLock
 from commonroom.storage.pool import Database
 from commonroom.storage.projection.message import MessageProjection
+from commonroom.storage.projection.projection import Projection
 from commonroom.storage.projection.room import RoomProjection
 from commonroom.storage.projection.runner import ProjectionRunner
 from commonroom.storage.slot_table import PostgresSlotTable, claim_all
@@ -49,7 +50,7 @@ class Storage:
         self._on_lock_lost = on_lock_lost
 
     async def open(self) -> None:
-        """Start or reach the database; nothing is owned yet.
+        """Start or reach the database; nothing is owned yet, and nothing derived from the journal until `follow`.
 
         Raises:
             ConfigError: it cannot be used like this, or another server that is alone holds it.
@@ -69,7 +70,15 @@ class Storage:
         self.journal = PostgresJournal(dsn, self.database, settings=postgres, on_trouble=note)
         await self.journal.open()
         self._parts.push_async_callback(self.journal.close)
-        self.projections = ProjectionRunner(self.database, self.journal, (RoomProjection(), MessageProjection()), note)
+
+    async def follow(self, outboxes: Iterable[Projection]) -> None:
+        """Start the projections, before any slot opens: the storage's own, and those that need the engine above it.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        projections: list[Projection] = [RoomProjection(), MessageProjection(), *outboxes]
+        self.projections = ProjectionRunner(self.database, self.journal, projections, note)
         await self.projections.start()
         self._parts.push_async_callback(self.projections.close)
 
