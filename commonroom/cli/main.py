@@ -56,8 +56,9 @@ def version(*, as_json: bool) -> None:
 @click.option("--weight", help="Share of the slots, relative to the other nodes.")
 @click.option("--log-level", help="debug, info, warning or error.")
 @click.option("--workers", type=click.IntRange(1, MAX_WORKERS), default=1, show_default=True, help="Processes that share the port.")
+@click.option("--own-ports", is_flag=True, help="Give each worker a port of its own, counted up from --port, instead of one for all.")
 @click.option("--node", is_flag=True, help="Join a cluster: PostgreSQL and Redis must be given by URL.")
-def serve(config_path: Path | None, workers: int, *, node: bool, **flags: str | None) -> None:
+def serve(config_path: Path | None, workers: int, *, own_ports: bool, node: bool, **flags: str | None) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     loaded = _loaded(config_path, {SERVE_FLAGS[flag]: value for flag, value in flags.items()})
     if node:
@@ -65,7 +66,7 @@ def serve(config_path: Path | None, workers: int, *, node: bool, **flags: str | 
     if workers > 1:
         from commonroom.supervisor import run as supervise  # noqa: PLC0415 - heavy
 
-        _or_exit(lambda: supervise(loaded, workers))
+        _or_exit(lambda: supervise(loaded, workers, own_ports=own_ports))
         return
     from commonroom.app import run  # noqa: PLC0415 - heavy
 

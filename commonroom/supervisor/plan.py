@@ -1,6 +1,6 @@
 """What each worker is told: its settings, and the environment that says them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from commonroom.config.field import PREFIX, fields
 from commonroom.config.settings import Settings
 from commonroom.errors import ConfigError
 
-__all__ = ["Shared", "environment", "metrics_url", "worker_settings"]
+__all__ = ["MAX_PORT", "Shared", "environment", "metrics_url", "worker_settings"]
 
 MAX_PORT = 65535
 
@@ -20,13 +20,14 @@ class Shared(NamedTuple):
 
     postgres_url: str
     redis_url: str
-    port: int
+    ports: Sequence[int]
+    """The public port of each worker, in their order."""
 
 
 def worker_settings(settings: Settings, shared: Shared, number: int) -> Settings:
     """The settings of worker `number` (from 1).
 
-    All share the public port. The metrics port counts up from the configured one, 0 stays
+    The metrics port counts up from the configured one, 0 stays
     0. The echo listener has one port and hence one worker.
 
     Raises:
@@ -37,7 +38,7 @@ def worker_settings(settings: Settings, shared: Shared, number: int) -> Settings
         raise ConfigError(f"http.metrics_port = {metrics_port}: worker {number} would need a port above {MAX_PORT}")
     return replace(
         settings,
-        http=replace(settings.http, port=shared.port, reuse_port=True, metrics_port=metrics_port and metrics_port + index),
+        http=replace(settings.http, port=shared.ports[index], reuse_port=True, metrics_port=metrics_port and metrics_port + index),
         gateway=settings.gateway if index == 0 else replace(settings.gateway, echo_port=0),
         postgres=replace(settings.postgres, url=shared.postgres_url),
         redis=replace(settings.redis, url=shared.redis_url),

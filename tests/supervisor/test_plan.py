@@ -10,7 +10,7 @@ from commonroom.config.settings import ClusterSettings, EngineSettings, GatewayS
 from commonroom.errors import ConfigError
 from commonroom.supervisor.plan import Shared, environment, metrics_url, worker_settings
 
-SHARED = Shared("postgresql://me:hunter2@/rooms?host=%2Ftmp", "unix:///tmp/redis.sock", 8123)
+SHARED = Shared("postgresql://me:hunter2@/rooms?host=%2Ftmp", "unix:///tmp/redis.sock", (8123, 8123, 8123))
 
 
 def _worker(number: int, settings: Settings | None = None) -> Settings:
@@ -22,6 +22,11 @@ def test_workers_share_the_port_and_the_servers() -> None:
         settings = _worker(number)
         assert (settings.http.port, settings.http.reuse_port) == (8123, True)
         assert (settings.postgres.url, settings.redis.url) == SHARED[:2]
+
+
+def test_workers_may_have_ports_of_their_own() -> None:
+    shared = SHARED._replace(ports=(8123, 8124))
+    assert [worker_settings(Settings(), shared, number).http.port for number in (1, 2)] == [8123, 8124]
 
 
 def test_each_worker_has_a_name_and_a_metrics_port_of_its_own() -> None:

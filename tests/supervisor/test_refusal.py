@@ -42,3 +42,7 @@ async def test_a_data_directory_that_cannot_be_written_is_told(data: Path) -> No
     with data.open("w"):  # a file, of which no folder can be made
         pass
     assert str(data) in await _refused(data, "--port", "0")
+
+
+async def test_ports_of_their_own_end_where_ports_end(data: Path) -> None:
+    assert "worker 2 would need a port above 65535" in await _refused(data, "--port", "65535", "--own-ports")
