@@ -65,6 +65,7 @@ class Readings:
             bus_queued_bytes=0 if self._engine.transport is None else self._engine.transport.stats.queued_bytes,
             loop_lag_ms=lag_ms,
             epochs={str(slot): cluster.ownership.known(slot)[0] for slot in range(SLOTS)},
+            owners={str(slot): owner for slot, owner in enumerate(owners) if owner is not None},
         )
 
     def _read_engine(self) -> dict[str, Value]:

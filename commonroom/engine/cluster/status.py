@@ -33,7 +33,7 @@ class ClusterStatus(Struct, frozen=True, rename="camel"):
     """What one node knows of all, and of itself.
 
     About all: `members`; `quiet` (membership is frozen, nobody is taken for dead now);
-    `unowned` (slots without an owner); `epochs` (slot number → its epoch).
+    `unowned` (slots without an owner); `epochs` and `owners` (slot number → its epoch, its owner's id).
 
     About `node`, the incarnation that answered: `lease_margin_ms` (time for which its
     ownership is still proven; 0: it reads nothing from memory now); `moving` (slots it hands
@@ -51,3 +51,4 @@ class ClusterStatus(Struct, frozen=True, rename="camel"):
     bus_queued_bytes: int
     loop_lag_ms: float
     epochs: dict[str, int] = {}
+    owners: dict[str, str] = {}
