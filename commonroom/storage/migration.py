@@ -5,7 +5,10 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
+import asyncpg
+
 from commonroom.errors import ConfigError
+from commonroom.storage.fault import is_statement_error, translated
 from commonroom.storage.pool import Connection, check_server, connect
 
 __all__ = ["Migration", "Status", "load_migrations", "migrate", "status"]
@@ -57,8 +60,18 @@ async def migrate(dsn: str, migrations: list[Migration] | None = None) -> list[s
 
     Raises:
         ConfigError: an applied file has changed, the database is newer than this code, or the server is unfit.
+        Unavailable: the database does not answer, or stops doing so; what was applied stays.
     """
     known = load_migrations() if migrations is None else migrations
+    try:
+        return await _migrate(dsn, known)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if is_statement_error(error):  # a migration that is wrong: its own words
+            raise
+        raise translated(error) from error
+
+
+async def _migrate(dsn: str, known: list[Migration]) -> list[str]:
     connection = await connect(dsn, "commonroom migrate")
     try:
         await check_server(connection)

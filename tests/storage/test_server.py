@@ -43,6 +43,8 @@ async def test_a_server_that_may_forget_commits_is_refused(dsn: str) -> None:
 async def test_nobody_at_the_address_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="PostgreSQL does not answer"):
         await Database.open("postgresql://127.0.0.1:1/nothing")
+    with pytest.raises(Unavailable, match="database does not answer"):
+        await migrate("postgresql://127.0.0.1:1/nothing")
 
 
 async def test_a_text_the_database_cannot_hold_is_invalid_and_costs_no_connection(database: Database) -> None:
