@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from commonroom.bench.compare.compare import compare, render
 from commonroom.bench.compare.work import WORKS, Work
-from commonroom.bench.fault import FAULTS
+from commonroom.bench.fault import FAULTS, SETTINGS
 from commonroom.bench.report.plot import as_svg
 from commonroom.bench.report.result import Result
 from commonroom.bench.report.table import as_csv, as_text
@@ -48,6 +48,7 @@ class Options(Struct):
     workers: int
     seed: int
     fault: str | None
+    fault_s: float
     json: Path | None
     csv: Path | None
     plot: Path | None
@@ -64,6 +65,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--workers", default=1, help="Processes that make the load."),
         click.option("--seed", default=1, help="Seed of all choices."),
         click.option("--fault", type=click.Choice(list(FAULTS)), help="What goes wrong after a third of the time."),
+        click.option("--fault-s", type=click.FloatRange(0), default=0.0, help="How long that lasts; 0: as the fault has it."),
         click.option("--json", type=click.Path(path_type=Path), help="Write the result there; - prints it instead of the table."),
         click.option("--csv", type=click.Path(path_type=Path), help="Write the figures there."),
         click.option("--plot", type=click.Path(path_type=Path), help="Draw the run there, as SVG."),
@@ -101,11 +103,11 @@ def _option(name: str, default: Any, hint: Any) -> Callable[[Any], Any]:
 async def _main(kind: type[Scenario[Any]], parameters: Struct, options: Options) -> int:
     try:
         msgspec.convert(msgspec.to_builtins(parameters), kind.parameter_type)
-        plan = Plan(kind.name, parameters, options.seconds, options.workers, options.seed, options.fault or "")
+        plan = Plan(kind.name, parameters, options.seconds, options.workers, options.seed, options.fault or "", options.fault_s)
         if options.url:
             result = await measure(plan, Target(options.url.rstrip("/"), options.metrics_url), quiet=options.quiet)
         else:
-            async with spawned({**RAISED, **kind.server_settings}, options.nodes) as target:
+            async with spawned({**RAISED, **kind.server_settings, **SETTINGS.get(options.fault or "", {})}, options.nodes) as target:
                 result = await measure(plan, target, quiet=options.quiet)
     except msgspec.ValidationError as error:
         return _fail(str(error).lower())

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from commonroom import __version__
-from commonroom.bench.fault import FAULTS
+from commonroom.bench.fault import FAULTS, LASTING_S
 from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.fleet import Fleet
 from commonroom.bench.load.job import Go, Job, Progress, Settle, Stop
@@ -16,15 +16,15 @@ from commonroom.bench.report.machine import command_line, commit, load_average, 
 from commonroom.bench.report.result import Banner, Point, Result, ServerSide, judge
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.target.metrics import quantile_ms, read_metrics
-from commonroom.bench.target.process import Usage, bind, usage
+from commonroom.bench.target.process import Usage, bind, command_name, usage
 from commonroom.bench.target.target import Target
 from commonroom.clock import monotonic_s
 from commonroom.tasks import TaskGroup, pause
 
 __all__ = ["Interrupted", "Plan", "Run"]
 
-DRAIN_S = 20.0
-"""Time for what is under way when a run is stopped."""
+FAULT_S = 150.0
+"""The load goes on so long for a fault that has not ended."""
 
 
 class Interrupted(Exception):
@@ -40,6 +40,8 @@ class Plan(Struct):
     workers: int = 1
     seed: int = 1
     fault: str = ""
+    fault_s: float = 0.0
+    """How long it lasts; 0: as long as it does by itself."""
     dialect: str = "commonroom"
     core: int | None = None
     """Bind the workers to this core, counted from 0, and let them poll instead of sleeping."""
@@ -78,6 +80,11 @@ class _Meter:
             counters={name: value for name, value in moved.items() if value},
             gauges={name: value for name, value in after.items() if not name.endswith("_total") and "<" not in name},
         )
+
+    def died(self, *, expected: bool) -> list[str]:
+        """A line for the processes of the server that ended unasked since `start`."""
+        gone = [pid for pid in self._pids if not command_name(pid)]
+        return [f"processes of the server ended by themselves: {gone}"] if gone and not expected else []
 
     def _used(self) -> tuple[Usage, Usage, Usage]:
         """By the server's own processes, PostgreSQL's and Redis's."""
@@ -153,10 +160,11 @@ class Run:
         await meter.start()
         self._began_s = monotonic_s()
         fleet.order(Go())
-        if plan.fault:
-            self._tasks.start(plan.fault, FAULTS[plan.fault](self._target, fleet, plan.seconds))
+        fault = self._tasks.start(plan.fault, self._disturb(fleet)) if plan.fault else None
         driven = asyncio.get_running_loop().create_task(fleet.hear("driven"))
         await self._wait(driven, plan.seconds if kind.lasts(plan.parameters) else None)
+        if fault is not None and not driven.done():
+            await self._wait(fault, FAULT_S)
         fleet.order(Stop())
         sent = await driven
         seconds = monotonic_s() - self._began_s
@@ -168,13 +176,18 @@ class Run:
         result = Result(banner, seconds, tally, server, max(shares), self._points, self._interrupt.is_set())
         result.rows = kind.rows(result, plan.parameters)
         judge(result, keeps=kind.keeps(plan.parameters))
-        result.failures += self._failures
+        result.failures += self._failures + meter.died(expected=bool(plan.fault))
         return result
 
-    async def _wait(self, driven: "asyncio.Task[Any]", seconds: float | None) -> None:
-        """Until the work is done, the time is over or somebody interrupts."""
+    async def _disturb(self, fleet: Fleet) -> None:
+        plan = self._plan
+        await pause(plan.seconds / 3)
+        await FAULTS[plan.fault](self._target, fleet, plan.fault_s or LASTING_S.get(plan.fault, 0.0))
+
+    async def _wait(self, done: "asyncio.Task[Any]", seconds: float | None) -> None:
+        """Until it is done, the time is over or somebody interrupts."""
         interrupted = self._tasks.start("interrupt", self._interrupt.wait())
-        await asyncio.wait({driven, interrupted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({done, interrupted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         interrupted.cancel()
 
     def _banner(self) -> Banner:
