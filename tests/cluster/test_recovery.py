@@ -40,3 +40,15 @@ def test_a_subscription_that_ends_before_it_is_confirmed_is_made_again(stage: St
     stage.until(stage.settled)
     stage.person("ada", newcomer, stage.room(stage.nodes[0])).write(stage.room(stage.nodes[0]), "heard?")
     stage.well()
+
+
+def test_a_slot_handed_over_does_not_come_back(stage: Stage) -> None:
+    """Who gets it may not know yet why: that the giver drains stands only in a view newer than its own."""
+    drained, *others = stage.nodes
+    before = dict(stage.world.store.epochs)
+    drained.drain_and_leave()
+    stage.until(lambda: drained.ended)
+    stage.until(stage.settled)
+    moves = [stage.world.store.epochs[slot] - epoch for slot, epoch in before.items()]
+    assert set(moves) == {0, 1}
+    assert sum(node.cluster.ownership.stats.given for node in others) == 0

@@ -326,11 +326,13 @@ class Ownership:
         """Hand some slots over to where they should be; the next round gives more.
 
         Also in a quiet period, when not all are known: a slot that another of the known
-        should have instead of us would not be ours with more of them either.
+        should have instead of us would not be ours with more of them either. By a view asked
+        for now: who gave us a slot did so by a newer one than ours, and would get it back.
         """
-        if self._view.expelled:
+        if not self._leaving():
             return
-        leaving = [slot for slot in self._in(Phase.OPEN) if self._targets[slot] not in {self.me, None}]
+        await self._refresh()
+        leaving = self._leaving()
         if not leaving:
             return
         self._wake.set()
@@ -350,6 +352,12 @@ class Ownership:
             raise
         self.stats.closings += 1
         self.stats.closing_s += self._monotonic() - began_s
+
+    def _leaving(self) -> list[int]:
+        """What is open here and should be another's."""
+        if self._view.expelled:
+            return []
+        return [slot for slot in self._in(Phase.OPEN) if self._targets[slot] not in {self.me, None}]
 
     async def _close(self, slots: Sequence[int]) -> list[int]:
         """Close what is open; those that closed cleanly and are still ours."""
