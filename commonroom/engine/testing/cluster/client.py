@@ -135,6 +135,8 @@ class ClusterClient:
         self.connection: _Connection | None = None
         self.session = ""
         self.joins = 0
+        self.resets = 0
+        """Joins answered by an owner that did not know yet that it was replaced: one begins anew there, a lease behind at most (I8)."""
         self.given_up = 0
         """Connections that were dropped because an answer did not come in time."""
         self._refs = 0
@@ -257,8 +259,10 @@ class ClusterClient:
             room = self.rooms[what]
             room.joined = True
             self.joins += 1
-            if room.position is None:
+            if room.position is None or reply.offset < room.position:
+                self.resets += room.position is not None
                 room.position = reply.offset
+                room.seen.clear()
             if reply.offset < room.floor:
                 self.errors.append(f"I8: joined {what} at {reply.offset} when it had been at {room.floor} for a lease")
 
