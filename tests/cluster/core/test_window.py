@@ -1,0 +1,126 @@
+"""Go-back-N: whatever is lost, repeated or late, each command is taken once, in order, and answered once."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commonroom.engine.cluster.call import expects_answer
+from commonroom.engine.cluster.window import Intake, Window
+from commonroom.engine.cluster.wire import Answer, Call
+from commonroom.engine.envelope import Attach, Detach, Query, Resync
+from tests.cluster.core.command import ROOM, line, signal
+
+
+@dataclass
+class Ends:
+    """Both ends, and everything that was ever sent between them."""
+
+    window: Window = field(default_factory=lambda: Window(ROOM, 1, 1, "owner"))
+    intake: Intake = field(default_factory=lambda: Intake(1, 0))
+    calls: list[Call] = field(default_factory=list)
+    back: list[Answer] = field(default_factory=list)
+    refs: int = 0
+    taken: list[int] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
+
+    def send(self) -> None:
+        self.refs += 1
+        self.calls.append(self.window.add(line(self.refs)))
+
+    def resend(self) -> None:
+        self.calls += self.window.again()
+
+    def arrive(self, call: Call) -> None:
+        if self.intake.takes(call):
+            self.taken.append(call.seq)
+            answer = Answer(str(ROOM), 1, call.seq, call.seq, "reply", b"")
+            self.intake.keep(answer)
+            self.back.append(answer)
+        elif not self.intake.misses(call) and (known := self.intake.answer(call.seq)) is not None:
+            self.back.append(known)
+
+    def hear(self, answer: Answer) -> None:
+        if (envelope := self.window.answered(answer.seq)) is not None:
+            self.answered.append(envelope.command.ref)  # type: ignore[union-attr]
+
+
+STEPS = st.lists(st.one_of(st.sampled_from(("send", "resend")), st.tuples(st.sampled_from(("call", "answer")), st.integers(0, 200))))
+
+
+@given(STEPS)
+def test_any_pattern_of_loss_and_repetition_leaves_each_command_once_and_in_order(steps: list[str | tuple[str, int]]) -> None:
+    """What never arrives was lost; what arrives twice was repeated; any order."""
+    ends = Ends()
+    for step in steps:
+        match step:
+            case "send":
+                ends.send()
+            case "resend":
+                ends.resend()
+            case ("call", number) if ends.calls:
+                ends.arrive(ends.calls[number % len(ends.calls)])
+            case ("answer", number) if ends.back:
+                ends.hear(ends.back[number % len(ends.back)])
+    for call in ends.window.again():  # the link is whole again
+        ends.arrive(call)
+    for answer in list(ends.back):
+        ends.hear(answer)
+    everything = list(range(1, ends.refs + 1))
+    assert ends.taken == everything
+    assert sorted(ends.answered) == everything
+    assert not len(ends.window)
+
+
+def test_answers_are_forgotten_once_the_sender_has_them() -> None:
+    ends = Ends()
+    for _ in range(3):
+        ends.send()
+        ends.arrive(ends.calls[-1])
+        ends.hear(ends.back[-1])
+    assert ends.intake.answer(1) is None
+    assert ends.intake.answer(3) is not None
+    assert ends.calls[-1].done == 2
+
+
+def test_a_new_end_begins_where_the_sender_has_answers_up_to() -> None:
+    """The owner was replaced by itself: it forgot the window, the sender did not."""
+    window = Window(ROOM, 1, 1, "owner")
+    window.add(line(1))
+    window.answered(1)
+    call = window.add(line(2))
+    intake = Intake(call.window, call.done)
+    assert intake.takes(call)
+
+
+@pytest.mark.parametrize("command", [Attach(), Detach(), Resync()])
+def test_a_signal_waits_until_it_is_taken_and_may_be_answered_late(command: Attach | Detach | Resync) -> None:
+    window = Window(ROOM, 1, 1, "owner")
+    envelope = signal(command)
+    assert not expects_answer(envelope)
+    window.add(envelope)
+    assert window.taken(0) == 0
+    assert len(window) == 1
+    assert window.taken(1) == 1
+    assert len(window) == 0
+    assert window.again() == []
+
+
+def test_a_command_that_was_taken_waits_for_its_answer_all_the_same() -> None:
+    window = Window(ROOM, 1, 1, "owner")
+    for envelope in (line(1), signal(Query("read"))):
+        window.add(envelope)
+    assert window.taken(2) == 0
+    assert [call.seq for call in window.again()] == [1, 2]
+
+
+def test_what_is_withdrawn_is_what_waits_in_order() -> None:
+    window = Window(ROOM, 1, 1, "owner")
+    envelopes = [line(ref) for ref in (1, 2, 3)]
+    for envelope in envelopes:
+        window.add(envelope)
+    window.answered(2)
+    assert window.withdraw() == [envelopes[0], envelopes[2]]
+    assert window.withdraw() == []
+    assert window.answered(1) is None
