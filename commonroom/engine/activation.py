@@ -25,7 +25,7 @@ from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publ
 from commonroom.engine.gate import Gate, Output
 from commonroom.engine.hold import Holds
 from commonroom.engine.lifecycle import NEXT, End, Runtime, State
-from commonroom.engine.mailbox import Mailbox
+from commonroom.engine.mailbox import SIGNALS, Mailbox
 from commonroom.engine.private import pack, unpack
 from commonroom.engine.ring import Ring
 from commonroom.engine.schedule import NEVER, Entry
@@ -41,6 +41,9 @@ from commonroom.storage.journal.port import Commit, Committed, Duplicate, Fenced
 __all__ = ["Activation"]
 
 log = structlog.get_logger(__name__)
+
+LAPSE_PATIENCE_MS = 3000
+"""So long a command waits for a proof of ownership."""
 
 FULL_LANE_MS = 250
 """A durable deadline that finds its lane full is tried again after this long."""
@@ -260,6 +263,7 @@ class Activation:
         if lease is not None and not lease.valid():
             self.mailbox.close()
             lease.when_valid(self._continue)
+            self._answer_later()
             return False
         now = self._runtime.clock.now()
         caught_up = self._due_at > now or self._catch_up(now)
@@ -270,6 +274,21 @@ class Activation:
         """The lease holds again."""
         if self.state is State.LIVE:
             self.mailbox.open()
+
+    def _answer_later(self) -> None:
+        self._runtime.deadlines.at(self._runtime.clock.now() + LAPSE_PATIENCE_MS, self._answer_lapsed)
+
+    def _answer_lapsed(self, _: object) -> None:
+        """Nothing has proven our ownership for a while: who waits is told to try again. Signals go on waiting."""
+        if self.state is not State.LIVE or not self.mailbox.closed:
+            return
+        for envelope in self.mailbox.clear():
+            if type(envelope.command) in SIGNALS:
+                self.mailbox.put(envelope)
+            elif envelope.origin is not None:
+                self._runtime.stats.refused += 1
+                envelope.origin.refused(getattr(envelope.command, "ref", 0), unavailable(self.address, LAPSE_PATIENCE_MS))
+        self._answer_later()
 
     def _handle(self, envelope: Envelope) -> None:
         self._envelope = envelope

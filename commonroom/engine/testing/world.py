@@ -16,6 +16,7 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Envelope, Publication
 from commonroom.engine.hold import LoadFacts
 from commonroom.engine.host import ActorHost
+from commonroom.engine.lease import Lease
 from commonroom.engine.testing.client import Client
 from commonroom.engine.testing.journal import Faults, SimulatedJournal
 from commonroom.engine.testing.loop import VirtualClock, VirtualLoop
@@ -39,6 +40,7 @@ class World:
         settings: EngineSettings | None = None,
         faults: Faults | None = None,
         load_facts: LoadFacts | None = None,
+        lease: Lease | None = None,
     ) -> None:
         self.seed = seed
         self.random = seeded(seed)
@@ -51,6 +53,7 @@ class World:
         self._kinds = kinds
         self._settings = settings or EngineSettings()
         self._load_facts = load_facts
+        self._lease = lease
         self._lives = 0
         self._open()
 
@@ -144,5 +147,5 @@ class World:
     def _open(self) -> None:
         self._lives += 1
         random = seeded(f"host {self.seed} {self._lives}")
-        self.host = ActorHost(self._settings, self.clock, self.journal, self, self._kinds, random, self._load_facts)
+        self.host = ActorHost(self._settings, self.clock, self.journal, self, self._kinds, random, self._load_facts, lease=self._lease)
         self.loop.run_until_complete(self.host.open())
