@@ -1,5 +1,6 @@
 """What the logs of nodes may not hold: a stack, or a line of level error."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,23 +13,30 @@ ALLOWED = {
 }
 """Lines with a stack or of level error that a fault brings about by right: the event's name, and why."""
 
-MOST_CHARACTERS = 600
+MOST_CHARACTERS = 1200
 
 
 def log_faults(log: Path) -> Iterator[str]:
-    """Sentences, one for each line that should not be there."""
+    """Sentences, one for each sort of line that should not be there."""
     if not log.exists():
         return
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     for number, line in enumerate(log.read_text(errors="replace").splitlines(), 1):
-        if _is_fault(line):
-            yield f"log: {log.name}:{number}: {line[:MOST_CHARACTERS]}"
+        if (sort := _fault(line)) is not None:
+            counts[sort] += 1
+            first.setdefault(sort, f"{log.name}:{number}: {line[:MOST_CHARACTERS]}")
+    for sort, where in first.items():
+        yield f"log: {counts[sort]} times, first {where}"
 
 
-def _is_fault(line: str) -> bool:
+def _fault(line: str) -> str | None:
+    """The sort of fault a line is; None: it is none."""
     try:
         entry = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return "Traceback" in line
+        return "a stack" if "Traceback" in line else None
     if not isinstance(entry, dict) or entry.get("event") in ALLOWED:
-        return False
-    return entry.get("level") in {"error", "critical"} or "Traceback" in line
+        return None
+    is_fault = entry.get("level") in {"error", "critical"} or "Traceback" in line
+    return f"{entry.get('event')} {entry.get('error')}" if is_fault else None
