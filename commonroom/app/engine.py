@@ -24,10 +24,12 @@ from commonroom.engine.gateway import Gateway
 from commonroom.engine.gateway.gateway import Authenticate
 from commonroom.engine.host import ActorHost
 from commonroom.engine.local import Asker, LocalRouter
+from commonroom.engine.revocation import Revocations
 from commonroom.ids import new_id, new_secret, seeded
 from commonroom.protocol.wire import DurablePush
 from commonroom.storage.journal.port import JournalEvent
 from commonroom.storage.repository.message import Messages
+from commonroom.storage.repository.revocation import RevokedSessions
 
 __all__ = ["Engine"]
 
@@ -63,6 +65,7 @@ class Engine:
         self._clock = clock
         self._storage = storage
         self._messages = Messages(storage.database)
+        self.revocations = revocations = Revocations(RevokedSessions(storage.database), clock)
         if settings.redis.url:
             self._join()
         else:
@@ -72,7 +75,7 @@ class Engine:
             settings.http,
             clock=clock,
             router=self.router,
-            authenticate=authenticate,
+            authenticate=lambda token: revocations.admit(authenticate(token)),
             read_events=self._read_events,
             history=storage.journal.history,
         )
@@ -112,9 +115,11 @@ class Engine:
         self.router = cluster.router
 
     def _bind(self) -> None:
+        self.revocations.close_sid = self.gateway.close_sid
         if self.cluster is None:
             self._late.bind(self.gateway)
         else:
+            self.revocations.join(self.cluster)
             self.gateway.on_unfollowed = self.cluster.audience.lost_reader
             self.cluster.on_isolated = self.gateway.send_all_away
             self.cluster.bind(self.host, self.gateway)

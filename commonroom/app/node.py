@@ -120,11 +120,14 @@ class Node:
             Rooms(database),
             Messages(database),
             tokens,
+            engine.revocations,
             engine.gateway.adopt,
             self._unready,
             PageCache(),
         )
         await self._open_slots()
+        await engine.revocations.open()
+        self._parts.push_async_callback(engine.revocations.close)
         await self._listen(services)
 
     async def _open_slots(self) -> None:

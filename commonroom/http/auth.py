@@ -12,7 +12,7 @@ from commonroom.http.services import SERVICES, Services
 from commonroom.identity import Authority
 from commonroom.storage.repository.login_session import LoginSession
 
-__all__ = ["COOKIE", "authority_of", "login_of", "set_cookie"]
+__all__ = ["COOKIE", "authority_of", "clear_cookie", "login_of", "set_cookie"]
 
 COOKIE = "commonroom_session"
 COOKIE_AGE_S = 400 * 86400
@@ -52,6 +52,11 @@ def authority_of(request: web.Request, login: LoginSession) -> Authority:
 def set_cookie(response: web.Response, secret: str, *, secure: bool) -> None:
     """Hand the secret to the browser, out of reach of scripts."""
     response.set_cookie(COOKIE, secret, max_age=COOKIE_AGE_S, httponly=True, secure=secure, samesite="Lax", path="/")
+
+
+def clear_cookie(response: web.Response, *, secure: bool) -> None:
+    """Have the browser forget the secret."""
+    response.del_cookie(COOKIE, httponly=True, secure=secure, samesite="Lax", path="/")
 
 
 def _bearer(request: web.Request) -> str | None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
+from commonroom.engine.revocation import Revocations
 from commonroom.engine.router import Router
 from commonroom.http.page_cache import PageCache
 from commonroom.storage.repository.login_session import LoginSessions
@@ -29,6 +30,7 @@ class Services(NamedTuple):
     rooms: Rooms
     messages: Messages
     tokens: WsTokens
+    revocations: Revocations
     adopt: Callable[[asyncio.Transport, bytes], None]
     """Takes a kept-alive connection that asks for an upgrade."""
     unready: Callable[[], Awaitable[list[str]]]

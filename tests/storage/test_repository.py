@@ -2,13 +2,16 @@
 
 import asyncio
 
+from commonroom.identity import SessionId
 from commonroom.ids import new_id
 from commonroom.storage.pool import Database
 from commonroom.storage.repository.login_session import LoginSessions
+from commonroom.storage.repository.revocation import RevokedSessions
 from commonroom.storage.repository.signing_key import SigningKeys
 
 SEEN = "SELECT last_seen FROM login_session WHERE sid = $1"
 LONG_AGO = 1_000_000
+FAR_AHEAD = 2**45
 
 
 async def test_a_guest_is_found_by_its_secret_alone(database: Database) -> None:
@@ -52,3 +55,27 @@ async def test_nodes_that_start_together_agree_on_one_key(database: Database) ->
     (key,) = found[0]
     assert len(key.secret) >= 32
     assert await keys.of(f"{purpose} other", LONG_AGO) != found[0]
+
+
+async def test_an_ended_login_is_not_found_any_more_and_its_name_stays(database: Database) -> None:
+    logins, revoked = LoginSessions(database), RevokedSessions(database)
+    ada, secret = await logins.create_guest("Ada", LONG_AGO)
+    bob, his = await logins.create_guest("Bob", LONG_AGO)
+    await revoked.add(ada.sid, LONG_AGO, LONG_AGO + 10)
+    assert await logins.find(secret) is None
+    assert await logins.find(his) == bob
+    assert await logins.names([ada.sid]) == {ada.sid: "Ada"}
+
+
+async def test_revoked_sessions_are_read_until_their_time_has_passed_the_latest_first(database: Database) -> None:
+    revoked = RevokedSessions(database)
+    sids = [SessionId(new_id(1)) for _ in range(4)]
+    for nth, sid in enumerate(sids):
+        await revoked.add(sid, FAR_AHEAD, FAR_AHEAD + nth)
+    await revoked.add(sids[3], FAR_AHEAD, FAR_AHEAD + 1)
+    assert await revoked.read(FAR_AHEAD, 10) == [(sids[nth], FAR_AHEAD + nth) for nth in (3, 2, 1)]
+    assert await revoked.read(FAR_AHEAD, 2) == [(sids[nth], FAR_AHEAD + nth) for nth in (3, 2)]
+    await revoked.trim(FAR_AHEAD + 1)
+    assert [sid for sid, _ in await revoked.read(FAR_AHEAD - 1, 10)] == [sids[3], sids[2]]
+    await revoked.trim(FAR_AHEAD + 10)
+    assert await revoked.read(FAR_AHEAD - 1, 10) == []

@@ -38,13 +38,16 @@ from commonroom.engine.cluster.wire import (
     Message,
     Moved,
     Push,
+    Revoked,
     Taken,
     Unfollow,
+    encode,
 )
 from commonroom.engine.envelope import Envelope
 from commonroom.engine.host import ActorHost
 from commonroom.engine.lease import Lease
 from commonroom.errors import Unavailable
+from commonroom.identity import SessionId
 from commonroom.storage.slot_table import SlotOwner
 from commonroom.tasks import TaskGroup, pause
 
@@ -124,6 +127,10 @@ class Cluster:
         self._neighbours: Neighbours | None = None
         self._tasks = TaskGroup(_crashed)
         self.rebirths = 0
+        self.on_revoked: Callable[[Sequence[tuple[SessionId, int]]], None] = _ignore
+        """Called with login sessions that ended, see `Revocations`."""
+        self.on_gap: Callable[[], None] = _nothing
+        """Called when something that others told all nodes may be lost, or there are others than before."""
         self.on_isolated: Callable[[], None] = _nothing
         """Called each second in which this node reaches nobody and others have its slots: its clients are better off elsewhere."""
 
@@ -211,6 +218,7 @@ class Cluster:
             log.exception("message_failed", kind=type(message).__name__, member=member)
 
     def resynced(self, member: str) -> None:
+        self.on_gap()
         self.audience.doubt(member)
         self.outgoing.resend(member)
         self.audience.announce_all(member)
@@ -249,11 +257,16 @@ class Cluster:
         for member in gone:
             self.incoming.gone(member)
             self.audience.gone(member)
-        if members != self._members and self._neighbours is not None:
+        if members != self._members:
+            self._members = members
+            self._watch_neighbours(view)
+            self.on_gap()
+        self.ownership.viewed(view)
+
+    def _watch_neighbours(self, view: View) -> None:
+        if self._neighbours is not None:
             others = {name: member for name, member in view.reachable.items() if name != self.me}
             self._neighbours.watch(others, self.membership.suspect)
-        self._members = members
-        self.ownership.viewed(view)
 
     def _isolated(self) -> None:
         """The store is silent for us. Where others have taken our slots, it answers them."""
@@ -315,9 +328,7 @@ class Cluster:
         self.router.to_nobody(slots)
 
     def moved(self, slots: Mapping[int, int], owner: str) -> None:
-        message = Moved([(slot, epoch, owner) for slot, epoch in slots.items()])
-        for member in self._members:
-            self.links.send(member, message)
+        self._tell_all(Moved([(slot, epoch, owner) for slot, epoch in slots.items()]))
         self._tasks.start("note slots", self._note_slots())
 
     async def _note_slots(self) -> None:
@@ -328,6 +339,22 @@ class Cluster:
 
     def _forget_followers(self, slots: Mapping[int, int]) -> None:
         self.followers.forget([address for address in self.followers.addresses() if slot_of_address(address) in slots])
+
+    # -- for revocations (`Bus`) ---------------------------------------------------------
+
+    @property
+    def whole(self) -> bool:
+        """Whether what others tell arrives, as far as known."""
+        return self.membership.healthy and not self.links.broken
+
+    def revoked(self, ended: Sequence[tuple[SessionId, int]]) -> None:
+        """Tell all others of login sessions that ended."""
+        self._tell_all(Revoked(list(ended)))
+
+    def _tell_all(self, message: Message) -> None:
+        encoded = encode(message)
+        for member in self._members:
+            self.links.send_encoded(member, encoded)
 
     # -- for the host (`Bounds`) -------------------------------------------------------------
 
@@ -365,12 +392,17 @@ _HANDLERS: dict[type, Callable[[Cluster, str, Any], None]] = {
     Announce: lambda cluster, member, message: cluster.audience.announced(member, message),
     Announced: lambda cluster, member, _message: cluster.audience.all_announced(member),
     Activated: lambda cluster, _member, message: cluster.instance(message),
+    Revoked: lambda cluster, _member, message: cluster.on_revoked(message.sids),
     Unfollow: lambda cluster, member, message: cluster.audience.unfollowed(member, message),
     Digest: lambda cluster, member, message: cluster.audience.compare(member, message),
 }
 
 
 def _nothing() -> None:
+    pass
+
+
+def _ignore(_ended: Sequence[tuple[SessionId, int]]) -> None:
     pass
 
 

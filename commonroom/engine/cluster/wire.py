@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from commonroom.identity import Authority, Principal
+from commonroom.identity import Authority, Principal, SessionId
 
 __all__ = [
     "Activated",
@@ -181,7 +181,7 @@ class Resynced(_Message, frozen=True, tag=14):
 class Revoked(_Message, frozen=True, tag=15):
     """Login sessions that ended, and the cluster time at which the last ws token of each is dead anyway."""
 
-    sids: list[tuple[str, int]]
+    sids: list[tuple[SessionId, int]]
 
 
 Message = (

@@ -20,9 +20,9 @@ FIND = """
 WITH seen AS (
     UPDATE login_session s SET last_seen = n.ms
     FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS ms) n
-    WHERE s.secret_hash = $1 AND s.last_seen < n.ms - 3600000
+    WHERE s.secret_hash = $1 AND s.ended_at IS NULL AND s.last_seen < n.ms - 3600000
 )
-SELECT sid, secret_hash, actor_type, actor_id, name FROM login_session WHERE secret_hash = $1
+SELECT sid, secret_hash, actor_type, actor_id, name FROM login_session WHERE secret_hash = $1 AND ended_at IS NULL
 """
 RENAME = "UPDATE login_session SET name = $2 WHERE sid = $1"
 NAMES = "SELECT DISTINCT ON (actor_id) actor_id, name FROM login_session WHERE actor_id = ANY ($1) ORDER BY actor_id, last_seen DESC"
@@ -50,7 +50,7 @@ class LoginSessions:
         return LoginSession(SessionId(sid), Principal(kind, sid), name), secret
 
     async def find(self, secret: str) -> LoginSession | None:
-        """The login session of a secret, None if there is none. It counts as seen now, within the hour."""
+        """The login session of a secret, None if there is none or it has ended. It counts as seen now, within the hour."""
         hashed = _hash(secret)
         row = await self._database.fetchrow(FIND, hashed)
         if row is None or not hmac.compare_digest(row["secret_hash"], hashed):

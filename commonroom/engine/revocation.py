@@ -1,0 +1,200 @@
+"""Login sessions that ended before their ws tokens did (DESIGN 5, last line).
+
+A ws token is believed by its signature alone, for some minutes. So every node keeps the
+sids of sessions that ended (logout, ban) for as long, and refuses their tokens:
+
+    revoke ──► table ──► here: sockets closed ──► bus ──► every node: sockets closed
+                 └────── read at the start, after a gap of the bus, once a minute ──────┘
+
+What the bus loses, the table has: after a gap it is read within a second, and every
+second while the bus does not work, so that sockets close within two on every node.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from commonroom.clock import Clock
+from commonroom.codes import CloseCode
+from commonroom.errors import TokenExpired, Unauthenticated, Unavailable
+from commonroom.identity import Authority, SessionId
+from commonroom.tasks import TaskGroup, pause
+from commonroom.token import MAX_TTL_S
+
+__all__ = ["Bus", "Ended", "RevocationStore", "Revocations"]
+
+log = structlog.get_logger(__name__)
+
+Ended = tuple[SessionId, int]
+"""A login session that ended, and the cluster time in ms at which the last of its tokens is over."""
+
+TOKEN_MS: Final = MAX_TTL_S * 1000
+SLACK_MS: Final = 60_000
+"""For a token that a request still minted while its session ended, and for clocks."""
+
+TICK_S: Final = 1.0
+REREAD_MS: Final = 60_000
+DOUBT_MS: Final = 3_000
+"""Read at each tick for so long after a gap: a sender may learn of us a beat later than we of it."""
+
+MAX_REVOKED: Final = 100_000
+
+
+class RevocationStore(Protocol):
+    """The truth, in PostgreSQL. Every method raises Unavailable where it does not answer."""
+
+    async def add(self, sid: SessionId, now: int, until: int) -> None:
+        """End the login session, durably."""
+        ...
+
+    async def read(self, now: int, limit: int) -> Sequence[Ended]:
+        """Those refused now, the latest first."""
+        ...
+
+    async def trim(self, now: int) -> None:
+        """Forget those whose time has passed."""
+        ...
+
+
+class Bus(Protocol):
+    """The other nodes."""
+
+    on_revoked: Callable[[Sequence[Ended]], None]
+    """Called with what another node tells."""
+    on_gap: Callable[[], None]
+    """Called when something that others told may be lost, or there are others than before."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether what others tell arrives, as far as known."""
+        ...
+
+    def revoked(self, ended: Sequence[Ended]) -> None:
+        """Tell all others, best effort."""
+        ...
+
+
+class Revocations:
+    """The ended login sessions, as this node knows them; at most `MAX_REVOKED`."""
+
+    def __init__(self, store: RevocationStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._until: dict[SessionId, int] = {}
+        self._floor = 0
+        self._doubtful_until = 0
+        self._read_at = 0
+        self._bus: Bus | None = None
+        self._tasks = TaskGroup(self._crashed)
+        self.close_sid: Callable[[SessionId, CloseCode], object] = _nobody
+        """The gateway's."""
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def join(self, bus: Bus) -> None:
+        """There are other nodes. Before `open`."""
+        self._bus = bus
+        bus.on_revoked = self.heard
+        bus.on_gap = self.doubt
+
+    async def open(self) -> None:
+        """Learn what is refused, then keep up with it. Before anybody is let in.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        await self._read()
+        self.doubt()
+        self._tasks.start("revocations", self._run())
+
+    async def close(self) -> None:
+        """Stop. Safe to call twice."""
+        await self._tasks.close()
+
+    def refuses(self, sid: SessionId) -> bool:
+        """Whether the login session has ended. Cheap: asked for every token."""
+        return sid in self._until
+
+    def admit(self, authority: Authority) -> Authority:
+        """What a token proves, if its login session goes on.
+
+        Raises:
+            Unauthenticated: the login session has ended.
+            TokenExpired: so many have that not all are known: a new token tells.
+        """
+        if self.refuses(authority.sid):
+            raise Unauthenticated("the login session has ended")
+        if authority.expires_at <= self._floor:
+            raise TokenExpired("the token is too old, fetch a new one")
+        return authority
+
+    async def revoke(self, sid: SessionId) -> None:
+        """End a login session: durable when this returns, its sockets here closed, all other nodes told.
+
+        Raises:
+            Unavailable: the database does not answer; whether it ended is unknown, it may be tried again.
+        """
+        now = self._clock.now()
+        until = now + TOKEN_MS + SLACK_MS
+        try:
+            await self._store.add(sid, now, until)
+        except Unavailable:
+            self.doubt()  # it may have ended: the table tells
+            raise
+        self.heard([(sid, until)])
+        if self._bus is not None:
+            self._bus.revoked([(sid, until)])
+
+    def heard(self, ended: Iterable[Ended]) -> None:
+        """These have ended, as another node or the table says."""
+        now = self._clock.now()
+        for sid, until in ended:
+            if until > now and sid not in self._until:
+                self._until[sid] = until
+                self.close_sid(sid, CloseCode.SESSION_ENDED)
+        while len(self._until) > MAX_REVOKED:
+            self._forget_one()
+
+    def doubt(self) -> None:
+        """The bus may have lost something: read the table from the next tick on."""
+        self._doubtful_until = self._clock.now() + DOUBT_MS
+
+    def _forget_one(self) -> None:
+        """The first known; from now on no token is taken that was minted before it ended, whoever's it is."""
+        sid = next(iter(self._until))
+        self._floor = max(self._floor, self._until.pop(sid) - SLACK_MS)
+
+    async def _run(self) -> None:
+        while True:
+            await pause(TICK_S)
+            now = self._clock.now()
+            if now < self._doubtful_until or now - self._read_at >= REREAD_MS or not (self._bus is None or self._bus.whole):
+                await self._try_to_read()
+
+    async def _try_to_read(self) -> None:
+        try:
+            await self._read()
+        except Unavailable as error:
+            self.doubt()
+            log.warning("revocations_not_read", reason=error.message)
+
+    async def _read(self) -> None:
+        now = self._clock.now()
+        passed = [sid for sid, until in self._until.items() if until <= now]
+        for sid in passed:
+            del self._until[sid]
+        if now - self._read_at >= REREAD_MS:
+            await self._store.trim(now)
+        self.heard(reversed(await self._store.read(now, MAX_REVOKED + 1)))
+        self._read_at = now
+
+    def _crashed(self, name: str, error: BaseException) -> None:
+        """Our own fault; a node that no longer hears of ended sessions would let them in."""
+        log.error("revocations_failed", task=name, error=type(error).__name__, exc_info=error)
+        self._tasks.start(name, self._run())
+
+
+def _nobody(_sid: SessionId, _code: CloseCode) -> None:
+    """No gateway yet."""
