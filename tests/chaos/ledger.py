@@ -1,12 +1,12 @@
 """What all clients of a run have seen together, checked while it happens."""
 
-import asyncio
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from typing import Any
 
 from msgspec.structs import replace
 
+from commonroom.clock import monotonic_s
 from commonroom.protocol.chat import MessageCreate, MessageUpdate
 from commonroom.protocol.wire import DurablePush
 
@@ -58,7 +58,8 @@ class Ledger:
         self._heads: dict[str, tuple[list[float], list[int]]] = defaultdict(lambda: ([], []))
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        """Seconds of an arbitrary origin."""
+        return monotonic_s()
 
     def fail(self, what: str) -> None:
         self.counts["failures"] += 1
