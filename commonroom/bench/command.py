@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -13,6 +13,8 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
+from commonroom.bench.cluster.figures import CLUSTER_FIGURES, ClusterFigure
+from commonroom.bench.cluster.reading import Setting
 from commonroom.bench.compare.compare import compare, render
 from commonroom.bench.compare.work import WORKS, Work
 from commonroom.bench.fault import FAULTS, SETTINGS
@@ -22,10 +24,11 @@ from commonroom.bench.report.table import as_csv, as_text
 from commonroom.bench.run import Interrupted, Plan, Run
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.scenario.scenario import Scenario
-from commonroom.bench.suite import FIGURES, SHORT, Figure, Suite
+from commonroom.bench.suite import FIGURES, SHORT, Figure, Outcome, Suite
 from commonroom.bench.suite import render as render_suite
 from commonroom.bench.target.target import Target, spawned
 from commonroom.errors import CommonroomError
+from commonroom.tasks import TaskGroup
 
 __all__ = ["bench"]
 
@@ -179,6 +182,44 @@ def figures_command(names: tuple[str, ...], json_path: Path | None) -> None:
     sys.exit(uvloop.run(_suite([figure for figure in FIGURES if not names or figure.name in names], json_path)))
 
 
+@bench.command("cluster")
+@click.option("--only", "names", multiple=True, type=click.Choice(list(CLUSTER_FIGURES)), help="Only that; may be repeated.")
+@click.option("--rooms", type=click.IntRange(1, 500), default=60, help="Rooms, and so samples, of the figures about rooms.")
+@click.option("--scale", type=click.FloatRange(0.01, 1), default=1.0, help="Of times, sockets and idle rooms; less than 1 for a try.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def cluster_command(names: tuple[str, ...], rooms: int, scale: float, json_path: Path | None) -> None:
+    """Every figure of a cluster of three nodes on this machine, with its goal (about 15 minutes)."""
+    figures = {name: figure for name, figure in CLUSTER_FIGURES.items() if not names or name in names}
+    sys.exit(uvloop.run(_cluster(figures, Setting(RAISED, rooms, scale), json_path)))
+
+
+async def _cluster(figures: dict[str, ClusterFigure], setting: Setting, json_path: Path | None) -> int:
+    outcomes: list[Outcome] = []
+    with interruptible() as interrupt:
+        for name, figure in figures.items():
+            _say(f"measuring {name}")
+            outcome = await _unless(interrupt, figure(setting), name)
+            if outcome is None:
+                break
+            outcomes.append(outcome)
+    return _conclude(outcomes, json_path)
+
+
+async def _unless(interrupt: asyncio.Event, measuring: Coroutine[Any, Any, Outcome], name: str) -> Outcome | None:
+    """A figure; one that could not be measured is a failure. None: interrupted."""
+    tasks = TaskGroup(lambda _name, _error: None)
+    work: asyncio.Task[Outcome] = tasks.start(name, measuring)
+    interrupted = tasks.start("interrupt", interrupt.wait())
+    await asyncio.wait({work, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+    await tasks.close()
+    if work.cancelled():
+        return None
+    error = work.exception()
+    if isinstance(error, CommonroomError | OSError):
+        return Outcome(name, name, [], [error.message if isinstance(error, CommonroomError) else f"{type(error).__name__}: {error}"])
+    return work.result()
+
+
 @bench.command("short")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
 def short_command(json_path: Path | None) -> None:
@@ -197,6 +238,11 @@ async def _suite(figures: list[Figure], json_path: Path | None) -> int:
         return _fail(error.message if isinstance(error, CommonroomError) else str(error))
     finally:
         bar.close()
+    return _conclude(outcomes, json_path)
+
+
+def _conclude(outcomes: list[Outcome], json_path: Path | None) -> int:
+    """Show what was measured; 1 where something went wrong or a goal was missed."""
     click.echo(render_suite(outcomes))
     _save(json_path, outcomes)
     return 1 if any(outcome.failures or not all(reading.reached for reading in outcome.readings) for outcome in outcomes) else 0

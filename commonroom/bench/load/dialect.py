@@ -15,7 +15,7 @@ from commonroom.protocol.codec import MSGPACK, MSGPACK_PROTOCOL
 from commonroom.protocol.room import Joined, RoomReset
 from commonroom.protocol.wire import Command, DurablePush, RoomPush
 
-__all__ = ["BINARY", "CLOSE", "PING", "TEXT", "Commonroom", "Decoded", "Dialect", "PlainWebSocket", "SocketIo", "client_frame"]
+__all__ = ["BINARY", "CLOSE", "PING", "TEXT", "Commonroom", "Decoded", "Dialect", "PlainWebSocket", "SocketIo", "client_frame", "start_of"]
 
 TEXT = 0x1
 BINARY = 0x2
@@ -82,7 +82,7 @@ class Commonroom:
             case MessageCreate():
                 return Seen(message.text, message.offset)
             case Joined():
-                return _start(message)
+                return start_of(message)
             case DurablePush():
                 return Seen(None, message.offset)
             case RoomReset():
@@ -97,8 +97,8 @@ class Commonroom:
         return client_frame(MSGPACK.encode(command))
 
 
-def _start(joined: Joined) -> Start:
-    """Replayed events follow a recovered join, so the reader counts on from what it had."""
+def start_of(joined: Joined) -> Start:
+    """Where a reader stands that was let in: replayed events follow a recovered join, so it counts on from what it had."""
     if joined.recovery == "recovered":
         return Start(None, 0, joined)
     if joined.recovery == "gap" and joined.gap is not None:

@@ -170,7 +170,7 @@ class Person(Member):
             if not waiting.done():
                 waiting.set_exception(ConnectionResetError("the server closed the socket"))
         self._asked.clear()
-        if self.comes_back and (self._joined is None or self._joined.exception() is None):
+        if self.comes_back and (self._joined is None or (not self._joined.cancelled() and self._joined.exception() is None)):
             self._site.tasks.start("reconnect", self.come_back())
 
     async def come_back(self) -> None:

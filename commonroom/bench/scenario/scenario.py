@@ -24,7 +24,7 @@ from commonroom.clock import monotonic_s
 from commonroom.ids import Random
 from commonroom.tasks import TaskGroup, pause
 
-__all__ = ["Load", "Scenario", "make_rooms", "until"]
+__all__ = ["Load", "Scenario", "behind", "make_rooms", "until"]
 
 P = TypeVar("P", bound=Struct)
 
@@ -142,9 +142,9 @@ class Scenario(ABC, Generic[P]):
         """Wait until it has; what has not after `patience_s` is lost."""
         for member in self._stalled:
             member.resume_reading()
-        await until(lambda: not any(_behind(member, sent) for member in self.members), patience_s)
+        await until(lambda: not any(behind(member, sent) for member in self.members), patience_s)
         for member in self.members:
-            self.load.site.tally.flaws.lost += _behind(member, sent)
+            self.load.site.tally.flaws.lost += behind(member, sent)
 
     def act(self, name: str) -> None:
         """A fault's part in the clients."""
@@ -166,8 +166,8 @@ class Scenario(ABC, Generic[P]):
         """The figures that this scenario is about."""
 
 
-def _behind(member: Member, sent: Sent) -> int:
-    """How many messages a reader lacks at the end of what it was sent."""
+def behind(member: Member, sent: Sent) -> int:
+    """How many messages a reader lacks at the end of what its room was sent."""
     said = sent.get(member.room, {})
     last = member.state.last
     return sum(max(sequence - last.get(publisher, 0 if member.state.strict else sequence), 0) for publisher, sequence in said.items())
