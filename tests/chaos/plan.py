@@ -8,6 +8,10 @@ __all__ = ["NAMES", "Fault", "plan"]
 MOST_AT_ONCE = 3
 GAP_S = (0.3, 3.5)
 FIRST_S = 2.0
+ROUND_S = 35.0
+BUSY_S = 25.0
+"""Of each round. In the rest nothing new happens: each trouble with Redis freezes membership for two
+TTLs, and a cluster that is always frozen shows little."""
 
 
 class Kind(NamedTuple):
@@ -64,7 +68,8 @@ def plan(seed: int, seconds: float) -> list[Fault]:
         fault = _draw(random, at_s)
         under_way = [one for one in faults if one.end_s > at_s]
         clash = any(one.name == fault.name or {one.name, fault.name} <= EXCLUSIVE for one in under_way)
-        if len(under_way) < MOST_AT_ONCE and not clash and fault.end_s < seconds + 15:
+        lull = at_s % ROUND_S > BUSY_S
+        if not lull and len(under_way) < MOST_AT_ONCE and not clash and fault.end_s < seconds + 15:
             faults.append(fault)
         at_s += random.uniform(*GAP_S)
     return faults

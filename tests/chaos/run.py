@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
+import asyncpg
 from websockets.exceptions import WebSocketException
 
 from commonroom.protocol.room import Joined
@@ -28,6 +29,9 @@ WELL_S = 60.0
 POLL_S = 0.2
 TIMER = {"focusMs": 1500, "shortBreakMs": 1000, "longBreakMs": 2000, "longEvery": 3}
 LATE_TIMER_MS = 5000
+
+AWAY = (*LOST, WebSocketException, Refused, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a question to servers that are not well yet may raise."""
 
 
 class Size(NamedTuple):
@@ -143,16 +147,22 @@ class Run:
             for fault in log_faults(node.log):
                 self.ledger.fail(fault)
 
-    async def _until(self, ills: Callable[[], Any], what: str) -> None:
+    async def _until(self, ills: Callable[[], Awaitable[list[str]]], what: str) -> None:
         """Wait until nothing is wrong, or say what still is when the time is up."""
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + WELL_S
-        while found := await ills():
+        while found := await self._ask(ills):
             if loop.time() > give_up_s:
                 for ill in found[:20]:
                     self.ledger.fail(f"not well {WELL_S:.0f} s after {what}: {ill}")
                 return
             await asyncio.sleep(POLL_S)
+
+    async def _ask(self, ills: Callable[[], Awaitable[list[str]]]) -> list[str]:
+        try:
+            return await ills()
+        except AWAY as error:
+            return [f"cannot be told yet: {error!r}"]
 
     async def _ills(self) -> list[str]:
         connection = await self.world.connect()
@@ -170,16 +180,13 @@ class Run:
 
     async def _presence_ills(self) -> list[str]:
         """A stranger looks into every room: exactly those are there who are, and timers run."""
+        node = next(node for node in self.world.nodes if node.serves)
+        watcher = await Guest(f"http://127.0.0.1:{node.port}", "watcher").sign_in()
+        peer = await Peer.open(f"ws://127.0.0.1:{node.port}/v1/ws", await watcher.ws_token())
         try:
-            node = next(node for node in self.world.nodes if node.serves)
-            watcher = await Guest(f"http://127.0.0.1:{node.port}", "watcher").sign_in()
-            peer = await Peer.open(f"ws://127.0.0.1:{node.port}/v1/ws", await watcher.ws_token())
-            try:
-                return [ill for room in self.rooms for ill in await self._look_into(peer, room, watcher.principal["actorId"])]
-            finally:
-                await peer.close()
-        except (*LOST, WebSocketException, Refused) as error:
-            return [f"the watcher: {error!r}"]
+            return [ill for room in self.rooms for ill in await self._look_into(peer, room, watcher.principal["actorId"])]
+        finally:
+            await peer.close()
 
     async def _look_into(self, peer: Peer, room: str, watcher: str) -> list[str]:
         joined = await peer.request("room.join", room=room)
