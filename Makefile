@@ -1,4 +1,4 @@
-.PHONY: run test sim check fmt bench bench-peers clean lock
+.PHONY: run test sim chaos check fmt bench bench-peers clean lock
 BIN := .venv/bin
 
 run:
@@ -12,6 +12,10 @@ test:
 sim:
 	@python3 scripts/bootstrap.py dev
 	@$(BIN)/python -m tests.cluster --from $(or $(FROM),0) --seeds $(or $(SEEDS),2000)
+
+chaos:
+	@python3 scripts/bootstrap.py dev
+	@SEED=$(SEED) SECONDS=$(or $(SECONDS),600) $(BIN)/python -m tests.chaos
 
 check:
 	@python3 scripts/bootstrap.py dev node
