@@ -1,6 +1,7 @@
 """The gateway as a whole: starting, and what it tells about itself."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -8,7 +9,7 @@ from commonroom.config.settings import GatewaySettings, HttpSettings
 from commonroom.engine.gateway import Gateway
 from commonroom.protocol.typing import Typing, TypingStart
 from tests.gateway.rig import Rig, RigRouter, Ticking, until
-from tests.gateway.socket import frame
+from tests.gateway.socket import RawSocket, frame
 
 
 def unstarted(settings: GatewaySettings, http: HttpSettings) -> Gateway:
@@ -50,3 +51,35 @@ async def test_it_counts_what_it_does(rig: Rig) -> None:
 async def test_closing_twice_is_the_same_as_once(rig: Rig) -> None:
     await rig.gateway.close()
     await rig.gateway.close()
+
+
+Close = Callable[[Gateway], Awaitable[object]]
+
+
+async def cut_off(gateway: Gateway) -> None:
+    gateway.send_all_away()
+
+
+CLOSES: dict[str, tuple[Close, str]] = {
+    "stop": (lambda gateway: gateway.close(), "the server restarts"),
+    "drain": (lambda gateway: gateway.send_away(0.0, lambda: True), "the server restarts"),
+    "cut off": (cut_off, "this server is cut off"),
+}
+
+
+@pytest.mark.parametrize(("close", "why"), CLOSES.values(), ids=CLOSES.keys())
+@pytest.mark.parametrize(("per_s", "hint_ms"), [(100, 20), (1, 2000)])
+async def test_sockets_closed_at_once_are_told_over_which_time_to_come_back(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, close: Close, why: str, per_s: int, hint_ms: int
+) -> None:
+    """2 s at most: a client waits 0.5 s besides, and 3 s are all it may wait."""
+    monkeypatch.setattr("commonroom.engine.gateway.gateway.COME_BACK_PER_S", per_s)
+    sockets = [await rig.hello("ada"), await rig.hello("ben")]
+    ends, _ = await asyncio.gather(asyncio.gather(*map(end_of, sockets)), close(rig.gateway))
+    assert ends == [(4000, f"{why}; retry_after_ms={hint_ms}")] * 2
+
+
+async def end_of(socket: RawSocket) -> tuple[int | None, str]:
+    last = (await socket.rest())[-1]
+    socket.writer.close()
+    return last.close_code, last.payload[2:].decode()

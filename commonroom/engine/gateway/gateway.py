@@ -38,6 +38,10 @@ log = structlog.get_logger(__name__)
 
 AWAY_TICK_S = 0.05
 LEAST_AWAY_PER_S = 200
+COME_BACK_PER_S = 2000
+"""Sockets closed at once are asked to come back at this rate…"""
+LONGEST_AWAY_MS = 2000
+"""…but nobody later than this: a client waits 500 ms at least besides, and in all 3 s at most."""
 
 CODECS = {MSGPACK_PROTOCOL: MSGPACK, JSON_PROTOCOL: JSON}
 
@@ -155,14 +159,16 @@ class Gateway:
         sockets = self._listeners[0].sockets if self._listeners else None
         while sockets is not None and sockets.open:
             share = len(sockets.open) if hasten() or over_s <= 0 else max(1, int(len(sockets.open) * AWAY_TICK_S / over_s))
-            sockets.send_away(max(share, int(LEAST_AWAY_PER_S * AWAY_TICK_S)), CloseCode.SERVER_RESTART, "the server restarts")
+            share = min(max(share, int(LEAST_AWAY_PER_S * AWAY_TICK_S)), len(sockets.open))
+            sockets.send_away(share, CloseCode.SERVER_RESTART, _come_back("the server restarts", share))
             over_s -= AWAY_TICK_S
             await pause(AWAY_TICK_S)
 
     def send_all_away(self) -> None:
         """Close every socket that is open now with SERVER_RESTART: here it hears nothing from the rooms."""
         for listener in self._listeners:
-            listener.sockets.send_away(len(listener.sockets.open), CloseCode.SERVER_RESTART, "this server is cut off")
+            number = len(listener.sockets.open)
+            listener.sockets.send_away(number, CloseCode.SERVER_RESTART, _come_back("this server is cut off", number))
 
     async def close(self) -> None:
         """Stop listening, close every socket with SERVER_RESTART and wait for their end.
@@ -171,8 +177,9 @@ class Gateway:
         """
         for listener in self._listeners:
             listener.stop()
+        reason = _come_back("the server restarts", sum(len(one.sockets.open) for one in self._listeners))
         try:
-            await asyncio.gather(*(one.sockets.close(CloseCode.SERVER_RESTART, "the server restarts") for one in self._listeners))
+            await asyncio.gather(*(one.sockets.close(CloseCode.SERVER_RESTART, reason) for one in self._listeners))
         finally:
             for listener in self._listeners:
                 listener.sockets.abort()
@@ -251,6 +258,11 @@ class Gateway:
 
     def _session(self, connection: Connection, subprotocol: str | None, accepted_s: float) -> Session:
         return Session(self, connection, CODECS[subprotocol or MSGPACK_PROTOCOL], accepted_s)
+
+
+def _come_back(why: str, number: int) -> str:
+    """A reason with the time over which so many clients are to spread their first attempts (docs/PROTOCOL.md, "Closing")."""
+    return f"{why}; retry_after_ms={min(number * 1000 // COME_BACK_PER_S, LONGEST_AWAY_MS)}"
 
 
 def _ignore(_address: Address) -> None:
