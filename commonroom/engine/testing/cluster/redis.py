@@ -1,8 +1,10 @@
-"""A Redis of the kit: membership as the Lua scripts do it, and Pub/Sub; it may forget everything at any moment."""
+"""A Redis of the kit: membership as the Lua scripts do it, and Pub/Sub; it may forget everything at any moment.
+
+A differential test keeps the scripts here and the real ones (`engine/cluster/redis/lua`) alike.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 
 from commonroom.engine.cluster.member import Member, View
 from commonroom.engine.cluster.port import TransportEvents
@@ -15,16 +17,13 @@ SERVER = "redis"
 
 
 @dataclass
-class _Keys:
-    """Everything that a wipe loses."""
+class _State:
+    """What the scripts keep beside the members; times in milliseconds."""
 
-    born_s: float
-    last_s: float
+    seen: int
+    quiet_until: int
     version: int
-    slots_version: int
-    members: dict[str, Member] = field(default_factory=dict)
-    beats: dict[str, float] = field(default_factory=dict)
-    dead: set[str] = field(default_factory=set)
+    slots: int
 
 
 class SimulatedRedis:
@@ -36,16 +35,20 @@ class SimulatedRedis:
     """
 
     def __init__(self, now_s: Callable[[], float], ttl_s: float) -> None:
-        self._now_s = now_s
-        self._ttl_s = ttl_s
-        self._numbers = count(1000)
-        self.quiet_until_s = 0.0
         self.subscribers: dict[str, SimulatedTransport] = {}
-        self._keys: _Keys | None = None
+        self._now_s = now_s
+        self._ttl = int(ttl_s * 1000)
+        self._state: _State | None = None
+        self._members: dict[str, Member] = {}
+        self._beats: dict[str, int] = {}
+        self._dead: set[str] = set()
 
     def wipe(self) -> None:
         """FLUSHALL."""
-        self._keys = None
+        self._state = None
+        self._members.clear()
+        self._beats.clear()
+        self._dead.clear()
 
     def disconnect(self) -> None:
         """All connections end, as by a restart or `CLIENT KILL`: who listens, listens anew, and knows that it missed something."""
@@ -56,49 +59,62 @@ class SimulatedRedis:
     # -- the scripts -------------------------------------------------------------------
 
     def beat(self, member: Member, view: View) -> View:
-        keys, now_s = self._alive(), self._now_s()
-        if member.id in keys.dead:
-            return View(keys.version, view.members, quiet=True, expelled=True, slots_version=keys.slots_version)
-        if now_s - keys.last_s > self._ttl_s:
-            keys.born_s = now_s
-        keys.last_s = now_s
-        if keys.members.get(member.id) != member:
-            keys.members[member.id] = member
-            keys.version = next(self._numbers)
-        keys.beats[member.id] = now_s
-        quiet = self._quiet(keys)
+        state = self._state if self._state is not None and not self._has_gap(self._state) else self._begin_quiet_period()
+        now = state.seen = self._now()
+        expelled = member.id in self._dead
+        if not expelled:
+            self._extend(state, member)
+        quiet = now < state.quiet_until
         if not quiet:
-            for name in [name for name, at in keys.beats.items() if at < now_s - self._ttl_s]:
-                self._bury(keys, name)
-        return View(keys.version, dict(keys.members), quiet=quiet, slots_version=keys.slots_version)
+            for name in [name for name, at in self._beats.items() if at < now - self._ttl]:
+                self._bury(name)
+        members = view.members if view.version == state.version else dict(self._members)
+        return View(state.version, members, quiet, expelled, state.slots)
 
     def leave(self, name: str) -> None:
-        self._bury(self._alive(), name)
+        self._bury(name)
 
     def expel(self, name: str) -> bool:
-        keys = self._alive()
-        if self._quiet(keys):
+        state = self._state
+        if state is None or self._has_gap(state) or self._now() < state.quiet_until:
             return False
-        self._bury(keys, name)
+        self._bury(name)
         return True
 
     def note_slots(self) -> None:
-        self._alive().slots_version = next(self._numbers)
+        if self._state is not None:
+            self._state.slots += 1
 
-    def _alive(self) -> _Keys:
-        if self._keys is None:
-            now_s = self._now_s()
-            self._keys = _Keys(now_s, now_s, next(self._numbers), next(self._numbers))
-        return self._keys
+    def _now(self) -> int:
+        return int(self._now_s() * 1000)
 
-    def _quiet(self, keys: _Keys) -> bool:
-        return self._now_s() < keys.born_s + 2 * self._ttl_s
+    def _has_gap(self, state: _State) -> bool:
+        """Whether lives may have been extended of which the store knows nothing."""
+        now = self._now()
+        return now < state.seen or now - state.seen > self._ttl / 2 or len(self._members) != len(self._beats)
 
-    def _bury(self, keys: _Keys, name: str) -> None:
-        keys.dead.add(name)
-        keys.beats.pop(name, None)
-        if keys.members.pop(name, None) is not None:
-            keys.version = next(self._numbers)
+    def _begin_quiet_period(self) -> _State:
+        now, state = self._now(), self._state
+        if state is None:
+            self._members.clear()
+            number = int(self._now_s() * 1_000_000)
+            state = self._state = _State(now, 0, number, number)
+        self._beats = dict.fromkeys(self._members, now)
+        state.quiet_until = now + 2 * self._ttl
+        state.version += 1
+        return state
+
+    def _extend(self, state: _State, member: Member) -> None:
+        self._beats[member.id] = state.seen
+        if self._members.get(member.id) != member:
+            self._members[member.id] = member
+            state.version += 1
+
+    def _bury(self, name: str) -> None:
+        self._dead.add(name)
+        self._beats.pop(name, None)
+        if self._members.pop(name, None) is not None and self._state is not None:
+            self._state.version += 1
 
 
 class SimulatedCoordination:
