@@ -3,11 +3,10 @@
 import os
 import secrets
 import sys
-from collections import Counter
 
 import uvloop
 
-from tests.chaos.plan import NAMES
+from tests.chaos.report import summary
 from tests.chaos.run import Run, Size
 
 
@@ -18,25 +17,15 @@ def main() -> int:
     say(f"seed {seed}, {seconds:g} s")
     run = Run(seed, Size(), say)
     uvloop.run(run.play(seconds))
-    report(run)
+    for line in summary(run):
+        say(line)
     if not run.failures:
+        say("every promise held")
         return 0
     say(f"FAILED, seed {seed}: {run.ledger.counts['failures']} failures; node logs in {run.world.folder}")
     for failure in run.failures:
         say(f"  {failure}")
     return 1
-
-
-def report(run: Run) -> None:
-    """What happened, in numbers."""
-    counts, nodes = run.ledger.counts, run.world.totals()
-    broken = Counter(failure.partition(":")[0] for failure in run.failures)
-    say(f"acked {counts['acked']}, lost {broken['I2']}, duplicates {broken['I4']}, reorders {broken['I5'] + broken['I6']}, other {broken}")
-    say(f"shown {counts['shown']}, reconnects {counts['reconnects']}, silences {counts['silences']}, sent again {counts['sent again']}")
-    say(f"longest wait for an ack {run.ledger.longest_wait_s:.1f} s, largest node {run.world.largest_rss_bytes >> 20} MB")
-    say(", ".join(f"{name} {counts[name]}" for name in NAMES if counts[name]))
-    say(", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if name not in NAMES))
-    say(", ".join(f"{name} {count}" for name, count in sorted(nodes.items()) if count and ("cluster" in name or "fenced" in name)))
 
 
 def say(text: str) -> None:

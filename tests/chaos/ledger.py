@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -97,6 +96,3 @@ class Ledger:
         if not heads or offset > heads[-1]:
             times.append(self.now())
             heads.append(offset)
-
-    def told(self) -> dict[str, Any]:
-        return dict(self.counts)

@@ -1,5 +1,6 @@
-"""What the logs of nodes may not hold: a stack, or a line of level error."""
+"""What the logs of nodes may not hold: a stack, a line of level error, or the name of an error that is a bug."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ ALLOWED = {
     "Failed to restore the pool connection floor; retrying": "asyncpg's pool says so with a stack while PostgreSQL is away, and goes on",
 }
 """Lines with a stack or of level error that a fault brings about by right: the event's name, and why."""
+
+BUG = re.compile(r"\b(Assertion|Attribute|Index|Key|Lookup|Name|Recursion|Runtime|Type|UnboundLocal|Value)Error\b")
+"""Supervisors go on after a fault of our own and warn of it in a line."""
 
 MOST_CHARACTERS = 1200
 
@@ -38,5 +42,5 @@ def _fault(line: str) -> str | None:
         return "a stack" if "Traceback" in line else None
     if not isinstance(entry, dict) or entry.get("event") in ALLOWED:
         return None
-    is_fault = entry.get("level") in {"error", "critical"} or "Traceback" in line
+    is_fault = entry.get("level") in {"error", "critical"} or "Traceback" in line or BUG.search(line)
     return f"{entry.get('event')} {entry.get('error')}" if is_fault else None

@@ -24,3 +24,10 @@ def test_a_stack_is_told_whether_it_is_logged_or_printed(tmp_path: Path) -> None
     log = tmp_path / "n1.log"
     log.write_text('Traceback (most recent call last):\n  x\n{"level":"warning","event":"e","exception":["Traceback (most recent"]}\n')
     assert len(list(log_faults(log))) == 2
+
+
+def test_a_warning_that_names_a_bug_is_told(tmp_path: Path) -> None:
+    log = tmp_path / "n1.log"
+    log.write_text('{"level":"warning","event":"cluster","what":"redis listener failed: AttributeError: x"}\n')
+    (told,) = log_faults(log)
+    assert told.startswith("log: 1 times, first n1.log:1: ")
