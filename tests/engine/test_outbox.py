@@ -165,7 +165,7 @@ async def test_an_event_takes_effect_in_other_actors_in_the_order_of_its_stream(
     stream = str(room)
     assert await town.keys("a") == [f"o:{stream}:1:{town.name}.0", f"o:{stream}:2:{town.name}.0", f"o:{stream}:4:{town.name}.0"]
     assert await town.keys("b") == [f"o:{stream}:2:{town.name}.1", f"o:{stream}:4:{town.name}.1"]
-    assert process.troubles(town.name) == []
+    assert process.troubles(str(room)) == []
 
 
 async def test_a_crash_between_effect_and_checkpoint_does_nothing_twice(town: Town) -> None:
