@@ -19,12 +19,11 @@ STALE_S = 6.0
 class Line:
     """A durable command of one client, kept until it is answered."""
 
-    __slots__ = ("acked_s", "first_s", "kind", "nonce", "offset", "order", "room", "sent_s", "target", "text", "tries")
+    __slots__ = ("acked_s", "first_s", "kind", "nonce", "offset", "order", "room", "sent_s", "target", "tries")
 
-    def __init__(self, room: str, nonce: str, text: str, kind: str = "message.send", target: int = 0) -> None:
+    def __init__(self, room: str, nonce: str, kind: str = "message.send", target: int = 0) -> None:
         self.room = room
         self.nonce = nonce
-        self.text = text
         self.kind = kind
         self.target = target
         self.order = 0
@@ -76,7 +75,7 @@ class Ledger:
         self.counts["shown"] += 1
         first = self.shown[event.room].setdefault(event.offset, event)
         if first is not event and not same_event(first, event):
-            self.fail(f"I2/I3: {who} was shown {event} where others were shown {first}")
+            self.fail(f"I2: {who} was shown {event} where others were shown {first}")
         self._note_head(event.room, event.offset)
 
     def check_snapshot(self, who: str, room: str, asked_s: float, offset: int) -> None:

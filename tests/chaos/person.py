@@ -7,64 +7,27 @@ after `SILENCE_S` without an answer, then by another node.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import count
 from random import Random
 
-import aiohttp
-
 from commonroom.codes import LAST_RECONNECT_CODE, ErrorCode
-from commonroom.protocol.chat import MessageEdit, MessageRemove, MessageSend
 from commonroom.protocol.room import Joined, RoomJoin, RoomReset
 from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Reply, ResumeAt, Skip, Welcome
-from commonroom.protocol.timer import TimerStart, TimerUpdate
+from commonroom.protocol.timer import Timer, TimerUpdate
 from commonroom.protocol.wire import Command, DurablePush, ServerMessage, StreamPosition
-from tests.chaos.ledger import Ledger, Line
+from tests.chaos.ledger import Ledger
+from tests.chaos.pen import AGAIN, Pen, retry_s
 from tests.chaos.place import Ask, Place
+from tests.chaos.ticket import Ticket
 from tests.chaos.wire import LOST, Wire
-from tests.support.client import Guest
 
-__all__ = ["Person", "Ticket"]
+__all__ = ["Person"]
 
 SILENCE_S = 5.0
 OPEN_S = 2.0
-TOKEN_S = 200.0
-"""Of the 300 s that a token lives."""
 JOIN_AGAIN_S = 2.0
 TICK_S = 0.02
 COME_BACK_S = (0.02, 0.15)
-MOST_OPEN = 8
-"""Unanswered commands beyond which a client writes no more."""
-AGAIN = frozenset({ErrorCode.RETRY, ErrorCode.RATE_LIMITED, ErrorCode.NOT_JOINED})
-
-
-class Ticket:
-    """A login, and a token from it that is renewed before it ends, at the node that is visited."""
-
-    def __init__(self, guest: Guest) -> None:
-        self.name = guest.name
-        self.sid = guest.principal["actorId"]
-        self._guest = guest
-        self._token = ""
-        self._renew_s = 0.0
-
-    async def token(self, port: int) -> str:
-        """A token with some life left.
-
-        Raises:
-            OSError: the node does not give one now.
-        """
-        now = asyncio.get_running_loop().time()
-        if now < self._renew_s:
-            return self._token
-        self._guest.url = f"http://127.0.0.1:{port}"
-        try:
-            async with asyncio.timeout(OPEN_S):
-                status, body = await self._guest.call("POST", "/v1/ws-token", {})
-        except aiohttp.ClientError as error:
-            raise ConnectionError(str(error)) from None
-        if status not in {200, 201}:
-            raise ConnectionError(f"no token: {status}")
-        self._token, self._renew_s = body["token"], now + TOKEN_S
-        return self._token
 
 
 class Person:
@@ -83,35 +46,23 @@ class Person:
         self.name = ticket.name
         self.sid = ticket.sid
         self.places = {room: Place(ticket.name, room, ledger) for room in rooms}
-        self.lines: list[Line] = []
-        self.open: dict[str, Line] = {}
-        """Commands that wait for their answer, by nonce, oldest first."""
-        self.writing = True
         self._ticket = ticket
         self._ports = ports
         self._ledger = ledger
         self._random = random
-        self._every_s = every_s
         self._starts_timers = starts_timers
+        self._refs = count(1)
+        self.pen = Pen(ticket.name, ledger, random, every_s, self._refs, self._send)
         self._wire: Wire | None = None
-        self._welcome: Welcome | None = None
+        self._welcomed = False
         self._history = 0
         self._port = 0
-        self._refs = 0
-        self._asked: dict[int, Line] = {}
         self._joins: dict[int, tuple[Place, Ask]] = {}
-        self._write_s = 0.0
-        self._order = 0
         self._hello_s = 0.0
-        self._own: dict[str, list[int]] = {room: [] for room in rooms}
-
-    @property
-    def online(self) -> bool:
-        return self._welcome is not None
 
     def ills(self) -> list[str]:
         """What is not as it should be at the end."""
-        found = [f"{self.name} waits for {line.kind} {line.nonce} in {line.room}" for line in self.open.values()]
+        found = [f"{self.name} waits for {line.kind} {line.nonce} in {line.room}" for line in self.pen.open.values()]
         found += [f"{self.name} is not in {place.room}" for place in self.places.values() if not place.joined]
         return found
 
@@ -151,103 +102,48 @@ class Person:
                 if place.position is not None:
                     place.hello, place.ask_s = Ask(now, place.position), now + JOIN_AGAIN_S
                     resume.append(ResumeAt(place.room, StreamPosition(self._history, place.position)))
-        self._send(Hello(self._ref(), token, resume))
+        self._send(Hello(next(self._refs), token, resume))
         self._hello_s = now
 
     async def _stay(self, wire: Wire) -> None:
         """Do what is due, tick by tick, until the socket ends or the node is silent."""
         while not wire.ended.is_set():
             now = self._ledger.now()
-            if self._welcome is None:
-                if now - self._hello_s > OPEN_S:
-                    return
-            else:
+            if self._welcomed:
                 self._join_rooms(now)
-                self._write(now)
-                if self._is_silent(now):
-                    self._ledger.counts["silences"] += 1
-                    return
+                self.pen.write([place.room for place in self.places.values() if place.joined])
+            if self._is_silent(now):
+                self._ledger.counts["silences"] += 1
+                return
             await asyncio.sleep(TICK_S)
 
     def _leave(self, wire: Wire) -> None:
         wire.abort()
         if wire.close_code is not None and wire.close_code > LAST_RECONNECT_CODE:
             self._ledger.fail(f"{self.name} was closed for good with {wire.close_code}")
-        if self._welcome is not None:
-            self._ledger.counts["reconnects"] += 1
-        self._wire = self._welcome = None
-        self._asked.clear()
+        self._ledger.counts["reconnects"] += self._welcomed
+        self._wire, self._welcomed = None, False
+        self.pen.lost()
         self._joins.clear()
         for place in self.places.values():
             place.away()
 
     def _is_silent(self, now: float) -> bool:
-        asks = [ask for _, ask in self._joins.values()]
-        asks += [place.hello for place in self.places.values() if place.hello is not None and not place.joined]
-        waiting = any(now - line.sent_s > SILENCE_S for line in self._asked.values())
-        return waiting or any(now - ask.asked_s > SILENCE_S for ask in asks)
+        """Whether the node owes an answer for too long: a welcome, a join or a line."""
+        if not self._welcomed:
+            return now - self._hello_s > OPEN_S
+        asked = [ask.asked_s for _, ask in self._joins.values()]
+        asked += [place.hello.asked_s for place in self.places.values() if place.hello is not None and not place.joined]
+        oldest_s = self.pen.oldest_s()
+        return now - min(asked, default=now) > SILENCE_S or (oldest_s is not None and now - oldest_s > SILENCE_S)
 
     def _join_rooms(self, now: float) -> None:
         for place in self.places.values():
             if place.joined or now < place.ask_s:
                 continue
-            ref, place.ask_s = self._ref(), now + JOIN_AGAIN_S
+            ref, place.ask_s = next(self._refs), now + JOIN_AGAIN_S
             self._joins[ref] = (place, Ask(now, place.position))
             self._send(RoomJoin(ref, place.room, place.resume(self._history)))
-
-    # -- writing ---------------------------------------------------------------------------------
-
-    def _write(self, now: float) -> None:
-        self._retry(now)
-        if not self.writing or now < self._write_s or len(self.open) >= MOST_OPEN:
-            return
-        self._write_s = now + self._random.expovariate(1 / self._every_s)
-        rooms = [place.room for place in self.places.values() if place.joined]
-        if rooms:
-            self._begin(self._invent(self._random.choice(rooms)), now)
-
-    def _invent(self, room: str) -> Line:
-        """Mostly a message; now and then one's own is edited or deleted."""
-        nonce = f"{self.name}-{len(self.lines):07d}"
-        changing = {line.target for line in self.open.values() if line.room == room}
-        own, roll = [offset for offset in self._own[room] if offset not in changing], self._random.random()
-        if own and roll < 0.08:
-            return Line(room, nonce, f"{nonce} edited", "message.edit", self._random.choice(own))
-        if own and roll < 0.11:
-            return Line(room, nonce, "", "message.delete", self._doomed(room, self._random.choice(own)))
-        return Line(room, nonce, nonce)
-
-    def _doomed(self, room: str, offset: int) -> int:
-        self._own[room].remove(offset)
-        return offset
-
-    def _begin(self, line: Line, now: float) -> None:
-        self.lines.append(line)
-        self.open[line.nonce] = line
-        line.first_s = now
-        self._say(line, now)
-
-    def _say(self, line: Line, now: float) -> None:
-        line.tries += 1
-        self._ledger.counts["sent again"] += line.tries > 1
-        if line.tries == 1:
-            self._order += 1
-            line.order = self._order
-        line.sent_s = now
-        ref = self._ref()
-        self._asked[ref] = line
-        self._send(_command(line, ref))
-
-    def _retry(self, now: float) -> None:
-        """Send again what a lost socket left open, or what was answered RETRY, when its time has come."""
-        asked = {line.nonce for line in self._asked.values()}
-        for line in list(self.open.values()):
-            if line.nonce not in asked and now >= line.sent_s and self.places[line.room].joined:
-                self._say(line, now)
-
-    def _ref(self) -> int:
-        self._refs += 1
-        return self._refs
 
     def _send(self, command: Command) -> None:
         if self._wire is not None:
@@ -262,7 +158,7 @@ class Person:
             case DurablePush():
                 self._pushed(message)
             case Reply():
-                self._answered(message)
+                self.pen.answered(message)
             case Error():
                 self._refused(message)
             case Joined():
@@ -275,17 +171,15 @@ class Person:
                 for room, head in message.heads:
                     self.places[room].beat(head)
             case Welcome():
-                self._welcome, self._history = message, message.history
+                self._welcomed, self._history = True, message.history
             case _:
                 pass  # presence, typing, casts: volatile
 
     def _pushed(self, event: DurablePush) -> None:
-        place = self.places[event.room]
-        place.pushed(event.offset)
+        self.places[event.room].pushed(event.offset)
         self._ledger.saw(self.name, event)
-        if isinstance(event, TimerUpdate) and event.timer.status == "idle" and event.room in self._starts_timers and self.writing:
-            nonce = f"{self.name}-{len(self.lines):07d}"
-            self._begin(Line(event.room, nonce, "", "timer.start", event.timer.version), self._ledger.now())
+        if isinstance(event, TimerUpdate):
+            self._start(event.room, event.timer)
 
     def _joined(self, answer: Joined) -> None:
         place = self.places[answer.room]
@@ -294,50 +188,20 @@ class Person:
             self._ledger.fail(f"{self.name} was let into {answer.room} without asking")
             return
         place.admitted(answer, ask)
-        timer = answer.timer
-        if timer is not None and timer.status == "idle" and timer.version == 0 and place.room in self._starts_timers and self.writing:
-            self._begin(Line(place.room, f"{self.name}-{len(self.lines):07d}", "", "timer.start", 0), self._ledger.now())
+        if answer.timer is not None and answer.timer.version == 0:
+            self._start(place.room, answer.timer)
 
-    def _answered(self, reply: Reply) -> None:
-        line = self._asked.pop(reply.ref, None)
-        if line is None or self.open.pop(line.nonce, None) is None:
-            return
-        self._ledger.acked(line, reply.offset)
-        if line.kind == "message.send":
-            self._own[line.room].append(reply.offset)
+    def _start(self, room: str, timer: Timer) -> None:
+        if timer.status == "idle" and room in self._starts_timers:
+            self.pen.start_timer(room, timer.version)
 
     def _refused(self, error: Error) -> None:
-        later_s = (error.retry_after_ms if error.retry_after_ms is not None else 100) / 1000
         self._ledger.counts[f"refused {error.name}"] += 1
-        if (join := self._joins.pop(error.ref, None)) is not None:
-            under_way = error.code == ErrorCode.CONFLICT  # the one before is not answered yet
-            join[0].ask_s = self._ledger.now() + (JOIN_AGAIN_S if under_way else later_s)
-            if error.code not in AGAIN and not under_way:
-                self._ledger.fail(f"{self.name} was not let into {join[0].room}: {error}")
+        if (join := self._joins.pop(error.ref, None)) is None:
+            self.pen.refused(error)
             return
-        line = self._asked.pop(error.ref, None)
-        if line is None:
-            self._ledger.fail(f"{self.name} was refused: {error}")
-        elif error.code in AGAIN:
-            line.sent_s = self._ledger.now() + later_s
-        else:
-            self._given_up(line, error)
-
-    def _given_up(self, line: Line, error: Error) -> None:
-        """An answer that is no ack and final: only a timer that moved on gives one."""
-        self.open.pop(line.nonce, None)
-        self.lines.remove(line)
-        if line.kind != "timer.start" or error.code != ErrorCode.CONFLICT:
-            self._ledger.fail(f"{self.name}: {line.kind} {line.nonce} in {line.room} was refused: {error}")
-
-
-def _command(line: Line, ref: int) -> Command:
-    match line.kind:
-        case "message.edit":
-            return MessageEdit(ref, line.room, line.target, line.text, line.nonce)
-        case "message.delete":
-            return MessageRemove(ref, line.room, line.target, line.nonce)
-        case "timer.start":
-            return TimerStart(ref, line.room, line.nonce, line.target)
-        case _:
-            return MessageSend(ref, line.room, line.text, line.nonce)
+        place = join[0]
+        under_way = error.code == ErrorCode.CONFLICT  # the one before is not answered yet
+        place.ask_s = self._ledger.now() + (JOIN_AGAIN_S if under_way else retry_s(error))
+        if error.code not in AGAIN and not under_way:
+            self._ledger.fail(f"{self.name} was not let into {place.room}: {error}")

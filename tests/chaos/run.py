@@ -15,8 +15,9 @@ from tests.chaos import checker
 from tests.chaos.ledger import Ledger
 from tests.chaos.logs import log_faults
 from tests.chaos.nemesis import Nemesis
-from tests.chaos.person import Person, Ticket
+from tests.chaos.person import Person
 from tests.chaos.plan import plan
+from tests.chaos.ticket import Ticket
 from tests.chaos.wire import LOST
 from tests.chaos.world import World
 from tests.support.client import Guest, Peer, Refused
@@ -123,7 +124,7 @@ class Run:
     async def _invite(self, number: int) -> Person:
         random = Random(f"{self.seed} person {number}")
         guest = await Guest(self._host.url, f"p{number}").sign_in()
-        ticket = Ticket(guest)
+        ticket = Ticket(guest, self.ledger)
         rooms = [room for room in self.rooms if number == 0 or random.random() < 0.6] or self.rooms[:1]
         starts = frozenset(self.timer_rooms) if number == 0 else frozenset[str]()
         return Person(ticket, rooms, self.world.ports, self.ledger, random, every_s=self.size.every_s, starts_timers=starts)
@@ -132,7 +133,7 @@ class Run:
 
     async def _end(self) -> None:
         for person in self.people:
-            person.writing = False
+            person.pen.resting = True
         await self._until(self._ills, "calm")
         await self._until(self._presence_ills, "presence")
         await self._until(self._projection_ills, "the projection")
@@ -220,7 +221,7 @@ class Run:
         self.say(f"{len(events)} events checked")
 
     def _faults(self, events: list[checker.Stored]) -> Iterator[str]:
-        writers = [checker.Writer(person.name, person.sid, person.lines) for person in self.people]
+        writers = [checker.Writer(person.name, person.sid, person.pen.lines) for person in self.people]
         yield from checker.offsets_are_dense(events)
         yield from checker.epochs_never_fall(events)
         yield from checker.keys_are_unique(events)

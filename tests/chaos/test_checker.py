@@ -44,7 +44,7 @@ def _history() -> list[Stored]:
 
 
 def _line(nonce: str, offset: int, order: int, tries: int = 1) -> Line:
-    line = Line("r", nonce, nonce)
+    line = Line("r", nonce)
     line.offset, line.order, line.tries, line.acked_s = offset, order, tries, 1.0
     return line
 

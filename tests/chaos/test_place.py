@@ -74,7 +74,7 @@ def test_a_heartbeat_that_names_what_never_came_is_told(ledger: Ledger) -> None:
 
 
 def test_a_snapshot_older_than_a_ttl_is_told(ledger: Ledger) -> None:
-    ledger.acked(Line("r", "nonce-1", "x"), 5)
+    ledger.acked(Line("r", "nonce-1"), 5)
     now = ledger.now()
     ledger.check_snapshot("ada", "r", now + STALE_S - 1, 4)
     assert ledger.failures == []
