@@ -1,5 +1,6 @@
 """Nodes that stop as they should: how long a room is silent while it moves."""
 
+import asyncio
 import signal
 
 from commonroom.bench.cluster.reading import Outcome, Reading, Setting, quantile
@@ -15,6 +16,7 @@ GAP_S = 0.03
 WARM_S = 3.0
 REST_S = 1.0
 LOOK_S = 0.05
+PATIENCE_S = 30.0
 DRAIN_S = 4.0
 
 
@@ -76,13 +78,12 @@ async def handoff(setting: Setting) -> Outcome:
 
 async def _without(stage: Stage, place: int) -> Slots:
     """Wait until this node has no slot any more; what another node then sees."""
-    other = (place + 1) % NODES
-    while True:
-        await pause(LOOK_S)
-        slots = await stage.slots(other)
-        if slots.settled and place not in slots.places.values():
-            await pause(REST_S)
-            return slots
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            await pause(LOOK_S)
+            slots = await stage.slots((place + 1) % NODES)
+            if slots.settled and place not in slots.places.values():
+                return slots
 
 
 def _calm_ms(stage: Stage) -> float:

@@ -39,6 +39,7 @@ MAX_ROOMS = 3000
 class _Member(Struct):
     id: str
     name: str
+    """Empty where it has gone and still owns slots."""
 
 
 class _Status(Struct):
@@ -117,7 +118,7 @@ class Stage:
         if not body:
             raise Unavailable(f"node {place + 1} does not tell the state of the cluster")
         status = msgspec.json.decode(body, type=_Status)
-        places = {member.id: int(member.name.rpartition("-")[2]) - 1 for member in status.members}
+        places = {member.id: int(member.name.rpartition("-")[2]) - 1 for member in status.members if member.name}
         return Slots(
             {int(slot): places[owner] for slot, owner in status.owners.items() if owner in places},
             {int(slot): epoch for slot, epoch in status.epochs.items()},
