@@ -190,8 +190,9 @@ class Ownership:
             self._stale = True
         if view.members != self._view.members:
             self._targets = place(view.members.values())
-        self._view = view
-        self._route(range(SLOTS))
+        before, self._view = self._view, view
+        if view.reachable.keys() != before.reachable.keys():
+            self._route(range(SLOTS))
         self._wake.set()
 
     def learn(self, rows: Iterable[SlotOwner]) -> None:
@@ -248,7 +249,7 @@ class Ownership:
                 await self._reconcile()
                 pause_s = FIRST_PAUSE_S
             except Unavailable as error:
-                log.warning("slots_wait", reason=error.message)
+                log.warning("slots_wait", reason=str(error))
                 await pause(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
                 self._wake.set()

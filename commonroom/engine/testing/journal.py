@@ -29,6 +29,7 @@ from commonroom.storage.journal.port import (
     Settle,
     StoredStream,
 )
+from commonroom.storage.slot_table import SlotOwner
 from commonroom.tasks import pause
 
 __all__ = ["Faults", "SimulatedJournal", "Store", "Stream", "Wire"]
@@ -81,6 +82,21 @@ class Store:
     owners: dict[int, str | None] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
+    _rows: list[SlotOwner] | None = None
+
+    def rows(self) -> list[SlotOwner]:
+        """The slot table as it is now."""
+        if self._rows is None:
+            self._rows = [SlotOwner(slot, epoch, self.owners.get(slot)) for slot, epoch in self.epochs.items()]
+        return self._rows
+
+    def move(self, slots: Mapping[int, int], owner: str | None) -> dict[int, int]:
+        """Compare and set; see `SlotTable.move`."""
+        moved = {slot: epoch + 1 for slot, epoch in slots.items() if self.epochs.get(slot, 0) == epoch}
+        self.epochs.update(moved)
+        self.owners.update(dict.fromkeys(moved, owner))
+        self._rows = None
+        return moved
 
     def note_load(self, stream: str, epoch: int) -> None:
         """The owner of this epoch has read the stream."""

@@ -25,24 +25,14 @@ class SimulatedTable:
         self._faults = faults
 
     async def read(self) -> Sequence[SlotOwner]:
-        return await self._network.ask(self._process, "postgres", self._rows, timeout_s=5.0)
+        return await self._network.ask(self._process, "postgres", self._store.rows, timeout_s=5.0)
 
     async def move(self, slots: Mapping[int, int], owner: str | None) -> Mapping[int, int]:
         if self._network.chance(self._faults.before_commit):
             raise Unavailable("simulated: the move was not sent")
-        moved = await self._network.ask(self._process, "postgres", lambda: self._move(slots, owner), timeout_s=5.0)
+        moved = await self._network.ask(self._process, "postgres", lambda: self._store.move(slots, owner), timeout_s=5.0)
         if self._network.chance(self._faults.after_commit):
             raise Unavailable("simulated: the move's answer was lost")
-        return moved
-
-    def _rows(self) -> list[SlotOwner]:
-        owners = self._store.owners
-        return [SlotOwner(slot, epoch, owners.get(slot)) for slot, epoch in self._store.epochs.items()]
-
-    def _move(self, slots: Mapping[int, int], owner: str | None) -> dict[int, int]:
-        moved = {slot: epoch + 1 for slot, epoch in slots.items() if self._store.epochs.get(slot, 0) == epoch}
-        self._store.epochs.update(moved)
-        self._store.owners.update(dict.fromkeys(moved, owner))
         return moved
 
 
