@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["TaskGroup", "pause"]
+__all__ = ["TaskGroup", "is_cancelled", "pause"]
 
 CrashHandler = Callable[[str, BaseException], None]
 
@@ -50,3 +50,9 @@ class TaskGroup:
 async def pause(seconds: float) -> None:
     """Wait on the running loop's clock, virtual under test."""
     await asyncio.sleep(seconds)
+
+
+def is_cancelled() -> bool:
+    """Whether the running task was asked to end, and has not been told otherwise since (`Task.uncancel`)."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -10,6 +10,7 @@ import asyncpg
 from commonroom.config.settings import PostgresSettings
 from commonroom.errors import ConfigError, Unavailable
 from commonroom.storage.fault import explain, translated
+from commonroom.tasks import is_cancelled
 
 __all__ = ["Connection", "Database", "Record", "check_server", "connect"]
 
@@ -144,6 +145,8 @@ class Database:
                 finally:
                     guard.cancel()
         except Exception as error:  # R19: asyncpg may raise anything; sorted in one place
+            if is_cancelled():  # a silent server makes it raise TimeoutError instead: the caller would go on for ever
+                raise asyncio.CancelledError from error
             raise translated(error) from error
 
     @asynccontextmanager

@@ -83,8 +83,8 @@ class Nemesis:
     async def _kill_node(self, fault: Fault) -> None:
         if (node := self._pick(fault)) is None:
             return
-        self._say(f"kill -9 {node.name}")
-        node.kill()
+        self._say(f"kill -9 {node.name} for {fault.lasts_s:.1f} s")
+        node.kill(fault.lasts_s)
         await self._last(fault.lasts_s)
 
     async def _stop_node(self, fault: Fault) -> None:

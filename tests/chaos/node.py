@@ -13,7 +13,7 @@ from pathlib import Path
 
 from commonroom.supervisor import launcher
 from tests.chaos.ledger import Ledger
-from tests.chaos.link import Link
+from tests.support.link import Link
 
 __all__ = ["CANNOT_RUN", "Node", "free_port"]
 
@@ -58,6 +58,7 @@ class Node:
         self._ready = asyncio.Event()
         self._wanted = asyncio.Event()
         self._killed: set[int] = set()
+        self._again_s = AGAIN_S
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -83,8 +84,9 @@ class Node:
             words = self.log.read_text(errors="replace")[-500:]
             raise AssertionError(f"{self.name} was not ready in {READY_TIMEOUT_S:.0f} s: {words}") from None
 
-    def kill(self) -> None:
-        """kill -9; it comes back by itself."""
+    def kill(self, again_s: float = AGAIN_S) -> None:
+        """kill -9; it comes back by itself, after `again_s`."""
+        self._again_s = again_s
         if self._process is not None:
             self._killed.add(self._process.pid)
             self.send(signal.SIGCONT)
@@ -124,7 +126,8 @@ class Node:
         while self._wanted.is_set():
             await self._live()
             if self._wanted.is_set():
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(self._again_s)
+            self._again_s = AGAIN_S
 
     async def _live(self) -> None:
         """One process from start to end."""

@@ -22,7 +22,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "kill node": Kind(5, (0.1, 3.0)),
+    "kill node": Kind(5, (0.1, 8.0)),
     "stop node": Kind(4, (1.0, 15.0)),
     "break sockets": Kind(3, (0.0, 0.0)),
     "kill redis": Kind(2, (0.1, 5.0)),

@@ -47,6 +47,8 @@ class Size(NamedTuple):
 class Run:
     """One run. `failures` are empty after a good one.
 
+    Half of the seeds play on one host, half as if between hosts (`World`).
+
     Args:
         say: is told what happens, a line at a time.
     """
@@ -55,7 +57,8 @@ class Run:
         self.seed = seed
         self.size = size
         self.ledger = Ledger()
-        self.world = World(self.ledger)
+        self.one_host = Random(f"{seed} hosts").random() < 0.5
+        self.world = World(self.ledger, neighbours=self.one_host)
         self.people: list[Person] = []
         self.rooms: list[str] = []
         self.timer_rooms: list[str] = []
@@ -110,7 +113,7 @@ class Run:
         for person in self.people:
             self._tasks.start(person.name, person.run())
         await self._until(self._ills, "the start")
-        self.say(f"{len(self.people)} clients in {len(self.rooms)} rooms on 3 nodes")
+        self.say(f"{len(self.people)} clients in {len(self.rooms)} rooms, 3 nodes {'of one host' if self.one_host else 'as between hosts'}")
 
     async def _found_rooms(self, url: str) -> None:
         self._host = await Guest(url, "host").sign_in()

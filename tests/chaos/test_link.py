@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.link import Link
 from tests.support.client import until
+from tests.support.link import Link
 
 
 class Server:
@@ -96,7 +96,7 @@ async def test_a_delay_is_slept_for_each_way(link: Link, monkeypatch: pytest.Mon
     writer.write(b"one")
     await reader.readexactly(3)
     link.up.delay_s, link.down.delay_s = 0.2, 0.1
-    monkeypatch.setattr("tests.chaos.link.asyncio.sleep", note)
+    monkeypatch.setattr("tests.support.link.asyncio.sleep", note)
     writer.write(b"two")
     await reader.readexactly(3)
     assert slept == [0.2, 0.1]

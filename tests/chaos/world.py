@@ -15,8 +15,8 @@ import asyncpg
 from commonroom.storage.embedded.postgres import EmbeddedPostgres
 from commonroom.storage.migration import migrate
 from tests.chaos.ledger import Ledger
-from tests.chaos.link import Link
 from tests.chaos.node import Node
+from tests.support.link import Link
 from tests.support.redis import RedisServer
 
 __all__ = ["World"]
@@ -39,10 +39,14 @@ class World:
     Attributes:
         folder: node logs, sockets and data; kept after a failure.
         dsn: PostgreSQL without a link, for whoever checks.
+
+    Args:
+        neighbours: the nodes prove each other's death by their sockets, as on one host; else the TTL tells, as between hosts.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, neighbours: bool) -> None:
         self.ledger = ledger
+        self._neighbours = neighbours
         self.folder = Path(tempfile.mkdtemp(prefix="cr-chaos-"))
         self.folder.chmod(0o755)
         self.postgres = EmbeddedPostgres()
@@ -88,6 +92,7 @@ class World:
             "COMMONROOM_DATA": str(self.folder / f"{name}-data"),
             "COMMONROOM_POSTGRES_URL": f"{before}host={quote(str(postgres.at.parent), safe='')}",
             "COMMONROOM_REDIS_URL": f"unix://{redis.at}",
+            "COMMONROOM_CLUSTER__NEIGHBOURS": str(self._neighbours).lower(),
             "COMMONROOM_CLUSTER__SOCKET_DIR": str(self.folder / "near"),
         }
         node = Node(name, self.folder, (postgres, redis), environment, self.ledger)

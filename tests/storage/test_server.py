@@ -1,18 +1,23 @@
 """Which database is refused, who may use it, and how its schema moves."""
 
 import asyncio
+from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote, unquote
 
 import pytest
 from asyncpg.types import ServerVersion
 
 from commonroom.clock import ClusterClock
+from commonroom.config.settings import PostgresSettings
 from commonroom.errors import ConfigError, Invalid, Unavailable
 from commonroom.ids import new_id
 from commonroom.storage.database_clock import compare
 from commonroom.storage.migration import Migration, load_migrations, migrate, status
 from commonroom.storage.node_lock import NodeLock
 from commonroom.storage.pool import Connection, Database, check_server, connect
+from tests.support.client import until
+from tests.support.link import Link
 from tests.support.postgres import create_database
 
 
@@ -190,3 +195,19 @@ async def test_a_stalled_answer_does_not_move_the_clock() -> None:
     clock = ClusterClock()
     offset = await compare(cast("Database", StalledOnce(clock)), clock)
     assert abs(offset) < 30_000
+
+
+async def test_a_call_that_is_cancelled_while_the_server_is_silent_ends_cancelled(dsn: str, tmp_path: Path) -> None:
+    """asyncpg raises TimeoutError where it waited in vain for its own cancellation: who is to end must not go on."""
+    before, _, host = dsn.partition("host=")
+    link = Link(tmp_path / ".s.PGSQL.5432", Path(unquote(host)) / ".s.PGSQL.5432")
+    await link.open()
+    database = await Database.open(f"{before}host={quote(str(tmp_path), safe='')}", PostgresSettings(statement_timeout_s=0.3))
+    link.up.hold()
+    call = asyncio.create_task(database.fetchval("SELECT 1"))
+    await until(lambda: link.up.waiting, "the statement on its way")
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await link.close()
+    await database.close()

@@ -1,4 +1,4 @@
-"""A node's way to one server: a Unix-socket proxy that delays, stalls and cuts.
+"""The way to a server: a Unix-socket proxy that delays, stalls and cuts.
 
 What was sent while a way was cut is not lost: it arrives once the way is healed, even from a
 sender that has given up its connection meanwhile. That is the worst a network does: a write
@@ -21,6 +21,8 @@ class Way:
 
     def __init__(self) -> None:
         self.delay_s = 0.0
+        self.waiting = 0
+        """Chunks, and connections, that wait for the way to be healed."""
         self._open = asyncio.Event()
         self._open.set()
 
@@ -34,7 +36,11 @@ class Way:
     async def passed(self) -> None:
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
-        await self._open.wait()
+        self.waiting += 1
+        try:
+            await self._open.wait()
+        finally:
+            self.waiting -= 1
 
 
 class Link:
