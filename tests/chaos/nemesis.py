@@ -19,6 +19,9 @@ from tests.chaos.world import World
 __all__ = ["Nemesis"]
 
 CALL_S = 3.0
+IN_FLIGHT_S = 0.3
+"""So long writes pile up on a held link before their node is killed."""
+
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() ORDER BY pid"
 
 
@@ -48,6 +51,7 @@ class Nemesis:
             "slow link": self._slow_link,
             "stall link": self._stall_link,
             "cut link": self._cut_link,
+            "late writes": self._late_writes,
             "drop link": self._drop_link,
             "scale": self._scale,
             "roll": self._roll,
@@ -203,6 +207,16 @@ class Nemesis:
             getattr(link, way).hold()
         await self._last(fault.lasts_s)
         link.heal()
+
+    async def _late_writes(self, fault: Fault) -> None:
+        if (node := self._pick(fault)) is None:
+            return
+        self._say(f"kill -9 {node.name}; what it was writing arrives {fault.lasts_s:.1f} s later")
+        node.postgres.up.hold()
+        await self._last(IN_FLIGHT_S)
+        node.kill(fault.lasts_s)
+        await self._last(fault.lasts_s)
+        node.postgres.heal()
 
     async def _drop_link(self, fault: Fault) -> None:
         node, server = self._end(fault)

@@ -35,11 +35,13 @@ KINDS = {
     "slow link": Kind(3, (1.0, 10.0)),
     "stall link": Kind(3, (1.0, 10.0)),
     "cut link": Kind(4, (1.0, 10.0)),
+    "late writes": Kind(3, (2.0, 9.0)),
     "drop link": Kind(2, (0.0, 0.0)),
     "scale": Kind(2, (20.0, 30.0)),
     "roll": Kind(1, (20.0, 30.0)),
 }
-"""`scale`: down to two nodes, up to four, back; `roll`: all nodes restarted one after another."""
+"""`late writes`: a node is killed while nothing of it reaches PostgreSQL; what it had sent arrives after the fault's
+time, when others have its slots. `scale`: down to two nodes, up to four, back; `roll`: all nodes restarted one after another."""
 
 NAMES = tuple(KINDS)
 EXCLUSIVE = frozenset({"scale", "roll"})

@@ -19,6 +19,7 @@ from tests.chaos.person import Person
 from tests.chaos.plan import plan
 from tests.chaos.ticket import Ticket
 from tests.chaos.wire import LOST
+from tests.chaos.witness import Witness
 from tests.chaos.world import World
 from tests.support.client import Guest, Peer, Refused
 
@@ -110,6 +111,7 @@ class Run:
         await self._found_rooms(f"http://127.0.0.1:{world.nodes[0].port}")
         for number in range(self.size.people):
             self.people.append(await self._invite(number))
+        self._tasks.start("witness", Witness(world.dsn, [f"room/{room}" for room in self.rooms], self.ledger).watch())
         for person in self.people:
             self._tasks.start(person.name, person.run())
         await self._until(self._ills, "the start")
