@@ -97,7 +97,9 @@ class Outgoing:
         """Signals have arrived."""
         window = self._find(taken.address, taken.window)
         if window is not None:
-            self._waiting -= window.taken(taken.seq)
+            before = len(window)
+            window.taken(taken.seq)
+            self._waiting -= before - len(window)
 
     def again(self, again: Again) -> None:
         """The owner misses something."""

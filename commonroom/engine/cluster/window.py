@@ -5,6 +5,9 @@ only the next number, so whatever a link loses or repeats, an actor handles each
 once, in order (I5). Unanswered ones are kept here and, after a loss, sent again from the
 oldest on; the owner answers those it has taken already from memory.
 
+A farewell (`Detach`) waits until all before it was answered, even if it has been taken: a
+join that goes to the next owner must not go there without it.
+
 A window is for one epoch of the slot. When the slot has another owner the waiting
 envelopes go there in a new window, oldest first; what the old owner had committed is
 then recognised by its nonce (I4).
@@ -13,7 +16,7 @@ then recognised by its nonce (I4).
 from commonroom.engine.address import Address
 from commonroom.engine.cluster.call import expects_answer, pack_call
 from commonroom.engine.cluster.wire import Answer, Call
-from commonroom.engine.envelope import Envelope
+from commonroom.engine.envelope import Detach, Envelope
 
 __all__ = ["Intake", "Window"]
 
@@ -29,7 +32,7 @@ class Window:
         epoch: the slot's.
     """
 
-    __slots__ = ("_late", "_next", "_waiting", "address", "epoch", "idle", "member", "number")
+    __slots__ = ("_farewells", "_late", "_next", "_taken", "_waiting", "address", "epoch", "idle", "member", "number")
 
     def __init__(self, address: Address, number: int, epoch: int, member: str) -> None:
         self.address = address
@@ -39,6 +42,8 @@ class Window:
         self.idle = False
         """Whether nothing was sent since the last sweep."""
         self._next = 1
+        self._taken = 0
+        self._farewells = False  # some were taken and wait
         self._waiting: dict[int, Envelope] = {}
         self._late: dict[int, Envelope] = {}
 
@@ -59,17 +64,33 @@ class Window:
         return [pack_call(envelope, self.epoch, self.number, seq, done) for seq, envelope in self._waiting.items()]
 
     def answered(self, seq: int) -> Envelope | None:
-        """The envelope that is answered now; None: it was before."""
-        return self._waiting.pop(seq, None) or self._late.pop(seq, None)
+        """The envelope that is answered now; None: it was before. Farewells behind it may wait no more."""
+        envelope = self._waiting.pop(seq, None) or self._late.pop(seq, None)
+        if self._farewells:
+            self._settle()
+        return envelope
 
-    def taken(self, upto: int) -> int:
-        """The owner has taken all up to `upto`: those without a sure answer wait no more. How many those are."""
-        settled = [seq for seq, envelope in self._waiting.items() if seq <= upto and not expects_answer(envelope)]
+    def taken(self, upto: int) -> None:
+        """The owner has taken all up to `upto`: those without a sure answer wait no more, but see the module's text."""
+        self._taken = max(self._taken, upto)
+        self._settle()
+
+    def _settle(self) -> None:
+        settled: list[int] = []
+        owed = self._farewells = False
+        for seq, envelope in self._waiting.items():
+            if seq > self._taken:
+                break
+            if expects_answer(envelope):
+                owed = True
+            elif owed and type(envelope.command) is Detach:
+                self._farewells = True
+            else:
+                settled.append(seq)
         for seq in settled:
             envelope = self._waiting.pop(seq)
             if envelope.origin is not None and len(self._late) < MAX_LATE:
                 self._late[seq] = envelope
-        return len(settled)
 
     def withdraw(self) -> list[Envelope]:
         """Give up the window; what waited, in order."""

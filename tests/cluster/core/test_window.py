@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from commonroom.engine.cluster.call import expects_answer
 from commonroom.engine.cluster.window import Intake, Window
 from commonroom.engine.cluster.wire import Answer, Call
-from commonroom.engine.envelope import Attach, Detach, Query, Resync
-from tests.cluster.core.command import ROOM, line, signal
+from commonroom.engine.envelope import Attach, Detach, Envelope, Query, Resync
+from commonroom.protocol.room import RoomJoin
+from tests.cluster.core.command import ADA, ROOM, line, signal
 
 
 @dataclass
@@ -100,9 +101,9 @@ def test_a_signal_waits_until_it_is_taken_and_may_be_answered_late(command: Atta
     envelope = signal(command)
     assert not expects_answer(envelope)
     window.add(envelope)
-    assert window.taken(0) == 0
+    window.taken(0)
     assert len(window) == 1
-    assert window.taken(1) == 1
+    window.taken(1)
     assert len(window) == 0
     assert window.again() == []
 
@@ -111,8 +112,29 @@ def test_a_command_that_was_taken_waits_for_its_answer_all_the_same() -> None:
     window = Window(ROOM, 1, 1, "owner")
     for envelope in (line(1), signal(Query("read"))):
         window.add(envelope)
-    assert window.taken(2) == 0
+    window.taken(2)
     assert [call.seq for call in window.again()] == [1, 2]
+
+
+def test_a_farewell_that_was_taken_stays_with_the_join_before_it() -> None:
+    """The owner died with both in its mailbox: the join alone would leave a ghost at the next one."""
+    window = Window(ROOM, 1, 1, "owner")
+    join, farewell = Envelope(ROOM, RoomJoin(0, ROOM.key), ADA, None, "session"), signal(Detach())
+    for envelope in (join, farewell, signal(Resync())):
+        window.add(envelope)
+    window.taken(3)
+    assert window.withdraw() == [join, farewell]
+
+
+def test_a_farewell_waits_no_longer_than_what_is_before_it() -> None:
+    window = Window(ROOM, 1, 1, "owner")
+    for envelope in (line(1), line(2), signal(Detach()), line(3)):
+        window.add(envelope)
+    window.taken(3)
+    window.answered(2)
+    assert [call.seq for call in window.again()] == [1, 3, 4]
+    window.answered(1)
+    assert [call.seq for call in window.again()] == [4]
 
 
 def test_what_is_withdrawn_is_what_waits_in_order() -> None:
