@@ -71,6 +71,7 @@ async def handoff(setting: Setting) -> Outcome:
             Reading("silence p99", quantile(all_ms, 0.99), "ms", 200),
             Reading("  away from the node that ends: p99", quantile(out_ms, 0.99), "ms"),
             Reading("  to the node that came: p99", quantile(back_ms, 0.99), "ms"),
+            *await _batches(stage),
             Reading("round trip without a move", _calm_ms(stage), "ms"),
         ]
     return outcome
@@ -84,6 +85,16 @@ async def _without(stage: Stage, place: int) -> Slots:
             slots = await stage.slots((place + 1) % NODES)
             if slots.settled and place not in slots.places.values():
                 return slots
+
+
+async def _batches(stage: Stage) -> list[Reading]:
+    """What the nodes themselves say of closing and opening a batch of slots; those that have ended are not heard."""
+    counters = await stage.all_counters()
+    found = []
+    for name, total, times in (("closing", "closing_s", "closings"), ("opening", "opening_s", "openings")):
+        seconds, count = (counters.get(f"commonroom_cluster_slots_{key}_total", 0.0) for key in (total, times))
+        found.append(Reading(f"  {name} a batch of slots, mean", 1000 * seconds / max(count, 1), "ms"))
+    return found
 
 
 def _calm_ms(stage: Stage) -> float:
