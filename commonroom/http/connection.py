@@ -31,7 +31,9 @@ class Connection(web.RequestHandler):
         del message  # quotes what was sent
         request_id = new_id(0)
         kind = type(exc).__name__
-        if status >= 500:
+        if isinstance(exc, ConnectionResetError):
+            log.info("client_left", request_id=request_id)  # in the middle of its request: nobody's fault
+        elif status >= 500:
             log.error("request_failed", error=kind, request_id=request_id, exc_info=exc)
         else:
             log.info("request_refused", status=status, error=kind, request_id=request_id)

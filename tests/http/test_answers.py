@@ -1,5 +1,6 @@
 """What every answer has: an id, security headers, no word about the inside. Health and metrics beside it."""
 
+import asyncio
 import io
 import json
 import re
@@ -10,6 +11,7 @@ from commonroom.app import Node
 from commonroom.http.middleware import SECURITY_HEADERS
 from commonroom.ids import is_id
 from tests.http.api import Account, Answer, Api
+from tests.support.client import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -143,3 +145,14 @@ async def test_a_path_cannot_forge_a_log_line(api: Api, log: io.StringIO) -> Non
 async def _metrics(api: Api, node: Node) -> Answer:
     http = node.settings.http
     return await api.call("GET", "/metrics", url=f"http://{http.metrics_host}:{http.metrics_port}")
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_request_is_no_error(api: Api, log: io.StringIO) -> None:
+    host, _, port = api.url.removeprefix("http://").rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /v1/guests HTTP/1.1\r\nHost: room\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{")
+    await writer.drain()
+    await api.call("GET", "/healthz")  # the request before it has been begun
+    writer.transport.abort()
+    await until(lambda: "client_left" in log.getvalue(), "the log's line")
+    assert [json.loads(line)["level"] for line in log.getvalue().splitlines()] == ["info"]
