@@ -36,6 +36,9 @@ EVENTS = 'SELECT stream, "offset", slot, slot_pos, epoch, dedup, payload FROM ev
 MESSAGES = f"SELECT m.room, {COLUMNS} FROM message m"
 
 
+ANY_SOCKET = -1
+
+
 class Stored(NamedTuple):
     """A row of the journal."""
 
@@ -119,16 +122,30 @@ def acks_are_stored_once(events: Iterable[Stored], writers: Iterable[Writer]) ->
 
 
 def lines_kept_their_order(writers: Iterable[Writer]) -> Iterator[str]:
-    """I5: what was sent once, by one client to one room, is stored in the order of sending."""
+    """I5: what a client sent once to a room is behind all that it sent before and once, or before on the same socket.
+
+    A line that was refused, and sent again for that, may have been passed.
+    """
     for writer in writers:
-        last: dict[str, Line] = {}
+        latest: dict[tuple[str, int], Line] = {}
         for line in sorted(writer.lines, key=lambda one: one.order):
-            if line.tries != 1 or not line.offset:
+            if not line.offset:
                 continue
-            before = last.get(line.room)
-            if before is not None and before.offset is not None and line.offset < before.offset:
-                yield f"I5: {writer.name} sent {before.nonce} before {line.nonce}; in {line.room}: {before.offset}, {line.offset}"
-            last[line.room] = line
+            same_socket, anywhere = (line.room, line.socket), (line.room, ANY_SOCKET)
+            for place in (same_socket, anywhere):
+                before = latest.get(place)
+                if line.tries == 1 and before is not None and line.offset < (before.offset or 0):
+                    yield f"I5: {writer.name} sent {before.nonce} before {line.nonce}; in {line.room}: {before.offset}, {line.offset}"
+            if not line.refused:
+                _keep_latest(latest, same_socket, line)
+            if line.tries == 1:
+                _keep_latest(latest, anywhere, line)
+
+
+def _keep_latest(latest: dict[tuple[str, int], Line], place: tuple[str, int], line: Line) -> None:
+    before = latest.get(place)
+    if before is None or (before.offset or 0) < (line.offset or 0):
+        latest[place] = line
 
 
 def shown_is_stored(events: Iterable[Stored], shown: Mapping[str, Mapping[int, DurablePush]]) -> Iterator[str]:

@@ -19,7 +19,7 @@ STALE_S = 6.0
 class Line:
     """A durable command of one client, kept until it is answered."""
 
-    __slots__ = ("acked_s", "first_s", "kind", "nonce", "offset", "order", "room", "sent_s", "target", "tries")
+    __slots__ = ("acked_s", "first_s", "kind", "nonce", "offset", "order", "refused", "room", "sent_s", "socket", "target", "tries")
 
     def __init__(self, room: str, nonce: str, kind: str = "message.send", target: int = 0) -> None:
         self.room = room
@@ -28,6 +28,10 @@ class Line:
         self.target = target
         self.order = 0
         self.tries = 0
+        self.socket = 0
+        """Of its client's sockets, the one it was sent on first."""
+        self.refused = False
+        """It was asked to be sent again, so what followed it may have passed it."""
         self.first_s = self.sent_s = 0.0
         self.acked_s: float | None = None
         self.offset: int | None = None

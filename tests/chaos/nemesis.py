@@ -14,7 +14,9 @@ from redis.exceptions import RedisError
 from tests.chaos.node import Node
 from tests.chaos.person import Person
 from tests.chaos.plan import Fault
+from tests.chaos.witness import Witness
 from tests.chaos.world import World
+from tests.support.client import until
 
 __all__ = ["Nemesis"]
 
@@ -32,8 +34,9 @@ class Nemesis:
         say: is told what is done, in words.
     """
 
-    def __init__(self, world: World, people: Sequence[Person], say: Callable[[str], None]) -> None:
+    def __init__(self, world: World, people: Sequence[Person], witness: Witness, say: Callable[[str], None]) -> None:
         self._world = world
+        self._witness = witness
         self._people = people
         self._say = say
         self._calm = asyncio.Event()
@@ -211,11 +214,13 @@ class Nemesis:
     async def _late_writes(self, fault: Fault) -> None:
         if (node := self._pick(fault)) is None:
             return
-        self._say(f"kill -9 {node.name}; what it was writing arrives {fault.lasts_s:.1f} s later")
+        self._say(f"kill -9 {node.name}; what it was writing arrives when others have its slots")
         node.postgres.up.hold()
         await self._last(IN_FLIGHT_S)
         node.kill(fault.lasts_s)
-        await self._last(fault.lasts_s)
+        claims = self._witness.claims
+        with suppress(TimeoutError):
+            await until(lambda: self._witness.claims > claims or self._calm.is_set(), "a claim", fault.lasts_s)
         node.postgres.heal()
 
     async def _drop_link(self, fault: Fault) -> None:

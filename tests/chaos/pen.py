@@ -15,6 +15,9 @@ __all__ = ["AGAIN", "Pen", "retry_s"]
 MOST_OPEN = 8
 """Unanswered commands beyond which a client begins no more."""
 
+BURSTS = (1, 1, 1, 3, 6)
+"""Lines that are begun at once, into one room: what keeps its order must have an order."""
+
 EDITS, DELETIONS = 0.08, 0.03
 """Shares of what is written."""
 
@@ -31,7 +34,7 @@ class Pen:
     """The lines of one client.
 
     Args:
-        every_s: mean time between two new lines.
+        every_s: mean time for a new line.
         refs: gives the next reference of the client.
         send: puts a command on the present socket, if there is one.
     """
@@ -53,11 +56,13 @@ class Pen:
         self._asked: dict[int, Line] = {}
         self._own: dict[str, list[int]] = {}
         self._begun = 0
+        self._socket = 0
         self._next_s = 0.0
 
     def lost(self) -> None:
         """The socket is over: what it was asked is not answered any more."""
         self._asked.clear()
+        self._socket += 1
 
     def oldest_s(self) -> float | None:
         """When the oldest question on this socket was sent."""
@@ -71,8 +76,10 @@ class Pen:
             if line.nonce not in asked and now >= line.sent_s and line.room in rooms:
                 self._say(line)
         if rooms and not self.resting and now >= self._next_s and len(self.open) < MOST_OPEN:
-            self._next_s = now + self._random.expovariate(1 / self._every_s)
-            self._invent(self._random.choice(sorted(rooms)))
+            number, room = self._random.choice(BURSTS), self._random.choice(sorted(rooms))
+            self._next_s = now + self._random.expovariate(1 / self._every_s) * number
+            for _ in range(number):
+                self._invent(room)
 
     def start_timer(self, room: str, version: int) -> None:
         """Start the timer that is idle at `version`."""
@@ -94,6 +101,7 @@ class Pen:
             self._ledger.fail(f"{self._name} was refused: {error}")
         elif error.code in AGAIN:
             line.sent_s = self._ledger.now() + retry_s(error)
+            line.refused = True
         else:
             del self.open[line.nonce]
             self.lines.remove(line)
@@ -117,7 +125,7 @@ class Pen:
     def _begin(self, room: str, kind: str, target: int = 0) -> None:
         self._begun += 1
         line = Line(room, f"{self._name}-{self._begun:07d}", kind, target)
-        line.order, line.first_s = self._begun, self._ledger.now()
+        line.order, line.socket, line.first_s = self._begun, self._socket, self._ledger.now()
         self.lines.append(line)
         self.open[line.nonce] = line
         self._say(line)

@@ -40,8 +40,8 @@ KINDS = {
     "scale": Kind(2, (20.0, 30.0)),
     "roll": Kind(1, (20.0, 30.0)),
 }
-"""`late writes`: a node is killed while nothing of it reaches PostgreSQL; what it had sent arrives after the fault's
-time, when others have its slots. `scale`: down to two nodes, up to four, back; `roll`: all nodes restarted one after another."""
+"""`late writes`: a node is killed while nothing of it reaches PostgreSQL; what it had sent arrives as soon
+as others have its slots. `scale`: down to two nodes, up to four, back; `roll`: all nodes restarted one after another."""
 
 NAMES = tuple(KINDS)
 EXCLUSIVE = frozenset({"scale", "roll"})

@@ -67,6 +67,7 @@ class Run:
         self._began_s = 0.0
         self._tasks = TaskGroup(lambda name, error: self.ledger.fail(f"the kit itself: {name}: {error!r}"))
         self._host: Guest
+        self._witness: Witness
 
     @property
     def failures(self) -> list[str]:
@@ -74,9 +75,9 @@ class Run:
 
     async def play(self, seconds: float) -> None:
         """Let the faults of the seed happen for so long, then check."""
-        await self.play_with(lambda: Nemesis(self.world, self.people, self.say).run(plan(self.seed, seconds), seconds))
+        await self.play_with(lambda: Nemesis(self.world, self.people, self._witness, self.say).run(plan(self.seed, seconds), seconds))
 
-    async def play_with(self, trouble: Callable[[], Any]) -> None:
+    async def play_with(self, trouble: Callable[[], Awaitable[None]]) -> None:
         """Let `trouble` happen while everybody writes, then check."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._surprise)
@@ -111,7 +112,8 @@ class Run:
         await self._found_rooms(f"http://127.0.0.1:{world.nodes[0].port}")
         for number in range(self.size.people):
             self.people.append(await self._invite(number))
-        self._tasks.start("witness", Witness(world.dsn, [f"room/{room}" for room in self.rooms], self.ledger).watch())
+        self._witness = Witness(world.dsn, [f"room/{room}" for room in self.rooms], self.ledger)
+        self._tasks.start("witness", self._witness.watch())
         for person in self.people:
             self._tasks.start(person.name, person.run())
         await self._until(self._ills, "the start")
