@@ -164,7 +164,7 @@ MUTANTS: Mapping[Mutant, Catch] = {
     ack_before_commit: Catch(10, "I2: .* acked"),
     snapshot_shows_an_uncommitted_event: Catch(10, "I2: the snapshot"),
     claim_inside_the_quiet_period: Catch("redis_forgets_while_a_node_is_paused", "claimed from a node that lives"),
-    resend_only_the_head_of_a_window: Catch(10, "not well"),
+    resend_only_the_head_of_a_window: Catch(20, "not well|should be"),
     load_before_the_claim_commits: Catch("writes_go_on_during_a_claim", "I1"),
     no_dedup: Catch(10, "is stored at"),
     incarnation_reused: Catch("an_expelled_node_comes_back", "under its old id"),

@@ -33,6 +33,7 @@ class Node:
         self.opened: list[tuple[int, int]] = []
         self.closed: list[int] = []
         self.dropped: list[int] = []
+        self.way_when_dropped: dict[int, str | None] = {}
         self.ways: dict[int, str] = {}
         self.told: dict[int, str] = {}
         self.refreshed = 0
@@ -102,6 +103,7 @@ class Node:
 
     def drop_slots(self, slots: Sequence[int]) -> None:
         self.dropped += slots
+        self.way_when_dropped.update((slot, self.ways.get(slot)) for slot in slots)
 
     # -- the switch ----------------------------------------------------------------------
 
@@ -306,3 +308,13 @@ def test_the_last_one_leaves_its_slots_to_nobody(node: Node) -> None:
     node.loop.run_until_complete(node.ownership.release())
     assert {slot for slot, owner in node.owners.items() if owner is not None} == {7}
     assert node.ownership.here == []
+
+
+def test_what_lives_in_a_lost_slot_is_ended_before_commands_go_to_the_next_owner(node: Node) -> None:
+    """What it did not answer has to go there first."""
+    node.start()
+    node.see(ME, OTHER)
+    slot = next(slot for slot in range(SLOTS) if node.ways[slot] == "here")
+    node.ownership.learn(node.take(OTHER.id, slot))
+    assert node.ways[slot] == OTHER.id
+    assert node.way_when_dropped[slot] == "here"

@@ -176,3 +176,33 @@ def test_a_command_that_was_answered_makes_room(node: Node) -> None:
     node.router.send(line(WINDOW + 1, asked))
     assert [ref for ref, _ in asked.refusals] == [1]
     assert len(node.outgoing) == WINDOW
+
+
+def test_signals_do_not_use_up_the_places_of_commands(node: Node) -> None:
+    node.router.to_member({SLOT: 1}, "other")
+    for _ in range(WINDOW * 3):
+        node.router.send(signal(Attach()))
+    asked = Asked()
+    node.router.send(line(1, asked))
+    assert not asked.refusals
+    assert len(node.outgoing) == 1
+
+
+def test_announcements_that_wait_are_not_said_twice_when_a_link_is_whole_again(node: Node) -> None:
+    node.router.to_member({SLOT: 1}, "other")
+    for _ in range(5):
+        node.router.send(signal(Attach()))
+    node.calls()
+    node.outgoing.resend("other")
+    assert node.calls() == []
+    node.router.send(signal(Attach()))
+    assert [call.seq for call in node.calls()] == [1]
+
+
+def test_commands_that_wait_are_said_again_with_what_is_between_them(node: Node) -> None:
+    node.router.to_member({SLOT: 1}, "other")
+    for envelope in (line(1), signal(Attach()), line(2)):
+        node.router.send(envelope)
+    node.calls()
+    node.outgoing.resend("other")
+    assert [call.seq for call in node.calls()] == [1, 2, 3]
