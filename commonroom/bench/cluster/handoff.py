@@ -72,6 +72,7 @@ async def handoff(setting: Setting) -> Outcome:
             Reading("  away from the node that ends: p99", quantile(out_ms, 0.99), "ms"),
             Reading("  to the node that came: p99", quantile(back_ms, 0.99), "ms"),
             *await _batches(stage),
+            Reading("commands answered RETRY", stage.refused(), ""),
             Reading("round trip without a move", _calm_ms(stage), "ms"),
         ]
     return outcome
