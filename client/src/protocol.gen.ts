@@ -2,7 +2,7 @@
 import { bool, int, list, optional, or, str, struct, tuple } from "./schema.ts";
 import type { Codec } from "./schema.ts";
 
-export const PROTOCOL_HASH = "0e32087de7a351b6";
+export const PROTOCOL_HASH = "ed1d22ac7054c12f";
 export const LAST_RECONNECT_CODE = 4499;
 
 /** Why a command or an HTTP request was refused. Stable name and number. */

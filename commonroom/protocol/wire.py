@@ -42,8 +42,8 @@ RoomId = Annotated[str, Meta(min_length=1, max_length=120)]
 Offset = Annotated[int, Meta(ge=0, le=MAX_INT)]
 """Dense per room from 1; 0 is the position before the first event."""
 
-Nonce = Annotated[str, Meta(min_length=8, max_length=64)]
-"""Chosen at random by the client, one per durable command and kept for its retries."""
+Nonce = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{8,64}\Z")]
+"""Chosen at random by the client, one per durable command and kept for its retries. Visible ASCII: it becomes part of a key."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 """Code points. The room also refuses NUL and text of nothing but white space."""

@@ -87,6 +87,8 @@ def _integer(kind: ins.IntType, mode: Mode) -> int:
 
 
 def _text(kind: ins.StrType, mode: Mode, name: str) -> str:
+    if name == "nonce":
+        return {"minimal": "a" * 8, "full": f"{name}-{0:08}", "boundary": "~" * 64}[mode]
     if kind.pattern:
         return "pt-BR" if mode == "full" else "en"
     if mode == "minimal":
