@@ -16,6 +16,9 @@ Millis = NewType("Millis", int)
 MAX_SLEW = 0.05
 """Share of elapsed time by which an offset may move: 50 ms a second, so time never runs backwards."""
 
+STEP_MS = 2000
+"""Clocks do not drift by this much between two comparisons."""
+
 
 class Clock(Protocol):
     """A source of cluster time."""
@@ -43,27 +46,35 @@ def cpu_s() -> float:
 class ClusterClock:
     """The node's clock plus a slewed offset to PostgreSQL's.
 
-    `observe` sets the target offset; `now` moves towards it by at most `MAX_SLEW`
-    of the time that passed, so that deadlines neither jump nor run backwards.
-    The first observation is taken whole, before anything was scheduled.
+    The node's wall clock is read once, at the start; from then on time is what the
+    monotonic clock counts, so that a step of the wall clock moves nothing. `observe`
+    sets the target offset; `now` moves towards it by at most `MAX_SLEW` of the time that
+    passed. Only a gap forward of more than `STEP_MS` is taken at once (a machine that
+    slept: its monotonic clock stood still), and so is the first observation, before
+    anything was scheduled.
     """
 
     def __init__(self) -> None:
+        self._origin_ms = (time.time() - time.monotonic()) * 1000.0
         self._offset_ms = 0.0
-        self._target_ms: float | None = None
+        self._target_ms = 0.0
+        self.observed = False
+        """Whether there was a comparison yet."""
         self._slewed_at = time.monotonic()
         self._last = 0
 
     def observe(self, database_ms: float, local_ms: float) -> None:
         """Take one comparison: PostgreSQL's clock and ours at the same moment."""
+        if self.observed:
+            self.now()  # what has passed until now is slewed towards the old target
         target = database_ms - local_ms
-        if self._target_ms is None:
+        if not self.observed or target - self._offset_ms > STEP_MS:
             self._offset_ms = target
-        self._target_ms = target
+        self._target_ms, self.observed = target, True
 
     def local_ms(self) -> float:
-        """This machine's own clock, for `observe`."""
-        return time.time() * 1000.0
+        """This node's own time, for `observe`."""
+        return self._origin_ms + time.monotonic() * 1000.0
 
     @property
     def offset_ms(self) -> float:
@@ -71,14 +82,16 @@ class ClusterClock:
         return self._offset_ms
 
     def now(self) -> Millis:
-        self._slew()
-        self._last = max(self._last, int(time.time() * 1000.0 + self._offset_ms))
+        tick = time.monotonic()
+        if self._target_ms == self._offset_ms:
+            self._slewed_at = tick
+        else:
+            self._slew(tick)
+        now = int(self._origin_ms + tick * 1000.0 + self._offset_ms)
+        self._last = max(self._last, now)
         return Millis(self._last)
 
-    def _slew(self) -> None:
-        if self._target_ms is None or self._target_ms == self._offset_ms:
-            return
-        tick = time.monotonic()
+    def _slew(self, tick: float) -> None:
         step = (tick - self._slewed_at) * 1000.0 * MAX_SLEW
         self._slewed_at = tick
         gap = self._target_ms - self._offset_ms

@@ -8,6 +8,8 @@ __all__ = ["compare"]
 NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::double precision"
 
 GOOD_ROUND_TRIP_MS = 20.0
+USELESS_ROUND_TRIP_MS = 1000.0
+"""Wrong by half a second perhaps: better none, once there was a good one."""
 MOST_SAMPLES = 5
 
 
@@ -24,8 +26,9 @@ async def compare(database: Database, clock: ClusterClock) -> float:
     samples: list[tuple[float, float, float]] = []
     while len(samples) < MOST_SAMPLES and (not samples or samples[-1][0] > GOOD_ROUND_TRIP_MS):
         samples.append(await _sample(database, clock))
-    _, database_ms, middle_ms = min(samples)
-    clock.observe(database_ms, middle_ms)
+    round_trip_ms, database_ms, middle_ms = min(samples)
+    if round_trip_ms <= USELESS_ROUND_TRIP_MS or not clock.observed:
+        clock.observe(database_ms, middle_ms)
     return database_ms - middle_ms
 
 
