@@ -18,6 +18,10 @@ from commonroom.engine.envelope import Detach, Envelope, Publication
 
 __all__ = ["Audience", "AudienceStats", "LocalGateway", "LocalHost"]
 
+SLICE_SESSIONS = 500
+SLICE_S = 0.005
+"""500 sessions are 110 KB: 22 MB a second to one member."""
+
 STUCK_DIGESTS = 3
 """So many digests must disagree, with neither side changing, before all is announced anew."""
 
@@ -95,6 +99,7 @@ class Audience:
         self._later = later
         self._grace_s = grace_s
         self._heads: dict[str, dict[Address, int]] = {}
+        self._announcing: dict[str, list[Address]] = {}
         self._disagreed: dict[str, tuple[int, int, int]] = {}
 
     def bind(self, host: LocalHost, gateway: LocalGateway, member_of: Callable[[Address], str | None]) -> None:
@@ -166,6 +171,7 @@ class Audience:
         """The gateway died. Its people stay present for the grace: most of them come back elsewhere."""
         self._heads.pop(gateway, None)
         self._disagreed.pop(gateway, None)
+        self._announcing.pop(gateway, None)
         left = [(address, sessions) for address, sessions in self._followers.gone(gateway) if sessions]
         if left:
             self._later(self._grace_s, self._end_grace, left)
@@ -217,9 +223,25 @@ class Audience:
             self._links.send(member, Unfollow(str(address)))
 
     def announce_all(self, member: str) -> None:
-        """Tell a member everything that is followed of it from here."""
-        self.announce_to(member, [address for address in self._gateway.followed() if self.member_of(address) == member])
-        self._links.send(member, Announced())
+        """Tell a member everything that is followed of it from here, a slice a moment: all at once would outgrow the transport."""
+        addresses = [address for address in self._gateway.followed() if self.member_of(address) == member]
+        self._announcing[member] = addresses
+        self._announce_slice(member, addresses)
+
+    def _announce_slice(self, member: str, addresses: list[Address]) -> None:
+        if self._announcing.get(member) is not addresses:
+            return  # begun anew, or the member is gone
+        sessions = 0
+        while addresses and sessions < SLICE_SESSIONS:
+            address = addresses.pop()
+            sessions += 1 + self._gateway.count(address)
+            if self.member_of(address) == member:
+                self.announce_to(member, [address])
+        if addresses:
+            self._later(SLICE_S, self._announce_slice, member, addresses)
+        else:
+            del self._announcing[member]
+            self._links.send(member, Announced())
 
     def compare(self, owner: str, digest: Digest) -> None:
         """What the owner believes; a lasting difference is mended by beginning anew."""

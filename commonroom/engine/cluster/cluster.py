@@ -171,7 +171,7 @@ class Cluster:
             await self.ownership.release()
             await self._ports.coordination.note_slots()
         except Unavailable as error:
-            log.warning("slots_not_released", reason=error.message)
+            log.warning("slots_not_released", reason=str(error))
         await self.membership.leave()
         self._ports.transport.nudge()
         self.links.close()
@@ -335,7 +335,7 @@ class Cluster:
         try:
             await self._ports.coordination.note_slots()
         except Unavailable as error:
-            log.warning("move_not_noted", reason=error.message)
+            log.warning("move_not_noted", reason=str(error))
 
     def _forget_followers(self, slots: Mapping[int, int]) -> None:
         self.followers.forget([address for address in self.followers.addresses() if slot_of_address(address) in slots])

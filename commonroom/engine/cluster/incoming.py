@@ -160,7 +160,9 @@ class Incoming:
             self._accept(gateway, address, intake, call)
         elif intake.misses(call):
             self._stats.missed += 1
-            self.links.send(gateway, Again(call.address, call.window))
+            if not intake.asked:
+                intake.asked = True
+                self.links.send(gateway, Again(call.address, call.window))
         else:
             self._stats.repeated += 1
             self._acknowledge(gateway, call.address, intake)

@@ -204,7 +204,8 @@ class Links:
             return
         if isinstance(message, Resync):
             self.send(member, Resynced(message.number))
-            self._events.resynced(member)
+            if not link.broken:  # else once we hear that our own is answered
+                self._events.resynced(member)
         elif isinstance(message, Resynced):
             if message.number == link.broken:
                 link.broken = 0

@@ -173,7 +173,7 @@ class Membership:
 
     def _note_silence(self, error: CommonroomError) -> None:
         if self.healthy:
-            log.warning("membership_store_silent", reason=error.message)
+            log.warning("membership_store_silent", reason=str(error))
         self.healthy = False
 
     def _crashed(self, name: str, error: BaseException) -> None:

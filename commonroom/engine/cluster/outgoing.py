@@ -1,6 +1,6 @@
 """Commands on their way to actors of other nodes: the sender's windows, by slot."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from msgspec import DecodeError, Struct, ValidationError
 
@@ -9,7 +9,7 @@ from commonroom.engine.cluster.call import deliver
 from commonroom.engine.cluster.link import Links
 from commonroom.engine.cluster.window import Window
 from commonroom.engine.cluster.wire import Again, Answer, Done, Taken, encode
-from commonroom.engine.envelope import Attach, Envelope, Resync
+from commonroom.engine.envelope import Envelope
 from commonroom.engine.mailbox import SIGNALS
 from commonroom.errors import CommonroomError, InternalError, Unavailable
 
@@ -54,26 +54,28 @@ class Outgoing:
     def send(self, slot: int, epoch: int, member: str, envelope: Envelope) -> None:
         """Send an envelope to the member that owns its slot."""
         window = self._window(slot, envelope.address, epoch, member)
-        if (len(window) >= self._limit or self._waiting >= self._total) and type(envelope.command) not in SIGNALS:
+        if (window.commands >= self._limit or self._waiting >= self._total) and type(envelope.command) not in SIGNALS:
             self._stats.refused += 1
             self._refuse(envelope, Unavailable(f"{envelope.address} is busy", retry_after_ms=BUSY_MS))
             return
-        self._waiting += 1
         self._stats.calls += 1
+        before = window.commands
         self._links.send_encoded(member, encode(window.add(envelope)))
+        self._waiting += window.commands - before
 
     def withdraw(self, slot: int) -> list[Envelope]:
         """Give up the slot's windows; what waited, oldest first for each actor."""
         windows = self._windows.pop(slot, {})
-        left = [envelope for window in windows.values() for envelope in window.withdraw()]
-        self._waiting -= len(left)
-        return left
+        self._waiting -= sum(window.commands for window in windows.values())
+        return [envelope for window in windows.values() for envelope in window.withdraw()]
 
     def resend(self, member: str) -> None:
-        """Send again whatever waits for this member."""
+        """Send again whatever waits for this member, but for announcements: those are made anew, and would pile up."""
         for windows in self._windows.values():
-            for window in windows.values():
-                if window.member == member:
+            for window in [window for window in windows.values() if window.member == member]:
+                if window.announces_only:
+                    del windows[window.address]
+                else:
                     self._send_again(window)
 
     # -- from the owner --------------------------------------------------------------
@@ -83,9 +85,9 @@ class Outgoing:
         window = self._find(answer.address, answer.window)
         if window is None:
             return
-        before = len(window)
+        before = window.commands
         envelope = window.answered(answer.seq)
-        self._waiting -= before - len(window)
+        self._waiting -= before - window.commands
         if envelope is None or envelope.origin is None:
             return
         try:
@@ -97,9 +99,9 @@ class Outgoing:
         """Signals have arrived."""
         window = self._find(taken.address, taken.window)
         if window is not None:
-            before = len(window)
+            before = window.commands
             window.taken(taken.seq)
-            self._waiting -= before - len(window)
+            self._waiting -= before - window.commands
 
     def again(self, again: Again) -> None:
         """The owner misses something."""
@@ -144,8 +146,3 @@ class Outgoing:
         self._stats.resent += len(calls)
         for call in calls:
             self._links.send_encoded(window.member, encode(call))
-
-
-def without_announcements(envelopes: Iterable[Envelope]) -> list[Envelope]:
-    """What must be said to the next owner: its announcements are made anew."""
-    return [envelope for envelope in envelopes if type(envelope.command) not in {Attach, Resync}]

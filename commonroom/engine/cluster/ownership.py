@@ -397,8 +397,8 @@ class Ownership:
             return
         self.stats.lost += len(slots)
         self._set(slots, Phase.ELSEWHERE)
+        self._keeper.drop_slots(slots)  # first: what was not answered here goes before all that is sent from now on
         self._route(slots)
-        self._keeper.drop_slots(slots)
 
     def _route(self, slots: Iterable[int]) -> None:
         """Have commands go where the slots are now."""

@@ -19,7 +19,8 @@ from msgspec import Struct
 from commonroom.engine.address import SLOTS, Address, slot_of_address
 from commonroom.engine.cluster.incoming import RemoteOrigin
 from commonroom.engine.cluster.outgoing import Outgoing
-from commonroom.engine.envelope import Attach, Envelope, Resync
+from commonroom.engine.cluster.window import ANNOUNCEMENTS
+from commonroom.engine.envelope import Envelope
 from commonroom.engine.local import Asker
 from commonroom.engine.mailbox import SIGNALS
 from commonroom.errors import CommonroomError, Unavailable
@@ -33,9 +34,6 @@ PATIENCE_S: Final = 3.0
 """So long a command waits for an owner before its sender hears RETRY."""
 
 RETRY_MS: Final = 500
-
-_ANNOUNCEMENTS: Final = frozenset({Attach, Resync})
-"""Made anew for the next owner, from who follows then. Not so `Detach`: the join that it takes back may be before it."""
 
 
 class RouterStats(Struct):
@@ -133,7 +131,7 @@ class ClusterRouter(Asker):
         now_s = self._monotonic()
         back: dict[int, list[tuple[float, Envelope]]] = {}
         for envelope in envelopes:
-            if type(envelope.command) in _ANNOUNCEMENTS or isinstance(envelope.origin, RemoteOrigin):
+            if type(envelope.command) in ANNOUNCEMENTS or isinstance(envelope.origin, RemoteOrigin):
                 continue
             if envelope.key is not None:
                 self.refuse(envelope, _on_its_way())
@@ -161,7 +159,7 @@ class ClusterRouter(Asker):
     # -- inside ------------------------------------------------------------------------
 
     def _park(self, envelope: Envelope) -> None:
-        if type(envelope.command) in _ANNOUNCEMENTS:
+        if type(envelope.command) in ANNOUNCEMENTS:
             return
         parked = self._parked.setdefault(slot_of_address(envelope.address), deque())
         if envelope.key is not None or (len(parked) >= MAX_PARKED and type(envelope.command) not in SIGNALS):
@@ -174,7 +172,7 @@ class ClusterRouter(Asker):
         """What was not answered, by slot, oldest first: under way to another node, then parked."""
         left: dict[int, list[Envelope]] = {}
         for slot in slots:
-            under_way = [one for one in self._outgoing.withdraw(slot) if type(one.command) not in _ANNOUNCEMENTS]
+            under_way = [one for one in self._outgoing.withdraw(slot) if type(one.command) not in ANNOUNCEMENTS]
             left[slot] = under_way + [envelope for _, envelope in self._parked.pop(slot, ())]
         return left
 

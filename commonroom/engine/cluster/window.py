@@ -16,9 +16,13 @@ then recognised by its nonce (I4).
 from commonroom.engine.address import Address
 from commonroom.engine.cluster.call import expects_answer, pack_call
 from commonroom.engine.cluster.wire import Answer, Call
-from commonroom.engine.envelope import Detach, Envelope
+from commonroom.engine.envelope import Attach, Detach, Envelope, Resync
+from commonroom.engine.mailbox import SIGNALS
 
-__all__ = ["Intake", "Window"]
+__all__ = ["ANNOUNCEMENTS", "Intake", "Window"]
+
+ANNOUNCEMENTS = frozenset({Attach, Resync})
+"""Made anew, from who follows then, for the next owner or once a link is whole again."""
 
 MAX_LATE = 10_000
 """Signals taken by the owner whose answer, if one ever comes, still finds its origin."""
@@ -32,7 +36,7 @@ class Window:
         epoch: the slot's.
     """
 
-    __slots__ = ("_farewells", "_late", "_next", "_taken", "_waiting", "address", "epoch", "idle", "member", "number")
+    __slots__ = ("_farewells", "_late", "_next", "_taken", "_waiting", "address", "commands", "epoch", "idle", "member", "number")
 
     def __init__(self, address: Address, number: int, epoch: int, member: str) -> None:
         self.address = address
@@ -46,15 +50,23 @@ class Window:
         self._farewells = False  # some were taken and wait
         self._waiting: dict[int, Envelope] = {}
         self._late: dict[int, Envelope] = {}
+        self.commands = 0
+        """Those that wait and are no signals."""
 
     def __len__(self) -> int:
         """Envelopes that wait for an answer, or to be taken."""
         return len(self._waiting)
 
+    @property
+    def announces_only(self) -> bool:
+        """Whether nothing waits but what is said anew when a link is: who follows."""
+        return all(type(envelope.command) in ANNOUNCEMENTS for envelope in self._waiting.values())
+
     def add(self, envelope: Envelope) -> Call:
         """The call for the next envelope, which waits from now on."""
         seq, self._next = self._next, self._next + 1
         self._waiting[seq] = envelope
+        self.commands += type(envelope.command) not in SIGNALS
         self.idle = False
         return pack_call(envelope, self.epoch, self.number, seq, self._done)
 
@@ -65,7 +77,7 @@ class Window:
 
     def answered(self, seq: int) -> Envelope | None:
         """The envelope that is answered now; None: it was before. Farewells behind it may wait no more."""
-        envelope = self._waiting.pop(seq, None) or self._late.pop(seq, None)
+        envelope = self._take(seq) if seq in self._waiting else self._late.pop(seq, None)
         if self._farewells:
             self._settle()
         return envelope
@@ -88,14 +100,22 @@ class Window:
             else:
                 settled.append(seq)
         for seq in settled:
-            envelope = self._waiting.pop(seq)
-            if envelope.origin is not None and len(self._late) < MAX_LATE:
+            envelope = self._take(seq)
+            if envelope.origin is not None:
                 self._late[seq] = envelope
+                if len(self._late) > MAX_LATE:  # the oldest was answered least likely
+                    del self._late[next(iter(self._late))]
+
+    def _take(self, seq: int) -> Envelope:
+        envelope = self._waiting.pop(seq)
+        self.commands -= type(envelope.command) not in SIGNALS
+        return envelope
 
     def withdraw(self) -> list[Envelope]:
         """Give up the window; what waited, in order."""
         left = list(self._waiting.values())
         self._waiting.clear()
+        self.commands = 0
         self._late.clear()
         return left
 
@@ -115,10 +135,12 @@ class Intake:
         done: the sender has answers to all up to here.
     """
 
-    __slots__ = ("_answers", "_next", "number")
+    __slots__ = ("_answers", "_next", "asked", "number")
 
     def __init__(self, number: int, done: int) -> None:
         self.number = number
+        self.asked = False
+        """Whether the sender was told of the present hole: once is enough, it sends all again."""
         self._next = done + 1
         self._answers: dict[int, Answer] = {}
 
@@ -132,6 +154,7 @@ class Intake:
         if call.seq != self._next:
             return False
         self._next += 1
+        self.asked = False
         if self._answers:
             self._forget(call.done)
         return True
