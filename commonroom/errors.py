@@ -57,10 +57,11 @@ class CommonroomError(Exception):
     Args:
         message: one line for a person; never a secret, never a stack.
         retry_after_ms: milliseconds after which a retry makes sense; None: unknown.
+        detail: for the log and the operator, part of `str()`; never shown to a client.
     """
 
-    def __init__(self, message: str, *, retry_after_ms: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, retry_after_ms: int | None = None, detail: str = "") -> None:
+        super().__init__(f"{message}: {detail}" if detail else message)
         self.message = message
         self.retry_after_ms = retry_after_ms
 

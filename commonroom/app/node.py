@@ -204,7 +204,7 @@ class Node:
             try:
                 await compare(self._storage.database, self._clock)
             except Unavailable as error:
-                log.warning("clock_not_compared", reason=error.message)
+                log.warning("clock_not_compared", reason=str(error))
 
 
 def _crashed(name: str, error: BaseException) -> None:

@@ -49,7 +49,7 @@ async def examine(settings: Settings) -> list[Finding]:
         findings += await with_database(settings, lambda dsn: _database(settings, dsn))
     except CommonroomError as error:
         hint = "mend COMMONROOM_POSTGRES_URL" if settings.postgres.url else "stop the other server, or set COMMONROOM_POSTGRES_URL"
-        findings.append(Finding("fail", "database", error.message, hint))
+        findings.append(Finding("fail", "database", str(error), hint))
     return findings
 
 
@@ -69,7 +69,7 @@ def _binaries() -> Finding:
     try:
         return Finding("ok", "embedded postgresql", str(binaries() / "postgres"))
     except CommonroomError as error:
-        return Finding("fail", "embedded postgresql", error.message, "reinstall, or set COMMONROOM_POSTGRES_URL")
+        return Finding("fail", "embedded postgresql", str(error), "reinstall, or set COMMONROOM_POSTGRES_URL")
 
 
 def _data(data: Path) -> Finding:
@@ -114,7 +114,7 @@ async def _redis(url: str) -> Finding:
     try:
         endpoint = Endpoint(url)
     except CommonroomError as error:
-        return Finding("fail", "redis", error.message, hint)
+        return Finding("fail", "redis", str(error), hint)
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S), Redis.from_pool(endpoint.pool) as redis:
             await redis.ping()

@@ -205,7 +205,7 @@ def _or_exit(action: Callable[[], T], code: int = 2) -> T:
     try:
         return action()
     except CommonroomError as error:
-        click.echo(f"commonroom: {error.message}", err=True)
+        click.echo(f"commonroom: {error}", err=True)
         sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(130)

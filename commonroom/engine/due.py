@@ -135,7 +135,7 @@ class DueLoader:
         try:
             found = await self._journal.due(self._horizon, limit)
         except CommonroomError as error:
-            log.warning("due_query_failed", reason=error.message)
+            log.warning("due_query_failed", reason=str(error))
             self.scan_at(self._clock.now() + RETRY_MS)
             return
         finally:
@@ -152,7 +152,7 @@ class DueLoader:
         try:
             found = await self._journal.due(self._horizon, limit, slots)
         except CommonroomError as error:
-            log.warning("due_query_failed", reason=error.message)
+            log.warning("due_query_failed", reason=str(error))
             self.scan_at(self._clock.now() + RETRY_MS)
             return
         if len(found) == limit:

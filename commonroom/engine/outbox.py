@@ -128,6 +128,6 @@ class Outbox:
         try:
             await self._router.ask(address, command, None, ROUND_S, key)
         except (Unavailable, RateLimited) as error:
-            raise Unavailable(f"{address} takes no effect now: {error.message}") from None
+            raise Unavailable(f"{address} takes no effect now: {error}") from None
         except CommonroomError as error:
-            raise InternalError(f"{address} refuses {type(command).__name__}: {error.message}") from error
+            raise InternalError(f"{address} refuses {type(command).__name__}: {error}") from error

@@ -178,7 +178,7 @@ class Revocations:
             await self._read()
         except Unavailable as error:
             self.doubt()
-            log.warning("revocations_not_read", reason=error.message)
+            log.warning("revocations_not_read", reason=str(error))
 
     async def _read(self) -> None:
         now = self._clock.now()

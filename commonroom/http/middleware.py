@@ -57,14 +57,21 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
     try:
         return await handler(request)
     except CommonroomError as error:
+        if isinstance(error, InternalError):
+            return _failed(request, request_id)
         return problem.from_error(error, request_id)
     except web.HTTPException as error:
         return problem.from_status(error.status, request_id, error.headers)
     except ConnectionResetError:
         raise  # the client left: nobody to answer
-    except Exception as error:  # the one place that supervises handlers
-        log.exception("request_failed", method=request.method, path=request.path, error=type(error).__name__)
-        return problem.from_error(InternalError("the request failed; it may be sent again"), request_id)
+    except Exception:  # the one place that supervises handlers
+        return _failed(request, request_id)
+
+
+def _failed(request: web.Request, request_id: str) -> web.Response:
+    """Our own fault: the log gets the trace, the client a fixed sentence."""
+    log.exception("request_failed", method=request.method, path=request.path)
+    return problem.from_error(InternalError("the request failed; it may be sent again"), request_id)
 
 
 def armoured(response: Response, request_id: str) -> Response:

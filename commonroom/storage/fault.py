@@ -41,7 +41,7 @@ def translated(error: Exception) -> CommonroomError:
     if isinstance(error, CommonroomError):
         return error
     if not is_statement_error(error):
-        return Unavailable(f"database does not answer: {explain(error)}", retry_after_ms=500)
+        return Unavailable("the database does not answer", retry_after_ms=500, detail=explain(error))
     if isinstance(error, EncodingError) or getattr(error, "sqlstate", "").startswith(DATA_CLASS):
         return Invalid(f"not a value the database can hold: {type(error).__name__}")
-    return InternalError(f"database refused a statement: {explain(error)}")
+    return InternalError("the database refused a statement", detail=explain(error))

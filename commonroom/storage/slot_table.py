@@ -44,7 +44,7 @@ class PostgresSlotTable:
         try:
             return await self._database.fetch(query, *values)
         except (Invalid, InternalError) as error:
-            raise Unavailable(f"the slot table does not answer: {error.message}", retry_after_ms=500) from error
+            raise Unavailable("the slot table does not answer", retry_after_ms=500, detail=str(error)) from error
 
 
 async def claim_all(table: PostgresSlotTable, journal: PostgresJournal, owner: str) -> None:

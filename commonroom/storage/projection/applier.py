@@ -66,7 +66,7 @@ class Applier:
             async with connection.transaction():
                 await self._project(connection, [event])
         except POISON as error:
-            await park(connection, self._name, event, error.message)
+            await park(connection, self._name, event, str(error))
             self._on_trouble(f"{self._name} parked {event.stream} at {event.offset}: {error}")
             return False
         return True
