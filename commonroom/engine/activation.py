@@ -85,6 +85,8 @@ class Activation:
         self._due_entry: Entry | None = None
         self._due_written: int | None = None
         self._snapshot_offset = 0
+        self.idle_entry: Entry | None = None
+        """The host's next look at whether it is idle."""
         # The effects of the command being handled; reused for the next one.
         self._envelope: Envelope | None = None
         self._key: str | None = None
@@ -184,9 +186,11 @@ class Activation:
         """Rebuild the actor, then go live; any failure ends the activation."""
         try:
             stored = await self._runtime.journal.load(self._stream, self._slot)
+            if self.state is State.ENDED:  # its slot was lost meanwhile
+                return
             self._restore(stored)
         except Unavailable as error:
-            log.warning("load_unavailable", address=self._stream, reason=error.message)
+            log.warning("load_unavailable", address=self._stream, reason=str(error))
             self._end(End.FAILED)
         except Exception:  # an unreadable snapshot or event: supervised, not fatal
             log.exception("load_failed", address=self._stream)
@@ -375,7 +379,7 @@ class Activation:
 
     def _rejected(self, envelope: Envelope, error: Exception) -> None:
         """A handler raised: refuse its command alone, or end when it had changed the state."""
-        if not isinstance(error, CommonroomError):
+        if not isinstance(error, CommonroomError) or isinstance(error, InternalError):
             self._log_crash("handler_failed", type(envelope.command).__name__, error)
             error = InternalError("the command failed; it may be sent again")
         dirty = bool(self._events)

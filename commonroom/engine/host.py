@@ -241,6 +241,8 @@ class ActorHost:
                 self._due.sleep(address, activation.next_due)
 
     def _forget(self, activation: Activation) -> None:
+        if activation.idle_entry is not None:  # the heap would keep the whole activation for an idle time
+            self._deadlines.cancel(activation.idle_entry)
         if self._live.get(activation.address) is activation:
             del self._live[activation.address]
             self.stats.live -= 1
@@ -327,7 +329,8 @@ class ActorHost:
     def _watch_idle(self, activation: Activation) -> None:
         """Look again an idle time after the last turn; where that has passed (it is followed), an idle time from now."""
         now, rests_at = self._clock.now(), activation.now + self._idle_ms
-        self._deadlines.at(rests_at if rests_at > now else now + self._idle_ms, self._check_idle, activation)
+        at = rests_at if rests_at > now else now + self._idle_ms
+        activation.idle_entry = self._deadlines.at(at, self._check_idle, activation)
 
     def _check_idle(self, activation: Activation) -> None:
         """Passivate after a whole idle time without a turn; a followed or soon due actor stays."""

@@ -1,11 +1,13 @@
 """One host in virtual time: gating, retries, faults, deadlines, passivation."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 
 from commonroom.codes import ErrorCode
 from commonroom.config.settings import EngineSettings
+from commonroom.engine.activation import Activation
 from commonroom.engine.address import Address, slot_of
 from commonroom.engine.envelope import Envelope
 from commonroom.engine.testing import Faults, World
@@ -200,3 +202,15 @@ def test_a_load_that_fails_answers_retry_and_the_next_one_works(seed: int) -> No
         world.journal.faults = Faults()
         world.advance(30)
         assert alice.join(ROOM) == Reply(2, 0)
+
+
+def test_an_activation_that_ended_is_not_kept_for_its_idle_time() -> None:
+    with World({"room": Diary}, settings=EngineSettings(max_activations=16)) as world:
+        alice = world.client("alice")
+        for number in range(200):
+            alice.join(f"room-{number}")
+            alice.leave(f"room-{number}")
+        world.settle()
+        gc.collect()
+        kept = sum(isinstance(one, Activation) for one in gc.get_objects())
+        assert kept <= 40, f"{kept} activations are in memory, {world.host.stats.live} live"

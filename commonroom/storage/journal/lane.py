@@ -34,6 +34,9 @@ __all__ = ["Lane"]
 
 MAX_BATCH_ROWS = 500
 MAX_BATCH_BYTES = 256 * 1024
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+"""A commit may carry a snapshot of a megabyte: rows alone bound nothing."""
+
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 1.0
 
@@ -67,6 +70,7 @@ class Lane:
         self._on_trouble = on_trouble
         self._queue: deque[Entry] = deque()
         self._queued_rows = 0
+        self._queued_bytes = 0
         self.calls = 0
         """Group commits sent, repeats included."""
         self.fenced = 0
@@ -107,12 +111,13 @@ class Lane:
 
     def accepts(self) -> bool:
         """Whether there is room for more."""
-        return self._queued_rows < self._max_rows
+        return self._queued_rows < self._max_rows and self._queued_bytes < MAX_QUEUED_BYTES
 
     def append(self, entry: Entry) -> None:
         """Queue a commit. It is sent when this turn of the loop has ended, at the earliest."""
         self._queue.append(entry)
         self._queued_rows += entry.rows
+        self._queued_bytes += size_bytes(entry.commit)
         self._pending[entry.commit.stream] += 1
         self._pending_slots[entry.commit.slot] += 1
         self._work.set()
@@ -222,6 +227,7 @@ class Lane:
         """Book first, tell then: a settle callback may append or look at us."""
         for entry in batch:
             self._queued_rows -= entry.rows
+            self._queued_bytes -= size_bytes(entry.commit)
             _count_down(self._pending, entry.commit.stream)
             _count_down(self._pending_slots, entry.commit.slot)
         for entry, outcome in zip(batch, answers, strict=True):

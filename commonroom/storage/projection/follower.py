@@ -209,11 +209,23 @@ class Follower:
         try:
             return await self._transact(work, events, isolate=False)
         except POISON:
-            return await self._transact(work, events, isolate=True)
+            await self._isolate(work, events)
+            return work
         except CheckpointMoved:
             if await self._somebody_else_works(work):
                 raise
             return work  # only slots that were dropped meanwhile: the others have lost nothing but time
+
+    async def _isolate(self, work: Mapping[int, _Progress], events: Sequence[PendingEvent] | None) -> None:
+        """Slot by slot, the poisoned ones event by event: a transaction of a whole backlog would outlast its time and do nothing, again and again."""
+        for slot, progress in work.items():
+            own = None if events is None else [event for event in events if event.slot == slot]
+            if own == []:
+                continue
+            try:
+                await self._transact({slot: progress}, own, isolate=False)
+            except POISON:
+                await self._transact({slot: progress}, own, isolate=True)
 
     def _remembered(self, work: Mapping[int, _Progress]) -> list[PendingEvent] | None:
         """Their next events, if memory has them all."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from websockets.frames import Opcode
+from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
 from commonroom.bench.load.dialect import BINARY, TEXT, Commonroom, Dialect, PlainWebSocket, SocketIo, client_frame
@@ -28,6 +28,7 @@ def understood(data: bytes) -> tuple[int, bytes]:
     server = Protocol(Side.SERVER)
     server.receive_data(data)
     (found,) = server.events_received()
+    assert isinstance(found, Frame)
     return found.opcode, bytes(found.data)
 
 

@@ -26,8 +26,8 @@ def test_what_only_one_of_them_knows_is_kept() -> None:
 
 def test_every_order_and_word_is_one_line_and_comes_back_as_it_was() -> None:
     job = Job("chat", "http://x", "commonroom", {"rooms": 1}, {"rooms": ["a\nb"]}, 0, 2, 7, spins=True)
-    orders = [job, Go(), Stop(), Settle({"room": {3: 9}}), Act("drop-sockets")]
-    words = [Progress(1, 2, 3, 4), Said("driven", {"room": {3: 9}}), Report(counted(2)), Failed("it\nbroke")]
+    orders: list[Order] = [job, Go(), Stop(), Settle({"room": {3: 9}}), Act("drop-sockets")]
+    words: list[Word] = [Progress(1, 2, 3, 4), Said("driven", {"room": {3: 9}}), Report(counted(2)), Failed("it\nbroke")]
     assert [decode_order(encode(order)) for order in orders] == orders
     assert [decode_word(encode(word)) for word in words] == words
-    assert all(encode(message).count(b"\n") == 1 for message in (*orders, *words))
+    assert all(encode(message).count(b"\n") == 1 for message in [*orders, *words])
