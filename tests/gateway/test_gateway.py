@@ -1,6 +1,7 @@
 """The gateway as a whole: starting, and what it tells about itself."""
 
 import asyncio
+import socket as sockets
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -83,3 +84,17 @@ async def end_of(socket: RawSocket) -> tuple[int | None, str]:
     last = (await socket.rest())[-1]
     socket.writer.close()
     return last.close_code, last.payload[2:].decode()
+
+
+async def test_a_socket_accepted_in_the_moment_before_the_stop_is_dropped(rig: Rig) -> None:
+    """Its protocol is made a turn before it is told of its socket; stopping in between failed, and the node ended with a stack."""
+    listener = rig.gateway._listeners[0]
+    request = listener._accept()
+    listener.stop()
+    ours, theirs = sockets.socketpair()
+    theirs.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: request, sock=ours)
+    assert await loop.sock_recv(theirs, 1) == b""
+    assert listener.waiting == 0
+    theirs.close()

@@ -41,6 +41,7 @@ class Listener:
         self.http_protocol = http_protocol
         self._server: asyncio.Server | None = None
         self._waiting: set[FirstRequest] = set()
+        self._stopped = False
 
     @property
     def waiting(self) -> int:
@@ -60,6 +61,7 @@ class Listener:
 
     def stop(self) -> None:
         """Accept nothing more; drop those that have not finished their first head."""
+        self._stopped = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -95,10 +97,14 @@ class Listener:
         """The request ended before its head was complete."""
         self._waiting.discard(request)
 
+    def expect(self, request: "FirstRequest") -> bool:
+        """Its socket stands; False where that was accepted in the moment before we stopped."""
+        if not self._stopped:
+            self._waiting.add(request)
+        return not self._stopped
+
     def _accept(self) -> "FirstRequest":
-        request = FirstRequest(self)
-        self._waiting.add(request)
-        return request
+        return FirstRequest(self)
 
 
 class FirstRequest(asyncio.Protocol):
@@ -115,6 +121,9 @@ class FirstRequest(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is not registered as one
+        if not self._listener.expect(self):
+            self._transport.abort()
+            return
         self._listener.sockets.wheel.watch(self, self._deadline_s())
 
     def data_received(self, data: bytes) -> None:
