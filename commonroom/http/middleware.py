@@ -64,7 +64,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
         return problem.from_status(error.status, request_id, error.headers)
     except ConnectionResetError:
         raise  # the client left: nobody to answer
-    except Exception:  # the one place that supervises handlers
+    except Exception:  # noqa: BLE001 - the one place that supervises handlers
         return _failed(request, request_id)
 
 

@@ -217,7 +217,10 @@ class Follower:
             return work  # only slots that were dropped meanwhile: the others have lost nothing but time
 
     async def _isolate(self, work: Mapping[int, _Progress], events: Sequence[PendingEvent] | None) -> None:
-        """Slot by slot, the poisoned ones event by event: a transaction of a whole backlog would outlast its time and do nothing, again and again."""
+        """Slot by slot, the poisoned ones event by event.
+
+        A transaction of a whole backlog would outlast its time and roll back, again and again.
+        """
         for slot, progress in work.items():
             own = None if events is None else [event for event in events if event.slot == slot]
             if own == []:

@@ -1,6 +1,21 @@
 """Workers' tallies add up, and survive the way to the controller."""
 
-from commonroom.bench.load.job import Act, Failed, Go, Job, Progress, Report, Said, Settle, Stop, decode_order, decode_word, encode
+from commonroom.bench.load.job import (
+    Act,
+    Failed,
+    Go,
+    Job,
+    Order,
+    Progress,
+    Report,
+    Said,
+    Settle,
+    Stop,
+    Word,
+    decode_order,
+    decode_word,
+    encode,
+)
 from commonroom.bench.load.stream import Flaws
 from commonroom.bench.load.tally import Tally
 
@@ -30,4 +45,6 @@ def test_every_order_and_word_is_one_line_and_comes_back_as_it_was() -> None:
     words: list[Word] = [Progress(1, 2, 3, 4), Said("driven", {"room": {3: 9}}), Report(counted(2)), Failed("it\nbroke")]
     assert [decode_order(encode(order)) for order in orders] == orders
     assert [decode_word(encode(word)) for word in words] == words
-    assert all(encode(message).count(b"\n") == 1 for message in [*orders, *words])
+    lines: list[Order | Word] = [*orders, *words]
+    messages: list[Order | Word] = [*orders, *words]
+    assert all(encode(message).count(b"\n") == 1 for message in messages)
