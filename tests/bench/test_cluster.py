@@ -7,7 +7,6 @@ import pytest
 
 from commonroom.bench.cluster.reading import quantile
 from commonroom.bench.cluster.stage import slot_of
-from commonroom.bench.cluster.writer import Ack, Writer
 from commonroom.bench.target.target import free_ports
 from commonroom.engine.address import slot_of as engine_slot_of
 from tests.bench.test_command import run
@@ -64,15 +63,6 @@ def test_nothing_measured_reaches_no_goal() -> None:
     assert quantile([], 0.99) == float("inf")
     assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert quantile([3.0, 1.0, 2.0], 1.0) == 3.0
-
-
-def test_silences_count_from_and_to_the_moments_asked_for() -> None:
-    writer = Writer.__new__(Writer)
-    writer.acks = [Ack(0, 10, 1), Ack(20, 100, 1), Ack(110, 120, 1)]
-    assert writer.longest_silence_us(0, 130) == 90
-    assert writer.longest_silence_us(100, 400) == 280
-    assert writer.first_after(15) == 85
-    assert writer.first_after(115) is None
 
 
 def test_ports_in_a_row_are_below_those_of_outgoing_connections() -> None:

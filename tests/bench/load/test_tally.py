@@ -45,6 +45,5 @@ def test_every_order_and_word_is_one_line_and_comes_back_as_it_was() -> None:
     words: list[Word] = [Progress(1, 2, 3, 4), Said("driven", {"room": {3: 9}}), Report(counted(2)), Failed("it\nbroke")]
     assert [decode_order(encode(order)) for order in orders] == orders
     assert [decode_word(encode(word)) for word in words] == words
-    lines: list[Order | Word] = [*orders, *words]
     messages: list[Order | Word] = [*orders, *words]
     assert all(encode(message).count(b"\n") == 1 for message in messages)
