@@ -52,3 +52,20 @@ def test_a_slot_handed_over_does_not_come_back(stage: Stage) -> None:
     moves = [stage.world.store.epochs[slot] - epoch for slot, epoch in before.items()]
     assert set(moves) == {0, 1}
     assert sum(node.cluster.ownership.stats.given for node in others) == 0
+
+
+def test_a_former_owner_says_farewell_for_nobody(stage: Stage) -> None:
+    """It was about to take out the sessions of a gateway that it took for dead; they follow its heir by then."""
+    owner, heir, gateway = stage.nodes
+    room = stage.room(owner, heir)
+    stage.person("ada", gateway, room)
+    before = gateway.id
+    gateway.process.stop()
+    stage.until(lambda: before not in owner.cluster.membership.view.members)
+    owner.process.stop()
+    stage.cut(owner, "redis")
+    stage.world.advance(0.1)
+    gateway.process.go_on()
+    stage.world.advance(2 * stage.world.settings.ttl_s)
+    owner.process.go_on()
+    stage.well()

@@ -14,9 +14,11 @@ from commonroom.engine.cluster.call import pack_push, publication
 from commonroom.engine.cluster.follower import Followers, checksum
 from commonroom.engine.cluster.link import Links
 from commonroom.engine.cluster.wire import Activated, Announce, Announced, Digest, Push, Unfollow, encode
-from commonroom.engine.envelope import Detach, Envelope, Publication
+from commonroom.engine.envelope import Admission, Detach, Envelope, Publication
+from commonroom.errors import CommonroomError
+from commonroom.protocol.wire import ServerMessage
 
-__all__ = ["Audience", "AudienceStats", "LocalGateway", "LocalHost"]
+__all__ = ["Audience", "AudienceStats", "LocalGateway", "LocalHost", "OwnersWord"]
 
 SLICE_SESSIONS = 500
 SLICE_S = 0.005
@@ -186,7 +188,7 @@ class Audience:
         for session in sessions:
             if not self._followers.has(address, session):
                 self.stats.ghosts += 1
-                self._host.deliver(Envelope(address, Detach(), None, None, session))
+                self._host.deliver(Envelope(address, Detach(), None, OWN, session))
 
     def digest(self, gateways: Iterable[str]) -> None:
         """Tell each gateway what we believe it follows, and where that stands."""
@@ -262,6 +264,19 @@ class Audience:
     def doubt(self, gateway: str) -> None:
         """What we know of a gateway may be wrong; it will announce all it follows."""
         self._followers.doubt(gateway)
+
+
+class OwnersWord:
+    """Origin of what an owner itself says to its actors: it means nothing to another owner, and nobody waits for an answer."""
+
+    def replied(self, ref: int, message: ServerMessage) -> None: ...
+
+    def refused(self, ref: int, error: CommonroomError) -> None: ...
+
+    def admitted(self, ref: int, admission: Admission) -> None: ...
+
+
+OWN = OwnersWord()
 
 
 def _nobody(_address: Address) -> None:

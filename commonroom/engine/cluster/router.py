@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from commonroom.engine.address import SLOTS, Address, slot_of_address
+from commonroom.engine.cluster.audience import OwnersWord
 from commonroom.engine.cluster.incoming import RemoteOrigin
 from commonroom.engine.cluster.outgoing import Outgoing
 from commonroom.engine.cluster.window import ANNOUNCEMENTS
@@ -126,12 +127,12 @@ class ClusterRouter(Asker):
     def take_back(self, envelopes: Iterable[Envelope]) -> None:
         """An actor here did not answer these: they wait for its next owner, before all that came later.
 
-        Commands of other gateways are dropped: their windows have them still. Effects are refused.
+        Commands of other gateways are dropped: their windows have them still. So is what we said as owner. Effects are refused.
         """
         now_s = self._monotonic()
         back: dict[int, list[tuple[float, Envelope]]] = {}
         for envelope in envelopes:
-            if type(envelope.command) in ANNOUNCEMENTS or isinstance(envelope.origin, RemoteOrigin):
+            if type(envelope.command) in ANNOUNCEMENTS or isinstance(envelope.origin, RemoteOrigin | OwnersWord):
                 continue
             if envelope.key is not None:
                 self.refuse(envelope, _on_its_way())
