@@ -22,6 +22,10 @@ MIN_VERSION = 15
 CONNECT_TIMEOUT_S = 3.0
 """Also how soon a lost server that is back is noticed, at the latest."""
 
+IDLE_IN_TRANSACTION_MS = 2000
+"""Whoever stands still within a transaction (SIGSTOP, a network that is gone) loses it and its locks: less than a
+node's TTL, or those who take over its slots would wait for its checkpoints as long as it sleeps."""
+
 DURABILITY = {"fsync": {"on"}, "synchronous_commit": {"on", "local", "remote_write", "remote_apply"}, "full_page_writes": {"on"}}
 
 
@@ -83,7 +87,7 @@ class Database:
                 init=database._count_statements,
                 server_settings={
                     "application_name": "commonroom", "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",
-                    "idle_in_transaction_session_timeout": "60000", "jit": "off",
+                    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_MS}", "jit": "off",
                 },
             )  # fmt: skip
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError) as error:
