@@ -39,8 +39,8 @@ __all__ = ["Node"]
 log = structlog.get_logger(__name__)
 
 CLOCK_CHECK_S = 30.0
-FIRST_SLOTS_S = 5.0
-"""So long a member waits for its slots before it listens; what comes earlier waits in the router."""
+MARGIN_S = 5.0
+"""Beyond the quiet period, in which nothing can be claimed: so long a member waits for its slots before it listens."""
 
 
 class Node:
@@ -98,7 +98,7 @@ class Node:
             gateway.stop_listening()  # the other workers have the port
         drain_s = 0.0 if self._hasty else self.settings.cluster.drain_s
         try:
-            async with asyncio.timeout(drain_s + FIRST_SLOTS_S):
+            async with asyncio.timeout(drain_s + MARGIN_S):
                 await asyncio.gather(cluster.drain(), gateway.send_away(drain_s, lambda: self._hasty))
         except TimeoutError:
             log.warning("drained_in_part", slots=len(cluster.ownership.here))
@@ -143,7 +143,7 @@ class Node:
         await engine.cluster.open()
         self._parts.push_async_callback(engine.cluster.close)
         try:
-            async with asyncio.timeout(FIRST_SLOTS_S):
+            async with asyncio.timeout(2 * self.settings.cluster.ttl_s + MARGIN_S):
                 await engine.cluster.ownership.settled()
         except TimeoutError:
             log.warning("slots_not_settled", here=len(engine.cluster.ownership.here))
@@ -179,11 +179,9 @@ class Node:
 
     async def _unready(self) -> list[str]:
         reasons = ["draining"] if self._draining else []
-        cluster = self._engine.cluster
+        cluster = self._engine.cluster  # Redis is no reason: all nodes share it, and taking one out helps nobody
         if not self._storage.journal.healthy:
             reasons.append("the journal waits for the database")
-        if cluster is not None and not cluster.membership.healthy:
-            reasons.append("Redis does not answer")
         if cluster is not None and not cluster.lease.valid():
             reasons.append("ownership is not proven")
         try:

@@ -118,8 +118,8 @@ class ClusterSettings(Struct, frozen=True, forbid_unknown_fields=True):
     digest_s: Annotated[Seconds, _doc("interval at which owners tell gateways what they should have received")] = 10.0
     presence_grace_s: Annotated[Seconds, _doc("time a person stays present after their gateway died")] = 5.0
     window: Annotated[Size, _doc("commands of one gateway under way to one actor of another node before RETRY")] = 256
-    link_bytes: Annotated[Size, _doc("bytes queued for another node before commands are answered RETRY")] = 8_000_000
-    peer_commands: Annotated[Size, _doc("commands of one gateway under way to one other node before RETRY")] = 20000
+    link_bytes: Annotated[Size, _doc("bytes queued for all other nodes; what is over is dropped and said again")] = 8_000_000
+    peer_commands: Annotated[Size, _doc("commands of one gateway under way to the other nodes together before RETRY")] = 20000
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -56,7 +56,7 @@ def slot_of(address: str) -> int:
     return int.from_bytes(blake2b(address.encode(), digest_size=8).digest(), "big") % SLOTS
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=1 << 18)
 def slot_of_address(address: Address) -> int:
     """As `slot_of`, without making the text: it is asked for each command."""
     return slot_of(str(address))

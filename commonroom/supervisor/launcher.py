@@ -2,8 +2,8 @@
 
 Run as a script by a bare interpreter (`python -I -S launcher.py PARENT PROGRAM ARGS...`), because
 the step must happen between fork and exec and a forked child of a threaded process may not run Python.
-A worker whose supervisor was killed gets SIGTERM and drains: it would serve without anybody who starts
-it again, and keep the port.
+A worker whose supervisor was killed gets SIGINT and ends without waiting for clients: it would serve without
+anybody who starts it again, and keep its ports from the next supervisor.
 
 Only the standard library: the package is not importable here.
 """
@@ -20,8 +20,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main(parent: str, *command: str) -> None:
-    """Become `command`, which gets SIGTERM when the forking thread of `parent` ends (prctl(2))."""
-    if _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM)) != 0:
+    """Become `command`, which gets SIGINT when the forking thread of `parent` ends (prctl(2))."""
+    if _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGINT)) != 0:
         raise OSError(ctypes.get_errno(), f"prctl: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != int(parent):  # it died before the call
         sys.exit(EXIT_ORPHAN)

@@ -276,4 +276,4 @@ async def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path) -> No
     process.kill()
     assert await asyncio.wait_for(process.stdout.read(), PATIENCE_S) is not None  # end of file: the worker has ended
     await process.wait()
-    assert (tmp_path / "1").read_text().split() == ["start", "SIGTERM"]
+    assert (tmp_path / "1").read_text().split() == ["start", "SIGINT"]

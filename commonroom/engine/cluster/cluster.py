@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from commonroom.config.settings import ClusterSettings
 from commonroom.engine.address import address_named, slot_of_address
@@ -151,7 +152,7 @@ class Cluster:
             Unavailable: Redis or the database does not answer.
         """
         await self._ports.transport.open(self.me, self)
-        await self._listen_for_neighbours()
+        self.membership.describe(socket=await self._listen_for_neighbours(self.me))
         await self.membership.open()
         self.ownership.open()
         self._tasks.start("digests", self._digests())
@@ -160,7 +161,7 @@ class Cluster:
     async def drain(self) -> None:
         """Take no more slots and hand over what is here, while serving; returns once nothing is left, or nobody else is there."""
         self.membership.retire()
-        while self.ownership.here and self.has_others:
+        while self.ownership.here and self.has_others and self.membership.healthy:
             await pause(0.02)
 
     async def close(self) -> None:
@@ -179,14 +180,15 @@ class Cluster:
             await self._neighbours.close()
         await self._ports.transport.close()
 
-    async def _listen_for_neighbours(self) -> None:
+    async def _listen_for_neighbours(self, me: str) -> str:
+        """Our socket, empty where there are no neighbours."""
         if self._ports.neighbours is None:
-            return
+            return ""
         if self._neighbours is not None:
             await self._neighbours.close()
-        self._neighbours = self._ports.neighbours(self.me)
+        self._neighbours = self._ports.neighbours(me)
         await self._neighbours.open()
-        self.membership.describe(socket=self._neighbours.path)
+        return self._neighbours.path
 
     @property
     def has_others(self) -> bool:
@@ -284,7 +286,6 @@ class Cluster:
         self._members = []
         self._strangers = set()
         self._seen = View()
-        self.membership.reborn(member)
         await self._ports.transport.close()
         while True:
             try:
@@ -293,7 +294,8 @@ class Cluster:
                 await pause(self._settings.beat_s)
             else:
                 break
-        await self._listen_for_neighbours()
+        socket = await self._listen_for_neighbours(member.id)
+        self.membership.reborn(replace(member, socket=socket))  # not before: who is a member must be within reach
 
     # -- for ownership (`Keeper`) ------------------------------------------------------------
 

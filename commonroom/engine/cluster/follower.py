@@ -6,6 +6,7 @@ grace, for most of them are back within seconds through another gateway (DESIGN 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 from commonroom.engine.address import Address
@@ -102,5 +103,10 @@ def checksum(addresses: Iterable[Address]) -> int:
     """A number of 56 bits that two equal sets share, whatever their order."""
     total = 0
     for address in addresses:
-        total ^= int.from_bytes(blake2b(str(address).encode(), digest_size=7).digest())
+        total ^= _number(address)
     return total
+
+
+@lru_cache(maxsize=1 << 18)
+def _number(address: Address) -> int:
+    return int.from_bytes(blake2b(str(address).encode(), digest_size=7).digest())

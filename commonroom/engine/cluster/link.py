@@ -120,6 +120,11 @@ class Links:
         while len(self._gone) > MAX_GONE:
             del self._gone[next(iter(self._gone))]
 
+    def is_whole(self, member: str) -> bool:
+        """Whether what is said now arrives, as far as known."""
+        link = self._links.get(member)
+        return link is not None and not link.broken
+
     @property
     def peers(self) -> list[str]:
         """All that we spoke with."""

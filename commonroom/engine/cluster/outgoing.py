@@ -119,7 +119,7 @@ class Outgoing:
         """Close windows in which nothing waits and nothing was sent since the last sweep."""
         for slot, windows in list(self._windows.items()):
             for window in list(windows.values()):
-                if window.idle and not len(window):
+                if window.idle and not len(window) and self._links.is_whole(window.member):
                     del windows[window.address]
                     self._links.send(window.member, Done(str(window.address), window.number))
                 window.idle = True

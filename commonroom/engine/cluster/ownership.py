@@ -303,20 +303,20 @@ class Ownership:
 
     async def _claim_orphans(self) -> None:
         """Take what belongs to nobody who lives. Who lives is asked after who owns, see the module's text."""
-        if not self._orphans(self._view):
+        if not self._orphans(self._view, self._rows):
             return
         await self.verify()
-        view = await self._refresh()
-        orphans = self._orphans(view)
+        rows = tuple(self._rows)  # what is heard from now on may be newer than the view
+        orphans = self._orphans(await self._refresh(), rows)
         for start in range(0, len(orphans), CLAIM_BATCH):
             moved = await self._move({row.slot: row.epoch for row in orphans[start : start + CLAIM_BATCH]}, self.me)
             self.stats.claimed += len(moved)
             await self._open_ours()
 
-    def _orphans(self, view: View) -> list[SlotOwner]:
+    def _orphans(self, view: View, rows: Iterable[SlotOwner]) -> list[SlotOwner]:
         if view.expelled or self.me not in view.members:
             return []
-        return [row for row in self._rows if self._targets[row.slot] == self.me and self._is_orphan(row, view)]
+        return [row for row in rows if self._targets[row.slot] == self.me and self._is_orphan(row, view)]
 
     def _is_orphan(self, row: SlotOwner, view: View) -> bool:
         if row.owner is None:
@@ -365,7 +365,11 @@ class Ownership:
         epochs = {slot: self._rows[slot].epoch for slot in slots}
         self._set(slots, Phase.CLOSING)
         self._route(slots)
-        clean = await self._keeper.close_slots(slots)
+        try:
+            clean = await self._keeper.close_slots(slots)
+        except BaseException:
+            self._set([slot for slot in slots if self._is(slot, epochs[slot], Phase.CLOSING)], Phase.ELSEWHERE)
+            raise
         closed = [slot for slot in slots if self._is(slot, epochs[slot], Phase.CLOSING)]
         self._set(closed, Phase.ELSEWHERE)
         return [slot for slot in closed if slot in clean]

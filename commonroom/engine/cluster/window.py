@@ -60,7 +60,7 @@ class Window:
     @property
     def announces_only(self) -> bool:
         """Whether nothing waits but what is said anew when a link is: who follows."""
-        return all(type(envelope.command) in ANNOUNCEMENTS for envelope in self._waiting.values())
+        return bool(self._waiting) and all(type(envelope.command) in ANNOUNCEMENTS for envelope in self._waiting.values())
 
     def add(self, envelope: Envelope) -> Call:
         """The call for the next envelope, which waits from now on."""

@@ -318,3 +318,21 @@ def test_what_lives_in_a_lost_slot_is_ended_before_commands_go_to_the_next_owner
     node.ownership.learn(node.take(OTHER.id, slot))
     assert node.ways[slot] == OTHER.id
     assert node.way_when_dropped[slot] == "here"
+
+
+def test_a_slot_that_was_given_away_while_the_view_was_asked_for_is_not_claimed(node: Node) -> None:
+    """Its new owner may have joined after the view was made."""
+    node.own(DEAD.id)
+    slot, newcomer = 7, Member("newcomer", "newcomer", weight=0.0)
+    refresh = node._refresh
+
+    async def refresh_late() -> View:
+        view = await refresh()
+        if newcomer.id not in view.members:
+            node.view = View(2, {ME.id: ME, newcomer.id: newcomer}, quiet=False, slots_version=1)
+            node.ownership.learn(node.take(newcomer.id, slot))
+        return view
+
+    node.ownership._refresh = refresh_late
+    node.start()
+    assert node.owners[slot] == newcomer.id
