@@ -37,11 +37,14 @@ AWAY = (*LOST, WebSocketException, Refused, asyncpg.PostgresError, asyncpg.Inter
 
 
 class Size(NamedTuple):
-    """How much there is of everything. `every_s`: a client's mean time between two lines."""
+    """How much there is of everything. `every_s`: a client's mean time between two lines.
+
+    Many rooms, some of them quiet for a moment: a late write into a busy one fails by its offset already, before the fence is asked.
+    """
 
     people: int = 16
-    rooms: int = 6
-    timers: int = 2
+    rooms: int = 18
+    timers: int = 3
     every_s: float = 0.3
 
 
