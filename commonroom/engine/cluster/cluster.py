@@ -231,8 +231,9 @@ class Cluster:
             self.outgoing.activated(address_named(message.address))
         self.audience.instance(message)
 
-    def _moved(self, _member: str, message: Moved) -> None:
+    def _moved(self, member: str, message: Moved) -> None:
         self.ownership.learn(SlotOwner(slot, epoch, owner) for slot, epoch, owner in message.slots)
+        self.ownership.served({slot: epoch for slot, epoch, owner in message.slots if owner == member})
 
     # -- from membership -------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 CLAIM_BATCH: Final = 256
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 1.0
+OPENING_PATIENCE_S: Final = 0.3
+"""So long a batch waits until its predecessor is open at its new owner."""
 
 
 class Phase(Enum):
@@ -132,6 +134,8 @@ class Ownership:
         self._view = View()
         self._targets: tuple[str | None, ...] = (None,) * SLOTS
         self._stale = True
+        self._given: dict[int, int] = {}  # not open at their new owners yet, as far as heard
+        self._arrived = asyncio.Event()
         self._wake = asyncio.Event()
         self._turned = asyncio.Event()
         self._tasks = TaskGroup(self._crashed)
@@ -205,6 +209,14 @@ class Ownership:
         self._route(row.slot for row in newer)
         if newer:
             self._wake.set()
+
+    def served(self, slots: Mapping[int, int]) -> None:
+        """Their owner says that it serves them, at these epochs."""
+        for slot, epoch in slots.items():
+            if self._given.get(slot, epoch + 1) <= epoch:
+                del self._given[slot]
+        if not self._given:
+            self._arrived.set()
 
     def fenced(self, slot: int) -> None:
         """A write was refused: the slot is another's already."""
@@ -332,6 +344,7 @@ class Ownership:
         """
         if not self._leaving():
             return
+        await self._until_arrived()
         await self._refresh()
         leaving = self._leaving()
         if not leaving:
@@ -346,6 +359,7 @@ class Ownership:
                 epochs = {slot: self._rows[slot].epoch for slot in clean if targets[slot] == target}
                 moved = await self._move(epochs, target)
                 self.stats.given += len(moved)
+                self._given.update(moved)
                 if target is not None:
                     self._switch.moved(moved, target)
         except Unavailable:
@@ -359,6 +373,17 @@ class Ownership:
         if self._view.expelled:
             return []
         return [slot for slot in self._in(Phase.OPEN) if self._targets[slot] not in {self.me, None}]
+
+    async def _until_arrived(self) -> None:
+        """What was given before is open by now: a slot that waits for its turn at the new owner is served by nobody."""
+        if not self._given:
+            return
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(OPENING_PATIENCE_S):
+                await self._arrived.wait()
+        except TimeoutError:
+            self._given.clear()
 
     async def _close(self, slots: Sequence[int]) -> list[int]:
         """Close what is open; those that closed cleanly and are still ours."""
