@@ -66,6 +66,14 @@ def dsn(pytestconfig: pytest.Config) -> str:
     return asyncio.run(create_database(url, f"test_{given.get('workerid', 'main')}"))
 
 
+@pytest.fixture(scope="module")
+def own_dsn(pytestconfig: pytest.Config) -> str:
+    """A migrated database of this module alone, for hosts that load whatever is due."""
+    given = _given(pytestconfig)
+    url = given.get("postgres") or _server(pytestconfig).url
+    return asyncio.run(create_database(url, f"own_{secrets.token_hex(6)}"))
+
+
 @pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     database = await Database.open(dsn)

@@ -15,7 +15,7 @@ KEY = "o:room/source:1:test.0"
 
 async def ask(node: Node, room: str) -> ServerMessage | CommonroomError:
     try:
-        return await node.cluster.router.ask(Address("room", room), MessageSend(1, room, "effect", "not used"), ADA, 60.0, KEY)
+        return await node.cluster.router.ask(Address("room", room), MessageSend(1, room, "effect", "not-used"), ADA, 60.0, KEY)
     except CommonroomError as error:
         return error
 

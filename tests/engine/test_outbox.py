@@ -136,6 +136,12 @@ class Town:
         return [row["stream"] for row in rows if self.name in row["stream"]]
 
 
+@pytest.fixture(scope="module")
+def dsn(own_dsn: str) -> str:
+    """Its hosts own every slot: they would load what other tests left due."""
+    return own_dsn
+
+
 @pytest.fixture
 async def town(database: Database, journal: PostgresJournal) -> AsyncIterator[Town]:
     town = Town(database, journal)

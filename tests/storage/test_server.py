@@ -209,5 +209,6 @@ async def test_a_call_that_is_cancelled_while_the_server_is_silent_ends_cancelle
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await link.close()
+    link.heal()
     await database.close()
+    await link.close()
