@@ -423,8 +423,9 @@ class Activation:
     def _on_attach(self, _envelope: Envelope) -> None:
         self.actor.attach(self)
 
-    def _on_detach(self, _envelope: Envelope) -> None:
+    def _on_detach(self, envelope: Envelope) -> None:
         self.actor.detach(self)
+        self._gate.emit((), envelope)  # a join before it that runs again must not run without it
 
     def _on_resync(self, envelope: Envelope) -> None:
         message = self.actor.resync()

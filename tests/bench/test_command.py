@@ -65,8 +65,8 @@ async def test_every_scenario_runs_and_finds_nothing_wrong(scenario: str, tmp_pa
 
 @pytest.mark.parametrize("fault", ["kill-node", "drop-sockets"])
 async def test_what_was_acknowledged_survives_a_fault(fault: str) -> None:
-    code, out, _ = await run("chat", "--rooms=2", "--members=2", "--rate-per-s=50", "--seconds=3", f"--fault={fault}", "--quiet")
-    assert code == 0, out
+    code, out, err = await run("chat", "--rooms=2", "--members=2", "--rate-per-s=50", "--seconds=3", f"--fault={fault}", "--quiet")
+    assert code == 0, out + err
     assert "delivery check passed" in out
 
 
