@@ -105,7 +105,7 @@ class Engine:
             settings.engine,
             self._clock,
             self._storage.journal,
-            cluster.audience,
+            cluster.relay,
             KINDS,
             seeded(new_secret()),
             self._load_facts,
@@ -120,7 +120,7 @@ class Engine:
             self._late.bind(self.gateway)
         else:
             self.revocations.join(self.cluster)
-            self.gateway.on_unfollowed = self.cluster.audience.lost_reader
+            self.gateway.on_unfollowed = self.cluster.relay.lost_reader
             self.cluster.on_isolated = self.gateway.send_all_away
             self.cluster.bind(self.host, self.gateway)
 

@@ -46,7 +46,9 @@ class Readings:
         if cluster is None:
             name = self._settings.cluster.name or f"{self._settings.http.host}:{self._settings.http.port}"
             alone = MemberStatus("node", name, "", __version__, 1.0, here=True, slots=SLOTS)
-            return ClusterStatus("node", False, 0, [alone], [], 0, self._storage.journal.queued_rows, 0, lag_ms)
+            journal = self._storage.journal
+            epochs = {str(slot): journal.epoch(slot) for slot in journal.slots}
+            return ClusterStatus("node", False, None, [alone], [], 0, journal.queued_rows, 0, lag_ms, epochs, dict.fromkeys(epochs, "node"))
         return self._status_of(cluster, lag_ms)
 
     def _status_of(self, cluster: Cluster, lag_ms: float) -> ClusterStatus:
@@ -113,7 +115,7 @@ class Readings:
             **{f"outgoing_{name}_total": value for name, value in asdict(outgoing).items()},
             **{f"incoming_{name}_total": value for name, value in asdict(incoming).items()},
             **{f"link_{name}_total": value for name, value in asdict(links).items()},
-            **{f"audience_{name}_total": value for name, value in asdict(cluster.audience.stats).items()},
+            **{f"relay_{name}_total": value for name, value in asdict(cluster.relay.stats).items()},
             **{f"router_{name}_total": value for name, value in asdict(cluster.router.stats).items()},
             "router_waiting": cluster.router.parked,
             "outgoing_waiting": len(cluster.outgoing),

@@ -32,7 +32,7 @@ def note(line: str) -> None:
 
 
 class Storage:
-    """Implements `SlotStorage` of the cluster: journal first, projections on it.
+    """Implements `SlotHolder`: journal first, projections on it.
 
     Args:
         parts: what is opened here is closed by it.

@@ -83,7 +83,7 @@ def _facts(status: ClusterStatus) -> Iterator[str]:
     yield f"lane queue    {status.lane_rows} rows"
     yield f"bus queue     {status.bus_queued_bytes} bytes"
     yield f"loop lag      {status.loop_lag_ms:.1f} ms"
-    yield f"lease margin  {status.lease_margin_ms} ms"
+    yield "lease margin  none needed: the only node" if status.lease_margin_ms is None else f"lease margin  {status.lease_margin_ms} ms"
 
 
 def _reason(error: BaseException) -> str:

@@ -21,7 +21,7 @@ OF_NODES = {
     "repeats": "commonroom_cluster_incoming_repeated_total",
     "broken links": "commonroom_cluster_link_resyncs_total",
     "gap pulls": "commonroom_gateway_pulls_total",
-    "disagreements": "commonroom_cluster_audience_disagreements_total",
+    "disagreements": "commonroom_cluster_relay_disagreements_total",
 }
 """What nodes count, as it was seen last of each process: a killed one may have counted more."""
 

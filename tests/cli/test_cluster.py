@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from commonroom.cli.cluster import admin_url, fetch, parse, table
 from commonroom.config.settings import HttpSettings
@@ -148,3 +149,7 @@ async def test_nobody_there_is_one_line_and_exit_1(nowhere: str, data: Path) -> 
     assert (code, out) == (1, "")
     (line,) = err.splitlines()
     assert line == f"commonroom: {nowhere}/v1/admin/cluster does not answer: connection refused"
+
+
+def test_a_node_that_is_alone_needs_no_lease() -> None:
+    assert "lease margin  none needed: the only node" in table(replace(STATUS, lease_margin_ms=None))

@@ -58,9 +58,7 @@ def _read(load: _Load, one: list[Result], two: list[Result]) -> list[Reading]:
         Reading("  messages a read, one", median(map(_per_read, one)), ""),
         Reading("  messages a read, two", median(map(_per_read, two)), ""),
         Reading("  commands that crossed", 100 * last.server.counters.get("commonroom_cluster_outgoing_calls_total", 0) / sent, "%"),
-        Reading(
-            "  pushes to another node", last.server.counters.get("commonroom_cluster_audience_pushes_out_total", 0) / sent, "a command"
-        ),
+        Reading("  pushes to another node", last.server.counters.get("commonroom_cluster_relay_pushes_out_total", 0) / sent, "a command"),
         Reading("  Redis's CPU", median((result.server.redis_cpu_s or 0) / result.seconds for result in two) * 100, "% of a core"),
     ]
 

@@ -5,6 +5,7 @@ Far cheaper a message than the server, so that the generator is not what is meas
 
 import asyncio
 import base64
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ __all__ = ["Member"]
 CONNECT_TIMEOUT_S = 20.0
 
 
-class Member(asyncio.Protocol):
+class Member(asyncio.Protocol, ABC):
     """A socket in a room.
 
     Args:
@@ -51,13 +52,13 @@ class Member(asyncio.Protocol):
     def connected(self) -> bool:
         return self._transport is not None
 
+    @abstractmethod
     async def enter(self) -> None:
         """Connect and be in the room.
 
         Raises:
             OSError, TimeoutError: see `open`.
         """
-        raise NotImplementedError
 
     async def open(self, host: str, port: int) -> None:
         """Connect and shake hands.

@@ -1,6 +1,6 @@
 """One node of a cluster: membership, ownership, links, routing and fan-out, put together.
 
-    transport ──► Links ──► Cluster.heard ──► Incoming · Outgoing · Audience · Ownership
+    transport ──► Links ──► Cluster.heard ──► Incoming · Outgoing · Relay · Ownership
     coordination ──► Membership ──► views ──► Ownership ──► ClusterRouter (where commands go)
 
 An expelled node begins a new life in the same process: a new incarnation that owns
@@ -10,22 +10,22 @@ nothing, with the sockets of its gateway still open.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
 from commonroom.config.settings import ClusterSettings
 from commonroom.engine.address import address_named, slot_of_address
-from commonroom.engine.cluster.audience import Audience, LocalGateway
 from commonroom.engine.cluster.follower import Followers
 from commonroom.engine.cluster.incoming import Incoming, IncomingStats
 from commonroom.engine.cluster.link import Links, LinkStats
 from commonroom.engine.cluster.member import Member, View
 from commonroom.engine.cluster.membership import Membership
 from commonroom.engine.cluster.outgoing import Outgoing, OutgoingStats
-from commonroom.engine.cluster.ownership import Ownership
+from commonroom.engine.cluster.ownership import Ownership, SlotHolder
 from commonroom.engine.cluster.port import Coordination, Neighbours, SlotTable, Transport
+from commonroom.engine.cluster.relay import LocalGateway, Relay
 from commonroom.engine.cluster.router import ClusterRouter
 from commonroom.engine.cluster.wire import (
     Activated,
@@ -52,22 +52,12 @@ from commonroom.identity import SessionId
 from commonroom.storage.slot_table import SlotOwner
 from commonroom.tasks import TaskGroup, pause
 
-__all__ = ["Cluster", "Ports", "SlotStorage"]
+__all__ = ["Cluster", "Ports"]
 
 log = structlog.get_logger(__name__)
 
 SWEEP_S = 0.5
 CLOSE_GRACE_S = 2.0
-
-
-class SlotStorage(Protocol):
-    """Journal and projections, by slot; see `Keeper`."""
-
-    async def open_slots(self, epochs: Mapping[int, int]) -> None: ...
-
-    async def close_slots(self, slots: Sequence[int]) -> set[int]: ...
-
-    def drop_slots(self, slots: Sequence[int]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -79,12 +69,13 @@ class Ports:
     transport: Transport
     neighbours: Callable[[str], Neighbours] | None
     """Made for each incarnation; None: only the TTL tells of a death, as between hosts."""
-    storage: SlotStorage
+    storage: SlotHolder
+    """Journal and projections."""
     monotonic: Callable[[], float]
 
 
 class Cluster:
-    """This node among others. Implements `LinkEvents`, `TransportEvents`, `Keeper`, `Switch` and `Bounds`.
+    """This node among others. Implements `LinkEvents`, `TransportEvents`, `SlotHolder`, `Switch` and `Bounds`.
 
     Args:
         member: this life's description.
@@ -102,9 +93,9 @@ class Cluster:
         self.incoming_stats = IncomingStats()
         self.links = Links(member.id, ports.transport, self, soon=loop.call_soon, later=loop.call_later, stats=self.link_stats)
         self.followers = Followers()
-        self.audience = Audience(self.links, self.followers, later=loop.call_later, grace_s=settings.presence_grace_s)
+        self.relay = Relay(self.links, self.followers, later=loop.call_later, grace_s=settings.presence_grace_s)
         self.outgoing = Outgoing(self.links, settings.window, settings.peer_commands, ClusterRouter.refuse, self.outgoing_stats)
-        self.router = ClusterRouter(self._deliver, self.outgoing, self.audience, ports.monotonic)
+        self.router = ClusterRouter(self._deliver, self.outgoing, self.relay, ports.monotonic)
         self.ownership = Ownership(
             member.id, ports.table, self, self, refresh=self._beat, batch=settings.handoff_slots, monotonic=ports.monotonic
         )
@@ -138,7 +129,7 @@ class Cluster:
     def bind(self, host: ActorHost, gateway: LocalGateway) -> None:
         """The parts that are made after this one, which they need."""
         self._host = host
-        self.audience.bind(host, gateway, self.router.member_of)
+        self.relay.bind(host, gateway, self.router.member_of)
 
     @property
     def me(self) -> str:
@@ -221,15 +212,15 @@ class Cluster:
 
     def resynced(self, member: str) -> None:
         self.on_gap()
-        self.audience.doubt(member)
+        self.relay.doubt(member)
         self.outgoing.resend(member)
-        self.audience.announce_all(member)
+        self.relay.announce_all(member)
 
     def instance(self, message: Activated) -> None:
         """An owner tells of an actor's instance."""
         if message.fresh:
             self.outgoing.activated(address_named(message.address))
-        self.audience.instance(message)
+        self.relay.instance(message)
 
     def _moved(self, member: str, message: Moved) -> None:
         self.ownership.learn(SlotOwner(slot, epoch, owner) for slot, epoch, owner in message.slots)
@@ -259,7 +250,7 @@ class Cluster:
         self.links.keep(members, gone)
         for member in gone:
             self.incoming.gone(member)
-            self.audience.gone(member)
+            self.relay.gone(member)
         if members != self._members:
             self._members = members
             self._watch_neighbours(view)
@@ -298,7 +289,7 @@ class Cluster:
         socket = await self._listen_for_neighbours(member.id)
         self.membership.reborn(replace(member, socket=socket))  # not before: who is a member must be within reach
 
-    # -- for ownership (`Keeper`) ------------------------------------------------------------
+    # -- for ownership (`SlotHolder`) ------------------------------------------------------------
 
     async def open_slots(self, epochs: Mapping[int, int]) -> None:
         await self._ports.storage.open_slots(epochs)
@@ -375,7 +366,7 @@ class Cluster:
     async def _digests(self) -> None:
         while True:
             await pause(self._settings.digest_s)
-            self.audience.digest(self._members)
+            self.relay.digest(self._members)
             self.outgoing.sweep()
 
     async def _sweeps(self) -> None:
@@ -391,13 +382,13 @@ _HANDLERS: dict[type, Callable[[Cluster, str, Any], None]] = {
     Again: lambda cluster, _member, message: cluster.outgoing.again(message),
     Done: lambda cluster, member, message: cluster.incoming.done(member, message),
     Moved: Cluster._moved,  # noqa: SLF001 - the class's own table
-    Push: lambda cluster, member, message: cluster.audience.pushed(member, message),
-    Announce: lambda cluster, member, message: cluster.audience.announced(member, message),
-    Announced: lambda cluster, member, _message: cluster.audience.all_announced(member),
+    Push: lambda cluster, member, message: cluster.relay.pushed(member, message),
+    Announce: lambda cluster, member, message: cluster.relay.announced(member, message),
+    Announced: lambda cluster, member, _message: cluster.relay.all_announced(member),
     Activated: lambda cluster, _member, message: cluster.instance(message),
     Revoked: lambda cluster, _member, message: cluster.on_revoked(message.sids),
-    Unfollow: lambda cluster, member, message: cluster.audience.unfollowed(member, message),
-    Digest: lambda cluster, member, message: cluster.audience.compare(member, message),
+    Unfollow: lambda cluster, member, message: cluster.relay.unfollowed(member, message),
+    Digest: lambda cluster, member, message: cluster.relay.compare(member, message),
 }
 
 

@@ -43,7 +43,7 @@ class Holding(Protocol):
         """Epoch and owner, the latest heard of."""
         ...
 
-    def outrun(self, slot: int) -> None:
+    def outrun(self) -> None:
         """Somebody knows a later epoch than we do."""
         ...
 
@@ -111,7 +111,7 @@ class Incoming:
             self._take(gateway, address, slot, call)
         elif call.epoch > self._holding.known(slot)[0]:
             self._hold(gateway, slot, call)
-            self._holding.outrun(slot)
+            self._holding.outrun()
         elif call.epoch == self._holding.known(slot)[0] and self._holding.known(slot)[1] == self.links.me:
             self._hold(gateway, slot, call)
         else:

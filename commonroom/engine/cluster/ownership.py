@@ -30,7 +30,7 @@ from commonroom.errors import Unavailable
 from commonroom.storage.slot_table import SlotOwner
 from commonroom.tasks import TaskGroup, pause
 
-__all__ = ["Keeper", "Ownership", "OwnershipStats", "Phase", "Switch"]
+__all__ = ["Ownership", "OwnershipStats", "Phase", "SlotHolder", "Switch"]
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +63,8 @@ class OwnershipStats(Struct):
     closings: int = 0
 
 
-class Keeper(Protocol):
-    """What lives in slots on this node: journal, projections, actors, in this order."""
+class SlotHolder(Protocol):
+    """What lives in slots on this node: journal, projections, actors, in this order; or one of them."""
 
     async def open_slots(self, epochs: Mapping[int, int]) -> None:
         """Ours at these epochs. Raises Unavailable; then none is open."""
@@ -112,7 +112,7 @@ class Ownership:
         self,
         me: str,
         table: SlotTable,
-        keeper: Keeper,
+        holder: SlotHolder,
         switch: Switch,
         *,
         refresh: Callable[[], Awaitable[View]],
@@ -122,7 +122,7 @@ class Ownership:
         self.me = me
         self.stats = OwnershipStats()
         self._table = table
-        self._keeper = keeper
+        self._holder = holder
         self._switch = switch
         self._refresh = refresh
         self._batch = batch
@@ -222,12 +222,10 @@ class Ownership:
         """A write was refused: the slot is another's already."""
         if self._phases[slot] is Phase.OPEN:
             self._lose([slot])
-            self._route([slot])
         self.outrun()
 
-    def outrun(self, slot: int = 0) -> None:
-        """The table has moved on without our hearing of it, for this slot at least."""
-        del slot
+    def outrun(self) -> None:
+        """The table has moved on without our hearing of it."""
         self._stale = True
         self._wake.set()
 
@@ -297,12 +295,12 @@ class Ownership:
         began_s = self._monotonic()
         self._set(epochs, Phase.OPENING)
         try:
-            await self._keeper.open_slots(epochs)
+            await self._holder.open_slots(epochs)
         except BaseException:
             self._set([slot for slot in epochs if self._is(slot, epochs[slot], Phase.OPENING)], Phase.ELSEWHERE)
             raise
         opened = {slot: epoch for slot, epoch in epochs.items() if self._is(slot, epoch, Phase.OPENING)}
-        self._keeper.drop_slots([slot for slot in epochs if slot not in opened])
+        self._holder.drop_slots([slot for slot in epochs if slot not in opened])
         for slot, epoch in opened.items():
             self._spent[slot] = epoch
             self._ways[slot] = (epoch, self.me)
@@ -391,7 +389,7 @@ class Ownership:
         self._set(slots, Phase.CLOSING)
         self._route(slots)
         try:
-            clean = await self._keeper.close_slots(slots)
+            clean = await self._holder.close_slots(slots)
         except BaseException:
             self._set([slot for slot in slots if self._is(slot, epochs[slot], Phase.CLOSING)], Phase.ELSEWHERE)
             raise
@@ -426,7 +424,7 @@ class Ownership:
             return
         self.stats.lost += len(slots)
         self._set(slots, Phase.ELSEWHERE)
-        self._keeper.drop_slots(slots)  # first: what was not answered here goes before all that is sent from now on
+        self._holder.drop_slots(slots)  # first: what was not answered here goes before all that is sent from now on
         self._route(slots)
 
     def _route(self, slots: Iterable[int]) -> None:

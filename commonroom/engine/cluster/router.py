@@ -17,9 +17,9 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from commonroom.engine.address import SLOTS, Address, slot_of_address
-from commonroom.engine.cluster.audience import OwnersWord
 from commonroom.engine.cluster.incoming import RemoteOrigin
 from commonroom.engine.cluster.outgoing import Outgoing
+from commonroom.engine.cluster.relay import OwnersWord
 from commonroom.engine.cluster.window import ANNOUNCEMENTS
 from commonroom.engine.envelope import Envelope
 from commonroom.engine.local import Asker

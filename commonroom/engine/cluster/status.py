@@ -36,14 +36,14 @@ class ClusterStatus(Struct, frozen=True, rename="camel"):
     `unowned` (slots without an owner); `epochs` and `owners` (slot number → its epoch, its owner's id).
 
     About `node`, the incarnation that answered: `lease_margin_ms` (time for which its
-    ownership is still proven; 0: it reads nothing from memory now); `moving` (slots it hands
+    ownership is still proven; 0: it reads nothing from memory now; None: it is alone and needs no proof); `moving` (slots it hands
     over or opens); `lane_rows` (rows that wait for the journal); `bus_queued_bytes` (bytes
     that wait for other nodes); `loop_lag_ms` (how late its event loop was when last looked at).
     """
 
     node: str
     quiet: bool
-    lease_margin_ms: int
+    lease_margin_ms: int | None
     members: list[MemberStatus]
     moving: list[int]
     unowned: int

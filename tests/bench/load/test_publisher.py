@@ -14,6 +14,9 @@ LATE_US = 5_000_000
 class Heard(Member):
     """A member whose network is a list: what it says is kept, what it hears is told."""
 
+    async def enter(self) -> None:
+        """It is in the room from the start."""
+
     def __init__(self, tally: Tally) -> None:
         check = StreamCheck(PlainWebSocket())
         super().__init__(PlainWebSocket(), check, tally, "room", 1)

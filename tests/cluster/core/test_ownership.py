@@ -19,7 +19,7 @@ GRACE_S = 2.0
 
 
 class Node:
-    """One node's ownership, its table and its view. Implements `SlotTable`, `Keeper` and `Switch`."""
+    """One node's ownership, its table and its view. Implements `SlotTable`, `SlotHolder` and `Switch`."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop

@@ -100,7 +100,7 @@ class Node:
             world.loop.time,
         )
         cluster = self.cluster = Cluster(self._settings, ports, self._member(), lambda member: self._member(member.weight))
-        self.host = ActorHost(self._engine, clock, self.journal, cluster.audience, self._kinds, random, lease=cluster.lease, bounds=cluster)
+        self.host = ActorHost(self._engine, clock, self.journal, cluster.relay, self._kinds, random, lease=cluster.lease, bounds=cluster)
         self.gateway = Gateway(
             GatewaySettings(),
             HttpSettings(),
@@ -112,7 +112,7 @@ class Node:
             random=random,
             monotonic=world.loop.time,
         )
-        self.gateway.on_unfollowed = cluster.audience.lost_reader
+        self.gateway.on_unfollowed = cluster.relay.lost_reader
         cluster.bind(self.host, self.gateway)
         await self.host.open()
         while True:

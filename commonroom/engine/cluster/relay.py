@@ -14,11 +14,11 @@ from commonroom.engine.cluster.call import pack_push, publication
 from commonroom.engine.cluster.follower import Followers, checksum
 from commonroom.engine.cluster.link import Links
 from commonroom.engine.cluster.wire import Activated, Announce, Announced, Digest, Push, Unfollow, encode
-from commonroom.engine.envelope import Admission, Detach, Envelope, Publication
+from commonroom.engine.envelope import Admission, Detach, Envelope, Publication, Subscribers
 from commonroom.errors import CommonroomError
 from commonroom.protocol.wire import ServerMessage
 
-__all__ = ["Audience", "AudienceStats", "LocalGateway", "LocalHost", "OwnersWord"]
+__all__ = ["LocalGateway", "LocalHost", "OwnersWord", "Relay", "RelayStats"]
 
 SLICE_SESSIONS = 500
 SLICE_S = 0.005
@@ -28,7 +28,7 @@ STUCK_DIGESTS = 3
 """So many digests must disagree, with neither side changing, before all is announced anew."""
 
 
-class AudienceStats(Struct):
+class RelayStats(Struct):
     """Counts since the start."""
 
     pushes_out: int = 0
@@ -38,14 +38,8 @@ class AudienceStats(Struct):
     ghosts: int = 0
 
 
-class LocalGateway(Protocol):
+class LocalGateway(Subscribers, Protocol):
     """The gateway of this node."""
-
-    def publish(self, address: Address, publication: Publication) -> None: ...
-
-    def activated(self, address: Address, activation: str, head: int) -> None: ...
-
-    def count(self, address: Address) -> int: ...
 
     def followed(self) -> list[Address]:
         """Every address that a session here follows."""
@@ -74,7 +68,7 @@ class LocalHost(Protocol):
         ...
 
 
-class Audience:
+class Relay:
     """Implements `Subscribers` for the host, `Arrivals` for the router.
 
     Args:
@@ -91,9 +85,8 @@ class Audience:
         later: Callable[..., Any],
         grace_s: float,
     ) -> None:
-        self.stats = AudienceStats()
+        self.stats = RelayStats()
         self.member_of: Callable[[Address], str | None] = _nobody
-        self.reannounce: Callable[[str], None] = links.suspect
         self._links = links
         self._gateway: LocalGateway
         self._followers = followers
@@ -259,7 +252,7 @@ class Audience:
         if times >= STUCK_DIGESTS:
             self.stats.disagreements += 1
             del self._disagreed[owner]
-            self.reannounce(owner)
+            self._links.suspect(owner)
 
     def doubt(self, gateway: str) -> None:
         """What we know of a gateway may be wrong; it will announce all it follows."""
