@@ -326,6 +326,8 @@ class Activation:
                 self._runtime.stats.retries += 1
                 self.reply(Reply(command.ref, known))
                 return True
+            if envelope.later:
+                self._keep_order(envelope)
             if not self._runtime.journal.accepts(self._slot, effect=envelope.key is not None):
                 raise Unavailable("the journal is full", retry_after_ms=FULL_LANE_MS)
         if not self._has_facts and (message := self.actor.needs(command)) is not None and self._hold(envelope, message):
@@ -334,6 +336,11 @@ class Activation:
         if command.ref and not self._answered:
             self.reply(Reply(command.ref, self._events[0].offset if self._events else 0))
         return True
+
+    def _keep_order(self, envelope: Envelope) -> None:
+        """Raises Unavailable: what the session sent after this is stored; an earlier owner refused this, and its word was lost."""
+        if any(self._dedup.get(f"c:{self.authority.sid}:{nonce}") is not None for nonce in envelope.later):
+            raise Unavailable("sent before something that is stored already", retry_after_ms=0)
 
     def _complete(self) -> None:
         """Turn the effects of one command or wake into a commit, or let them pass the gate."""

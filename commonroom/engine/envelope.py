@@ -80,9 +80,11 @@ class Envelope(Struct):
     `session` is the gateway session's id, None over HTTP. `resume` is the
     (history, offset) a join asked for. `key` is the dedup key of a command that no
     client sent (an effect, see `outbox.py`): it takes the place of the nonce, and
-    `authority` may be None where the handler does not ask for it. Exactly one of the
-    origin's methods is called for each envelope with a ref > 0 or a join, whatever
-    happens.
+    `authority` may be None where the handler does not ask for it. `later` are the nonces
+    of what the session sent after it, where that may have been handled before this:
+    once one of them is stored, this is refused, for the session would find its commands
+    in another order (I5). Exactly one of the origin's methods is called for each
+    envelope with a ref > 0 or a join, whatever happens.
     """
 
     address: Address
@@ -92,6 +94,7 @@ class Envelope(Struct):
     session: str | None = None
     resume: tuple[int, int] | None = None
     key: str | None = None
+    later: tuple[str, ...] = ()
 
 
 class Subscribers(Protocol):

@@ -17,6 +17,7 @@ from commonroom.protocol.room import RoomJoin
 from commonroom.protocol.session import Reply
 from commonroom.protocol.typing import Typing, TypingStart
 from commonroom.protocol.wire import StreamPosition
+from tests.cluster.core.command import Asked
 from tests.engine.diary import Diary
 
 ROOM = "diary"
@@ -62,6 +63,18 @@ def test_a_repeated_nonce_is_answered_with_the_first_event(world: World) -> None
     world.restart()
     assert alice.ask(MessageSend, ROOM, text="hello", nonce="nonce-01") == Reply(4, 1)
     assert world.journal.streams[STREAM].head == 1
+
+
+def test_what_was_sent_before_something_stored_is_refused_when_it_comes_again(world: World) -> None:
+    """An earlier owner had refused it, and its word was lost (I5)."""
+    alice, asked = world.client("alice"), Asked()
+    alice.ask(MessageSend, ROOM, text="second", nonce="nonce-02")
+    for ref, later in enumerate(((), ("nonce-02",), ("nonce-03",)), 1):
+        command = MessageSend(ref, ROOM, "first", f"nonce-1{ref}")
+        world.deliver(Envelope(Address("room", ROOM), command, alice.authority, asked, "alice", later=later))
+    world.settle()
+    assert asked.replies == [(1, Reply(1, 2)), (3, Reply(3, 3))]
+    assert [(ref, type(error)) for ref, error in asked.refusals] == [(2, Unavailable)]
 
 
 def test_two_people_may_use_the_same_nonce(world: World) -> None:

@@ -76,8 +76,8 @@ def pack_call(envelope: Envelope, epoch: int, window: int, seq: int, done: int) 
     command = envelope.command
     signal = SIGNALS.index(type(command)) if type(command) in SIGNALS else 0
     payload = command.action.encode() if isinstance(command, Query) else b"" if signal else MSGPACK.encode(command)
-    address, authority = str(envelope.address), envelope.authority
-    return Call(address, epoch, window, seq, done, signal, payload, authority, envelope.session, envelope.resume, envelope.key)
+    address, authority, session = str(envelope.address), envelope.authority, envelope.session
+    return Call(address, epoch, window, seq, done, signal, payload, authority, session, envelope.resume, envelope.key, envelope.later)
 
 
 def unpack_call(call: Call, origin: Origin | None) -> Envelope:
@@ -86,7 +86,8 @@ def unpack_call(call: Call, origin: Origin | None) -> Envelope:
     Raises:
         InternalError: this version does not know such a command or signal.
     """
-    return Envelope(address_named(call.address), _command(call), call.authority, origin, call.session, call.resume, call.key)
+    address, command = address_named(call.address), _command(call)
+    return Envelope(address, command, call.authority, origin, call.session, call.resume, call.key, call.later)
 
 
 def _command(call: Call) -> Any:

@@ -7,7 +7,7 @@ from msgspec import DecodeError, Struct, ValidationError
 from commonroom.engine.address import Address, address_named, slot_of_address
 from commonroom.engine.cluster.call import deliver
 from commonroom.engine.cluster.link import Links
-from commonroom.engine.cluster.window import Window
+from commonroom.engine.cluster.window import MAX_LATER, Window
 from commonroom.engine.cluster.wire import Again, Answer, Done, Taken, encode
 from commonroom.engine.envelope import Envelope
 from commonroom.engine.mailbox import SIGNALS
@@ -64,10 +64,16 @@ class Outgoing:
         self._waiting += window.commands - before
 
     def withdraw(self, slot: int) -> list[Envelope]:
-        """Give up the slot's windows; what waited, oldest first for each actor."""
+        """Give up the slot's windows; what waited, oldest first for each actor. What has too many behind it is refused instead."""
         windows = self._windows.pop(slot, {})
         self._waiting -= sum(window.commands for window in windows.values())
-        return [envelope for window in windows.values() for envelope in window.withdraw()]
+        left: list[Envelope] = []
+        for envelope in (one for window in windows.values() for one in window.withdraw()):
+            if len(envelope.later) <= MAX_LATER:
+                left.append(envelope)
+            else:
+                self._refuse(envelope, Unavailable("too many commands are behind this one", retry_after_ms=BUSY_MS))
+        return left
 
     def resend(self, member: str) -> None:
         """Send again whatever waits for this member, but for announcements: those are made anew, and would pile up."""

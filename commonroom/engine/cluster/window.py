@@ -10,8 +10,12 @@ join that goes to the next owner must not go there without it.
 
 A window is for one epoch of the slot. When the slot has another owner the waiting
 envelopes go there in a new window, oldest first; what the old owner had committed is
-then recognised by its nonce (I4).
+then recognised by its nonce (I4). What it had refused is not, if the refusal was lost
+with it; so each envelope goes with the nonces of what its session sent after it, and
+the next owner refuses it where one of these is stored already (I5).
 """
+
+from collections import defaultdict
 
 from commonroom.engine.address import Address
 from commonroom.engine.cluster.call import expects_answer, pack_call
@@ -19,10 +23,13 @@ from commonroom.engine.cluster.wire import Answer, Call
 from commonroom.engine.envelope import Attach, Detach, Envelope, Resync
 from commonroom.engine.mailbox import SIGNALS
 
-__all__ = ["ANNOUNCEMENTS", "Intake", "Window"]
+__all__ = ["ANNOUNCEMENTS", "MAX_LATER", "Intake", "Window"]
 
 ANNOUNCEMENTS = frozenset({Attach, Resync})
 """Made anew, from who follows then, for the next owner or once a link is whole again."""
+
+MAX_LATER = 32
+"""What its session sent so many others behind is not sent to the next owner: each carries the nonces of all behind it."""
 
 MAX_LATE = 10_000
 """Signals taken by the owner whose answer, if one ever comes, still finds its origin."""
@@ -80,7 +87,20 @@ class Window:
         envelope = self._take(seq) if seq in self._waiting else self._late.pop(seq, None)
         if self._farewells:
             self._settle()
+        if envelope is not None and next(iter(self._waiting), seq) < seq:
+            self._overtake(seq, envelope)
         return envelope
+
+    def _overtake(self, seq: int, answered: Envelope) -> None:
+        """What waits from before it was refused, if anything: its answer comes no more unless the link loses nothing."""
+        nonce = _nonce(answered)
+        if nonce is None:
+            return
+        for place, envelope in self._waiting.items():
+            if place > seq:
+                return
+            if envelope.session == answered.session and _nonce(envelope):
+                envelope.later = (*envelope.later, nonce)
 
     def taken(self, upto: int) -> None:
         """The owner has taken all up to `upto`: those without a sure answer wait no more, but see the module's text."""
@@ -112,8 +132,9 @@ class Window:
         return envelope
 
     def withdraw(self) -> list[Envelope]:
-        """Give up the window; what waited, in order."""
+        """Give up the window; what waited, in order. Its session's order is with each: see `Envelope.later`."""
         left = list(self._waiting.values())
+        _note_order(left)
         self._waiting.clear()
         self.commands = 0
         self._late.clear()
@@ -174,3 +195,19 @@ class Intake:
     def _forget(self, done: int) -> None:
         for seq in [seq for seq in self._answers if seq <= done]:
             del self._answers[seq]
+
+
+def _nonce(envelope: Envelope) -> str | None:
+    return getattr(envelope.command, "nonce", None) if envelope.session is not None else None
+
+
+def _note_order(envelopes: list[Envelope]) -> None:
+    """Tell each envelope what its session sent after it."""
+    behind: defaultdict[str | None, tuple[str, ...]] = defaultdict(tuple)
+    for envelope in reversed(envelopes):
+        nonce = _nonce(envelope)
+        if nonce is None:
+            continue
+        session = behind[envelope.session]
+        envelope.later = tuple(dict.fromkeys((*session, *envelope.later)))
+        behind[envelope.session] = (nonce, *session)[: MAX_LATER + 1]

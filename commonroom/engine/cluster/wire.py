@@ -54,7 +54,7 @@ class Call(_Message, frozen=True, tag=1):
     """A command or signal for an actor; the `seq`-th of its window (see `window.py`).
 
     `signal` 0: `payload` is a client command; else its place in `call.SIGNALS`. `done`: everything
-    up to here has been answered. `epoch` is the slot's, as the sender knows it.
+    up to here has been answered. `epoch` is the slot's, as the sender knows it. `later`: see `Envelope`.
     """
 
     address: str
@@ -68,6 +68,7 @@ class Call(_Message, frozen=True, tag=1):
     session: str | None
     resume: tuple[int, int] | None
     key: str | None = None
+    later: tuple[str, ...] = ()
 
 
 class Event(_Message, frozen=True):

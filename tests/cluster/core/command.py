@@ -32,7 +32,7 @@ class Asked:
 
 def line(ref: int, origin: Asked | None = None, address: Address = ROOM) -> Envelope:
     """A command that is answered."""
-    return Envelope(address, MessageSend(ref, address.key, f"nonce-{ref:06d}", "text"), ADA, origin, "session")
+    return Envelope(address, MessageSend(ref, address.key, "text", f"nonce-{ref:06d}"), ADA, origin, "session")
 
 
 def signal(command: Attach | Detach | Resync | Query, origin: Asked | None = None, address: Address = ROOM) -> Envelope:

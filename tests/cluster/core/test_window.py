@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commonroom.engine.address import slot_of_address
 from commonroom.engine.cluster.call import expects_answer
-from commonroom.engine.cluster.window import Intake, Window
+from commonroom.engine.cluster.outgoing import Outgoing, OutgoingStats
+from commonroom.engine.cluster.router import ClusterRouter
+from commonroom.engine.cluster.window import MAX_LATER, Intake, Window
 from commonroom.engine.cluster.wire import Answer, Call
 from commonroom.engine.envelope import Attach, Detach, Envelope, Query, Resync
 from commonroom.protocol.room import RoomJoin
-from tests.cluster.core.command import ADA, ROOM, line, signal
+from tests.cluster.core.command import ADA, ROOM, Asked, line, signal
 
 
 @dataclass
@@ -147,3 +150,53 @@ def test_what_is_withdrawn_is_what_waits_in_order() -> None:
     assert window.withdraw() == [envelopes[0], envelopes[2]]
     assert window.withdraw() == []
     assert window.answered(1) is None
+
+
+def test_what_is_withdrawn_goes_with_what_its_session_sent_after_it() -> None:
+    window = Window(ROOM, 1, 1, "owner")
+    envelopes = [line(ref) for ref in (1, 2, 3, 4)]
+    envelopes[2].session = "another"
+    for envelope in envelopes:
+        window.add(envelope)
+    window.withdraw()
+    assert [envelope.later for envelope in envelopes] == [("nonce-000002", "nonce-000004"), ("nonce-000004",), (), ()]
+
+
+def test_what_was_answered_before_an_older_one_is_remembered_with_it() -> None:
+    """The older one's answer was lost; it may have been a refusal."""
+    window = Window(ROOM, 1, 1, "owner")
+    envelopes = [line(ref) for ref in (1, 2, 3)]
+    envelopes[1].session = "another"
+    for envelope in envelopes:
+        window.add(envelope)
+    window.answered(3)
+    assert [envelope.later for envelope in window.withdraw()] == [("nonce-000003",), ()]
+
+
+def test_order_is_kept_from_owner_to_owner() -> None:
+    envelopes = [line(ref) for ref in (1, 2, 3)]
+    first, second = (Window(ROOM, number, number, "owner") for number in (1, 2))
+    for envelope in envelopes:
+        first.add(envelope)
+    first.answered(3)
+    for envelope in first.withdraw():
+        second.add(envelope)
+    second.withdraw()
+    assert envelopes[0].later == ("nonce-000002", "nonce-000003")
+
+
+def test_what_has_too_many_behind_it_is_refused_instead_of_sent_again() -> None:
+    """Each would carry all nonces behind it: the square of a window."""
+    asked, number = Asked(), MAX_LATER + 3
+    outgoing = Outgoing(_SilentLinks(), 100, 100, ClusterRouter.refuse, OutgoingStats())  # type: ignore[arg-type]
+    for ref in range(1, number + 1):
+        outgoing.send(slot_of_address(ROOM), 1, "owner", line(ref, asked))
+    left = outgoing.withdraw(slot_of_address(ROOM))
+    assert [ref for ref, _ in asked.refusals] == [1, 2]
+    assert [len(envelope.later) for envelope in left] == list(range(MAX_LATER, -1, -1))
+
+
+class _SilentLinks:
+    """What is said arrives nowhere."""
+
+    def send_encoded(self, member: str, message: bytes) -> None: ...
