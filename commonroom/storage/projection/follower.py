@@ -92,7 +92,7 @@ class Follower:
             Unavailable: the database does not answer.
         """
         await self._untouched(slots)
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             return await positions(connection, self._name, slots)
 
     def open_slots(self, checkpoints: Mapping[int, int]) -> None:

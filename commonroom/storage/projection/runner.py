@@ -1,5 +1,6 @@
 """The projections of a node, woken by its journal. Each follows on its own, so that none delays another."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 
 from commonroom.storage.journal.batch import Entry
@@ -55,7 +56,7 @@ class ProjectionRunner:
         self.drop_slots(slots)
         token = object()
         self._opening.update(dict.fromkeys(slots, token))
-        found = [await follower.checkpoints(slots) for follower in self._followers]
+        found = await asyncio.gather(*(follower.checkpoints(slots) for follower in self._followers))
         ours = frozenset(self._journal.slots)
         opened = [slot for slot in slots if self._opening.get(slot) is token and slot in ours]
         self.drop_slots(opened)
