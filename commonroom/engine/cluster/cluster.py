@@ -242,6 +242,7 @@ class Cluster:
         unknown = set() if view.quiet else {peer for peer in self.links.peers if peer not in view.members}
         strangers, self._strangers = unknown & self._strangers, unknown
         if view == self._seen and not strangers:
+            self.ownership.rested()
             return
         self._seen = view
         members = sorted(view.reachable.keys() - {self.me})

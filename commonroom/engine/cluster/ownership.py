@@ -190,21 +190,24 @@ class Ownership:
     # -- what is heard -----------------------------------------------------------------
 
     def viewed(self, view: View) -> None:
-        """There is a new view.
-
-        Who moves slots tells everyone; the table is read again, for the case that we missed it, once a view finds no
-        further move: while a node drains that would be a thousand rows for each batch, in all nodes at once.
-        """
-        if view.slots_version != self._view.slots_version:
-            self._unread = True
-        elif self._unread:
-            self._unread, self._stale = False, True
+        """There is a new view."""
+        self._unread |= view.slots_version != self._view.slots_version
         if view.members != self._view.members:
             self._targets = place(view.members.values())
         before, self._view = self._view, view
         if view.reachable.keys() != before.reachable.keys():
             self._route(range(SLOTS))
         self._wake.set()
+
+    def rested(self) -> None:
+        """The view is what it was a beat ago: nobody has moved slots since.
+
+        Who moves slots tells everyone. For the case that we missed it the table is read again, but only now: while a node
+        drains that would be a thousand rows for each batch, in all nodes at once.
+        """
+        if self._unread:
+            self._unread = False
+            self.outrun()
 
     def learn(self, rows: Iterable[SlotOwner]) -> None:
         """Rows of the table, as committed at some time; older ones than known change nothing."""
