@@ -129,21 +129,21 @@ async def test_two_calls_in_flight_are_caught(dsn: str, database: Database, monk
             if batch := lane._take():
                 lane._tasks.start("call", lane._settle(batch))
 
-    async def call(lane: Lane, query: str, values: Sequence[object]) -> object:
-        connection = await lane._connect()
-        try:
-            return await connection.fetch(query, *values)
-        finally:
-            connection.terminate()
+    async def call(_lane: Lane, query: str, values: Sequence[object]) -> object:
+        return await ready.pop().fetch(query, *values)
 
     monkeypatch.setattr(Lane, "_run", run)
     monkeypatch.setattr(Lane, "_call", call)
     journal = PostgresJournal(dsn, database)
     await journal.open()
     await claim_all(PostgresSlotTable(database), journal, "test")
+    connections = [await connect(dsn) for _ in range(4)]  # two calls a commit, at most
+    ready = list(connections)
     with pytest.raises(AssertionError, match="in flight"):
         await a_lane_that_waits(dsn, database, journal)
     await journal.close()
+    for connection in connections:
+        connection.terminate()
 
 
 # -- an unknown outcome --------------------------------------------------------------------
