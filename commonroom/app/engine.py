@@ -1,6 +1,7 @@
 """The engine of a node: actor host, router and gateway, alone or as a member of a cluster."""
 
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from commonroom.engine.cluster.member import Member
 from commonroom.engine.cluster.neighbour import UnixNeighbours, host_id
 from commonroom.engine.cluster.port import Neighbours
 from commonroom.engine.cluster.redis import ControlClient, RedisCoordination, RedisTransport
+from commonroom.engine.cluster.steering import UnixSteering
 from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway import Gateway
 from commonroom.engine.gateway.gateway import Authenticate
@@ -60,6 +62,7 @@ class Engine:
         self.cluster: Cluster | None = None
         self.transport: RedisTransport | None = None
         self.control: ControlClient | None = None
+        self.steering: UnixSteering | None = None
         self.router: Asker
         self._settings = settings
         self._clock = clock
@@ -92,6 +95,8 @@ class Engine:
         redis = settings.redis
         self.control = ControlClient(redis.url)
         self.transport = RedisTransport(redis.url, redis.cluster, max_queued_bytes=settings.cluster.link_bytes, on_trouble=_note)
+        if settings.cluster.neighbours and settings.cluster.steer_readers:
+            self.steering = UnixSteering(self._socket_folder(), self)
         ports = Ports(
             RedisCoordination(self.control, redis.cluster, ttl_ms=int(settings.cluster.ttl_s * 1000)),
             self._storage.table,
@@ -99,6 +104,7 @@ class Engine:
             self._neighbours if settings.cluster.neighbours else None,
             self._storage,
             monotonic_s,
+            self.steering,
         )
         cluster = self.cluster = Cluster(settings.cluster, ports, self._member(), self._renewed)
         self.host = ActorHost(
@@ -122,6 +128,7 @@ class Engine:
             self.revocations.join(self.cluster)
             self.gateway.on_unfollowed = self.cluster.relay.lost_reader
             self.cluster.on_isolated = self.gateway.send_all_away
+            self.gateway.steer = self.cluster.steer if self.steering is not None else None
             self.cluster.bind(self.host, self.gateway)
 
     # -- as a member -------------------------------------------------------------------
@@ -143,8 +150,18 @@ class Engine:
         return replace(member, id=new_id(self._clock.now()), socket="")
 
     def _neighbours(self, me: str) -> Neighbours:
-        folder = self._settings.cluster.socket_dir or str(Path(tempfile.gettempdir()) / f"commonroom-{os.geteuid()}")
-        return UnixNeighbours(Path(folder), me, on_trouble=_note)
+        return UnixNeighbours(self._socket_folder(), me, on_trouble=_note)
+
+    def _socket_folder(self) -> Path:
+        return Path(self._settings.cluster.socket_dir or Path(tempfile.gettempdir()) / f"commonroom-{os.geteuid()}")
+
+    # -- for sockets that other nodes accepted (`Landing`) -----------------------------------
+
+    def wants(self, address: Address) -> bool:
+        return self.gateway.has_place and self.gateway.count(address) < self._settings.cluster.steer_readers
+
+    def take(self, accepted: socket.socket, data: bytes) -> None:
+        self.gateway.take(accepted, data)
 
     # -- what actors and readers read ------------------------------------------------------
 

@@ -117,10 +117,15 @@ class Readings:
             **{f"link_{name}_total": value for name, value in asdict(links).items()},
             **{f"relay_{name}_total": value for name, value in asdict(cluster.relay.stats).items()},
             **{f"router_{name}_total": value for name, value in asdict(cluster.router.stats).items()},
+            **self._read_steering(),
             "router_waiting": cluster.router.parked,
             "outgoing_waiting": len(cluster.outgoing),
             "links_broken": cluster.links.broken,
         }
+
+    def _read_steering(self) -> dict[str, Value]:
+        steering = self._engine.steering
+        return {} if steering is None else {f"steering_{name}_total": value for name, value in asdict(steering.stats).items()}
 
     def _read_redis(self) -> dict[str, Value]:
         transport, control = self._engine.transport, self._engine.control

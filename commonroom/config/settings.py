@@ -115,6 +115,11 @@ class ClusterSettings(Struct, frozen=True, forbid_unknown_fields=True):
     handoff_slots: Annotated[Size, _doc("most slots handed over at once")] = 32
     neighbours: Annotated[bool, _doc("Unix sockets prove a death among nodes of one host; false: wait for the TTL as between hosts")] = True
     socket_dir: Annotated[str, _doc("absolute path of those sockets' folder; empty: a private one among the temporary files")] = ""
+    steer_readers: Annotated[
+        int,
+        Meta(ge=0, le=2**31 - 1),
+        _doc("readers of a room on the node that has it, up to which sockets that name the room are passed to it; 0: never"),
+    ] = 500
     digest_s: Annotated[Seconds, _doc("interval at which owners tell gateways what they should have received")] = 10.0
     presence_grace_s: Annotated[Seconds, _doc("time a person stays present after their gateway died")] = 5.0
     window: Annotated[Size, _doc("commands of one gateway under way to one actor of another node before RETRY")] = 256

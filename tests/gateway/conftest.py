@@ -9,6 +9,7 @@ import uvloop
 
 from commonroom.config.settings import GatewaySettings, HttpSettings
 from commonroom.engine.gateway import Gateway
+from commonroom.engine.gateway.listener import Steer
 from tests.gateway.rig import Rig, RigRouter, Ticking
 from tests.gateway.socket import RawSocket
 
@@ -26,7 +27,7 @@ async def make_rig() -> AsyncIterator[MakeRig]:
     """Makes started gateways with the settings asked for; all are closed at the end."""
     rigs: list[Rig] = []
 
-    async def make(http: HttpSettings | None = None, **settings: Any) -> Rig:
+    async def make(http: HttpSettings | None = None, steer: Steer | None = None, **settings: Any) -> Rig:
         ticking, router = Ticking(), RigRouter()
         gateway = Gateway(
             GatewaySettings(**{"close_timeout_s": 1.0, **settings}),
@@ -38,6 +39,7 @@ async def make_rig() -> AsyncIterator[MakeRig]:
             history=1,
             monotonic=ticking.monotonic,
         )
+        gateway.steer = steer
         router.subscribers = gateway
         rig = Rig(gateway, router, ticking)
         await gateway.start(rig.make_http_protocol)

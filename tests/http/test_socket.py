@@ -90,11 +90,12 @@ async def wire(api: Api) -> AsyncIterator[Wire]:
     await wire.close()
 
 
-async def test_a_kept_connection_becomes_a_socket(api: Api, ada: Account, wire: Wire) -> None:
+@pytest.mark.parametrize("target", ["/v1/ws", "/v1/ws/any", "/v1/ws/page%2F12"])
+async def test_a_kept_connection_becomes_a_socket(api: Api, ada: Account, wire: Wire, target: str) -> None:
     token = (await api.call("POST", "/v1/ws-token", {}, ada.bearer)).json["token"]
     for path in ("/healthz", "/v1/rooms"):
         assert (await wire.get(path))[0].startswith(b"HTTP/1.1 200")
-    wire.send(UPGRADE + "\r\n")
+    wire.send(UPGRADE.replace("/v1/ws", target) + "\r\n")
     head = await wire.head()
     assert head.startswith(b"HTTP/1.1 101")
     assert ACCEPT in head
@@ -107,6 +108,15 @@ async def test_a_kept_connection_from_another_site_does_not_become_a_socket(wire
     await wire.get("/healthz")
     wire.send(UPGRADE + "Origin: https://evil.example\r\n\r\n")
     assert (await wire.head()).startswith(b"HTTP/1.1 403")
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["first", "kept"])
+@pytest.mark.parametrize("path", ["/v1/ws/", "/v1/ws/a/b", "/v1/ws/%ff", "/v1/ws/" + "x" * 124])
+async def test_a_path_that_names_no_possible_room_is_not_found(wire: Wire, path: str, kept: bool) -> None:
+    if kept:
+        await wire.get("/healthz")
+    wire.send(UPGRADE.replace("/v1/ws", path) + "\r\n")
+    assert (await wire.head()).startswith(b"HTTP/1.1 404")
 
 
 async def test_a_kept_connection_that_asks_for_no_upgrade_is_refused(wire: Wire) -> None:

@@ -16,7 +16,7 @@ import structlog
 from msgspec.structs import replace
 
 from commonroom.config.settings import ClusterSettings
-from commonroom.engine.address import address_named, slot_of_address
+from commonroom.engine.address import Address, address_named, slot_of_address
 from commonroom.engine.cluster.follower import Followers
 from commonroom.engine.cluster.incoming import Incoming, IncomingStats
 from commonroom.engine.cluster.link import Links, LinkStats
@@ -24,7 +24,7 @@ from commonroom.engine.cluster.member import Member, View
 from commonroom.engine.cluster.membership import Membership
 from commonroom.engine.cluster.outgoing import Outgoing, OutgoingStats
 from commonroom.engine.cluster.ownership import Ownership, SlotHolder
-from commonroom.engine.cluster.port import Coordination, Neighbours, SlotTable, Transport
+from commonroom.engine.cluster.port import Coordination, Neighbours, SlotTable, Steering, Transport
 from commonroom.engine.cluster.relay import LocalGateway, Relay
 from commonroom.engine.cluster.router import ClusterRouter
 from commonroom.engine.cluster.wire import (
@@ -72,6 +72,8 @@ class Ports:
     storage: SlotHolder
     """Journal and projections."""
     monotonic: Callable[[], float]
+    steering: Steering | None = None
+    """None, or no neighbours: every socket is served where it was accepted."""
 
 
 class Cluster:
@@ -151,12 +153,14 @@ class Cluster:
 
     async def drain(self) -> None:
         """Take no more slots and hand over what is here, while serving; returns once nothing is left, or nobody else is there."""
+        self._stop_steering()
         self.membership.retire()
         while self.ownership.here and self.has_others and self.membership.healthy:
             await pause(0.02)
 
     async def close(self) -> None:
         """Leave. What is still here nobody owns then; who takes it is free to. Safe to call twice."""
+        self._stop_steering()
         await self._tasks.close()
         await self.ownership.close()
         try:
@@ -179,12 +183,27 @@ class Cluster:
             await self._neighbours.close()
         self._neighbours = self._ports.neighbours(me)
         await self._neighbours.open()
+        if self._ports.steering is not None and self.membership.member.weight > 0:
+            self._ports.steering.open(me)
         return self._neighbours.path
+
+    def _stop_steering(self) -> None:
+        if self._ports.steering is not None:
+            self._ports.steering.close()
 
     @property
     def has_others(self) -> bool:
         """Whether anybody else takes slots."""
         return any(member.weight > 0 for member in self.membership.view.members.values() if member.id != self.me)
+
+    # -- for the gateway -----------------------------------------------------------------
+
+    def steer(self, address: Address, descriptor: int, data: bytes) -> bool:
+        """Pass a socket on to the node that has its room; False: it is ours to serve, see `Steering.pass_on`."""
+        owner = self.membership.view.members.get(self.router.member_of(address) or "")
+        if self._ports.steering is None or owner is None or owner.weight <= 0:
+            return False
+        return self._ports.steering.pass_on(owner, address, descriptor, data)
 
     # -- from the transport ------------------------------------------------------------
 

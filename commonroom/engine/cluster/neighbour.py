@@ -15,15 +15,17 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from commonroom.engine.cluster.member import Member
 from commonroom.errors import ConfigError
 from commonroom.tasks import TaskGroup, pause
 
-__all__ = ["UnixNeighbours", "host_id"]
+__all__ = ["SUFFIX", "UnixNeighbours", "host_id", "is_near", "place_of_ours"]
 
+SUFFIX = ".sock"
 MAX_PATH_BYTES = 100
 """sockaddr_un holds 107 (unix(7)); others must be able to name it too."""
 FIRST_PAUSE_S = 0.02
@@ -43,6 +45,28 @@ def host_id() -> str:
         return socket.gethostname()
 
 
+def is_near(member: Member, me: str, host: str) -> bool:
+    """Whether `member` is another node of this machine, with a socket: only the file of its own incarnation tells of it."""
+    return member.id != me and member.host == host and member.socket.endswith(f"/{member.id}{SUFFIX}")
+
+
+@contextmanager
+def place_of_ours(path: Path) -> Iterator[None]:
+    """Make way for a socket at `path`, in a folder that is ours alone; the block listens there.
+
+    Raises:
+        ConfigError: the folder is not ours alone, or the path is too long, or cannot be listened on.
+    """
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
+        raise ConfigError(f"socket path {path} is longer than {MAX_PATH_BYTES} bytes")
+    try:
+        _claim(path.parent)
+        path.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {path}: {error.strerror}") from None
+
+
 class UnixNeighbours:
     """Watches the members of this machine through sockets in `directory`.
 
@@ -56,7 +80,7 @@ class UnixNeighbours:
     """
 
     def __init__(self, directory: Path, me: str, *, host: str | None = None, on_trouble: Callable[[str], None] | None = None) -> None:
-        self._path = directory / f"{me}.sock"
+        self._path = directory / f"{me}{SUFFIX}"
         self._me = me
         self._host = host if host is not None else host_id()
         self._on_trouble = on_trouble or _ignore
@@ -74,24 +98,17 @@ class UnixNeighbours:
         """Listen.
 
         Raises:
-            ConfigError: the folder is not ours alone, or the path is too long, or cannot be listened on.
+            ConfigError: see `place_of_ours`.
         """
-        if len(os.fsencode(self._path)) > MAX_PATH_BYTES:
-            raise ConfigError(f"socket path {self._path} is longer than {MAX_PATH_BYTES} bytes")
-        try:
-            _claim(self._path.parent)
-            self._path.unlink(missing_ok=True)
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(lambda: _Held(self._held), self._path)
-        except OSError as error:
-            raise ConfigError(f"cannot listen on {self._path}: {error.strerror}") from None
+        with place_of_ours(self._path):
+            self._server = await asyncio.get_running_loop().create_unix_server(lambda: _Held(self._held), self._path)
 
     def watch(self, members: Mapping[str, Member], on_dead: Callable[[str], None]) -> None:
         """Hold a connection to each of `members` on this machine and to no other.
 
         `on_dead(id)` is called on the loop, once a member, when a connection to it is refused.
         """
-        near = {member.id: member for member in members.values() if self._is_near(member)}
+        near = {member.id: member for member in members.values() if is_near(member, self._me, self._host)}
         for gone in self._watches.keys() - near.keys():
             self._watches.pop(gone).cancel()
         for new in near.keys() - self._watches.keys():
@@ -108,10 +125,6 @@ class UnixNeighbours:
         self._server = None
         for transport in tuple(self._held):
             transport.close()
-
-    def _is_near(self, member: Member) -> bool:
-        """Whether it can be watched: only the file of its own incarnation tells of it."""
-        return member.id != self._me and member.host == self._host and member.socket.endswith(f"/{member.id}.sock")
 
     def _crashed(self, name: str, error: BaseException) -> None:
         """Our own fault, or of `on_dead`: the next `watch` begins anew."""

@@ -4,13 +4,15 @@ The real ones are on Redis and PostgreSQL, the kit's are simulated; a differenti
 keeps the two alike.
 """
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from commonroom.engine.address import Address
 from commonroom.engine.cluster.member import Member, View
 from commonroom.storage.slot_table import SlotOwner
 
-__all__ = ["Coordination", "Neighbours", "SlotTable", "Transport", "TransportEvents"]
+__all__ = ["Coordination", "Landing", "Neighbours", "SlotTable", "Steering", "Transport", "TransportEvents"]
 
 
 class SlotTable(Protocol):
@@ -115,3 +117,37 @@ class Neighbours(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Landing(Protocol):
+    """The gateway, for sockets that another node of this machine has accepted."""
+
+    def wants(self, address: Address) -> bool:
+        """Whether a socket for this room is well placed here."""
+        ...
+
+    def take(self, accepted: socket.socket, data: bytes) -> None:
+        """Serve it, wanted or not, and close it. `data` was read from it: a whole request head, and what came behind."""
+        ...
+
+
+class Steering(Protocol):
+    """Passes accepted sockets to other nodes of this machine, and takes theirs. One incarnation at a time.
+
+    Never blocks and never queues; what it was given is served by exactly one node, unless that dies.
+    """
+
+    def open(self, me: str) -> None:
+        """Begin, or go on as another incarnation. Raises ConfigError."""
+        ...
+
+    def pass_on(self, member: Member, address: Address, descriptor: int, data: bytes) -> bool:
+        """Pass a TCP socket of which `data` has been read to `member`, for a room.
+
+        True: it has it, and our descriptor is to be closed without a word. False: it is ours to serve.
+        """
+        ...
+
+    def close(self) -> None:
+        """Pass and take nothing more; what has come by now is served or goes back. Safe to call twice."""
+        ...

@@ -1,6 +1,7 @@
 """The gateway of a node: sockets on one side, rooms on the other."""
 
 import asyncio
+import socket
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.echo import Echo
 from commonroom.engine.gateway.fanout import RoomFanout
 from commonroom.engine.gateway.handshake import Origins
-from commonroom.engine.gateway.listener import HttpProtocolFactory, Listener
+from commonroom.engine.gateway.listener import HttpProtocolFactory, Listener, Steer
 from commonroom.engine.gateway.reading import EventReader, ReadEvents
 from commonroom.engine.gateway.session import Session
 from commonroom.engine.gateway.sockets import Sockets
@@ -96,6 +97,8 @@ class Gateway:
         self._listeners: list[Listener] = []
         self.on_unfollowed: Callable[[Address], None] = _ignore
         """Called when the last session that followed an address is gone."""
+        self.steer: Steer | None = None
+        """Asked for each socket that names a room; to be set before `start`."""
         self.port = 0
         """The common port in use, once started."""
         self.echo_port = 0
@@ -115,7 +118,7 @@ class Gateway:
         Raises:
             OSError: an address is taken or not ours; nothing listens then.
         """
-        listener = Listener(self._sockets, self._http, http_protocol)
+        listener = Listener(self._sockets, self._http, http_protocol, self.steer)
         self.port = await listener.start(self._http.host, self._http.port, reuse_port=reuse_port)
         self._listeners.append(listener)
         if self.around.settings.echo_port:
@@ -140,6 +143,18 @@ class Gateway:
     def adopt(self, transport: asyncio.Transport, head: bytes) -> None:
         """Take over a kept-alive HTTP connection that asks for an upgrade; see `Listener.adopt`."""
         self._listeners[0].adopt(transport, head)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether a new socket would not be refused for want of place."""
+        return bool(self._listeners) and not self._sockets.is_full
+
+    def take(self, accepted: socket.socket, data: bytes) -> None:
+        """Serve a socket that another process accepted and has read `data` from; see `Listener.take`."""
+        if not self._listeners:
+            accepted.close()
+            return
+        self._tasks.start("take a socket", self._listeners[0].take(accepted, data))
 
     def begin_drain(self) -> None:
         """Refuse new WebSockets with 503; HTTP and open sockets go on."""

@@ -2,7 +2,8 @@
 
 Rules beyond RFC 6455 section 4.2:
 
-- `/v1/ws` takes no query: a token there would end up in logs (RELIABILITY W2).
+- `/v1/ws` and `/v1/ws/{room}` take no query: a token there would end up in logs (RELIABILITY W2).
+- The room in the path says where the socket is best served, and nothing else: 404 where no room can be called so.
 - `Origin` must be the request's own host over http or https, or one of an exact list. None
   at all is allowed: no browser omits it, and a cookie alone never authenticates a
   socket, the token of `hello` does (W1).
@@ -14,12 +15,17 @@ import logging
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-__all__ = ["PATH", "QUIET", "Accepted", "Origins", "Refused", "refusal", "shake"]
+from commonroom.engine.address import Address
+from commonroom.engine.gateway.naming import address_of
+from commonroom.errors import Invalid
+
+__all__ = ["PATH", "QUIET", "Accepted", "Origins", "Refused", "refusal", "room_of", "shake"]
 
 PATH: Final = "/v1/ws"
 
@@ -79,14 +85,38 @@ def shake(head: bytes, origins: Origins, subprotocols: Sequence[str]) -> Accepte
     return Accepted(answer, protocol.subprotocol) if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS else Refused(answer)
 
 
+def room_of(path: str) -> Address | None:
+    """The room that a client has in mind, from the path of its handshake (`/v1/ws/{room}`, percent-encoded); None: it says none.
+
+    Raises:
+        Invalid: no room can be called so.
+    """
+    if not path.startswith(f"{PATH}/"):
+        return None
+    try:
+        return address_of(unquote(path[len(PATH) + 1 :], errors="strict"))
+    except UnicodeDecodeError:
+        raise Invalid(f"path {path[:40]!r} is not UTF-8") from None
+
+
 def _forbidden(request: Request, origins: Origins) -> HTTPStatus | None:
     headers = request.headers
     hosts, origin = headers.get_all("Host"), headers.get_all("Origin")
     if "?" in request.path or len(hosts) != 1 or len(origin) > 1:
         return HTTPStatus.BAD_REQUEST
+    if not _can_be_served(request.path):
+        return HTTPStatus.NOT_FOUND
     if not origins.admits(origin[0] if origin else None, hosts[0]):
         return HTTPStatus.FORBIDDEN
     return None
+
+
+def _can_be_served(path: str) -> bool:
+    try:
+        room_of(path)
+    except Invalid:
+        return False
+    return True
 
 
 def refusal(status: HTTPStatus) -> bytes:

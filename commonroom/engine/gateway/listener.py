@@ -1,24 +1,34 @@
 """One port for HTTP and WebSocket: the first request's head decides who takes the socket.
 
-`/v1/ws` goes to a WebSocket connection, everything else to the HTTP server's own protocol,
-with the bytes read so far. Heads that are too long, too slow or no HTTP are refused here,
-before an HTTP parser sees them (RELIABILITY R21, W4).
+`/v1/ws` and `/v1/ws/{room}` go to a WebSocket connection, everything else to the HTTP server's
+own protocol, with the bytes read so far. A socket that names a room is offered to `steer` before:
+another process may have that room. Heads that are too long, too slow or no HTTP are refused
+here, before an HTTP parser sees them (RELIABILITY R21, W4).
 """
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, cast
 
 from commonroom.config.settings import HttpSettings
-from commonroom.engine.gateway.handshake import PATH
+from commonroom.engine.address import Address
+from commonroom.engine.gateway.handshake import PATH, room_of
 from commonroom.engine.gateway.sockets import Sockets
 from commonroom.engine.gateway.wheel import NEVER
+from commonroom.errors import Invalid
 
-__all__ = ["FirstRequest", "HttpProtocolFactory", "Listener"]
+__all__ = ["FirstRequest", "HttpProtocolFactory", "Listener", "Steer"]
 
 HttpProtocolFactory = Callable[[], asyncio.Protocol]
+
+Steer = Callable[[Address, int, bytes], bool]
+"""(room, descriptor, bytes read so far) → whether another process serves the socket now. Must not block."""
+
+UPGRADE: Final = re.compile(rf"{PATH}(?:/[^/?]+)?(?:\?.*)?".encode())
+"""More parts than a room's are the HTTP server's to refuse."""
 
 REQUEST_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} [\x21-\x7e]+ HTTP/1\.[01]")
 BARE_LF: Final = re.compile(rb"(?<!\r)\n")
@@ -33,12 +43,14 @@ class Listener:
     Args:
         http_protocol: makes the HTTP server's protocol for one connection; None: every
             request is a WebSocket handshake (the echo listener).
+        steer: asked for each socket accepted here that names a room; None: all are served here.
     """
 
-    def __init__(self, sockets: Sockets, http: HttpSettings, http_protocol: HttpProtocolFactory | None) -> None:
+    def __init__(self, sockets: Sockets, http: HttpSettings, http_protocol: HttpProtocolFactory | None, steer: Steer | None = None) -> None:
         self.sockets = sockets
         self.http = http
         self.http_protocol = http_protocol
+        self._steer = steer
         self._server: asyncio.Server | None = None
         self._waiting: set[FirstRequest] = set()
         self._stopped = False
@@ -82,10 +94,29 @@ class Listener:
         """
         self.sockets.upgrade(transport, head, b"", self.sockets.wheel.now_s)
 
+    async def take(self, accepted: socket.socket, data: bytes) -> None:
+        """Serve a socket that another process accepted, and which is never passed on again.
+
+        Its time to send a whole head begins anew.
+
+        Args:
+            data: read from it before.
+        """
+        request = FirstRequest(self, data)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: request, accepted)
+        except OSError:  # its peer has gone
+            accepted.close()
+            return
+        if request in self._waiting:  # nothing more has come meanwhile, and nothing may come before our answer
+            request.data_received(b"")
+
     def hand_over(self, request: "FirstRequest", transport: asyncio.Transport, data: bytes, head_bytes: int) -> None:
         """Give the socket to whom the request line names."""
         self._waiting.discard(request)
         if self.http_protocol is None or is_upgrade(data):
+            if request.is_ours and self._pass_on(transport, data):
+                return
             self.sockets.upgrade(transport, data[:head_bytes], data[head_bytes:], request.accepted_s)
             return
         protocol = self.http_protocol()
@@ -103,18 +134,33 @@ class Listener:
             self._waiting.add(request)
         return not self._stopped
 
+    def _pass_on(self, transport: asyncio.Transport, data: bytes) -> bool:
+        """Whether another process has the socket now."""
+        if self._steer is None or (room := room_in_mind(data)) is None:
+            return False
+        if not self._steer(room, transport.get_extra_info("socket").fileno(), data):
+            return False
+        transport.abort()  # reads no further, and closes our descriptor alone: the connection lives by the other one
+        return True
+
     def _accept(self) -> "FirstRequest":
         return FirstRequest(self)
 
 
 class FirstRequest(asyncio.Protocol):
-    """Reads until the first request's head is complete, refused or late."""
+    """Reads until the first request's head is complete, refused or late.
 
-    __slots__ = ("_buffer", "_listener", "_transport", "accepted_s", "bucket")
+    Args:
+        received: what another process read from the socket that it accepted.
+    """
 
-    def __init__(self, listener: Listener) -> None:
+    __slots__ = ("_buffer", "_listener", "_transport", "accepted_s", "bucket", "is_ours")
+
+    def __init__(self, listener: Listener, received: bytes = b"") -> None:
         self._listener = listener
-        self._buffer = b""
+        self._buffer = received
+        self.is_ours = not received
+        """Whether it was accepted here."""
         self._transport: asyncio.Transport
         self.bucket = NEVER
         self.accepted_s = listener.sockets.wheel.now_s
@@ -180,6 +226,16 @@ def flaw(head: bytes, max_line_bytes: int) -> HTTPStatus | None:
 
 
 def is_upgrade(head: bytes) -> bool:
-    """Whether the request is for the WebSocket path, with or without a query."""
-    target = head.split(b" ", 2)[1]
-    return target.partition(b"?")[0] == PATH.encode()
+    """Whether the request is for a WebSocket path, with or without a query."""
+    return UPGRADE.fullmatch(head.split(b" ", 2)[1]) is not None
+
+
+def room_in_mind(head: bytes) -> Address | None:
+    """The room that a handshake names; None also where it will be refused for what it says there."""
+    method, target, _ = head.split(b" ", 2)
+    if method != b"GET" or b"?" in target:
+        return None
+    try:
+        return room_of(target.decode("ascii"))
+    except Invalid:
+        return None

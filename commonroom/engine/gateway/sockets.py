@@ -47,6 +47,11 @@ class Sockets:
         self._empty = asyncio.Event()
         self._empty.set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else gets in: draining, or at the limit."""
+        return self.draining or len(self.open) >= self.settings.max_connections
+
     def upgrade(self, transport: asyncio.Transport, head: bytes, rest: bytes, accepted_s: float) -> None:
         """Answer a handshake and take over the transport, whatever the answer is.
 
@@ -55,7 +60,7 @@ class Sockets:
             rest: what came after it.
             accepted_s: moment of the TCP connection on the wheel's clock.
         """
-        if self.draining or len(self.open) >= self.settings.max_connections:
+        if self.is_full:
             self.refuse(transport, HTTPStatus.SERVICE_UNAVAILABLE)
             return
         answer = shake(head, self._origins, self._subprotocols)

@@ -1,6 +1,7 @@
-"""/v1/ws on a kept-alive connection: its socket goes to the gateway.
+"""/v1/ws and /v1/ws/{room} on a kept-alive connection: its socket goes to the gateway of this node.
 
-A first request for /v1/ws never gets here, the listener gives it to the gateway at once.
+A first request for them never gets here: the listener gives it to the gateway at once, or to the node that has
+the room. Here the room changes nothing: the socket is aiohttp's until it is handed over, and what it has read with it.
 """
 
 from aiohttp import web
@@ -23,4 +24,4 @@ async def upgrade(request: web.Request) -> web.Response:
     return web.Response()  # goes nowhere
 
 
-TABLE = (("GET", "/v1/ws", upgrade),)
+TABLE = (("GET", "/v1/ws", upgrade), ("GET", "/v1/ws/{room}", upgrade))
