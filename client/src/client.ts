@@ -44,7 +44,7 @@ export class Client extends Emitter<ClientEvents> {
   /** What the server enforces; null before the first welcome. */
   limits: Limits | null = null;
 
-  readonly #url: string;
+  readonly #url: URL;
   readonly #codec: CodecName;
   readonly #websocket: WebSocketClass;
   readonly #timeout: number;
@@ -53,7 +53,7 @@ export class Client extends Emitter<ClientEvents> {
   readonly #clock: ServerClock;
   readonly #requests: Requests;
   readonly #token: Token;
-  readonly #rooms = new Map<string, Room>();
+  readonly #rooms = new Map<string | undefined, Room>();
   readonly #newBackoff: () => Backoff;
   #connection: Connection | null = null;
   /** Welcomed: commands may be sent. True before "connected" is told, false before its end is. */
@@ -65,7 +65,7 @@ export class Client extends Emitter<ClientEvents> {
   #cancelStable = (): void => {};
   #leavePage = (): void => {};
 
-  /** `url`: of the endpoint, `/v1/ws`; http(s) and relative ones are understood. */
+  /** `url`: of the endpoint, `/v1/ws`, to whose path each connection may add a room; http(s) and relative ones are understood. */
   constructor(url: string, options: ClientOptions) {
     super();
     const { minDelay = 500, maxDelay = 8000, requestTimeout = 10_000, outbox, environment = platform } = options;
@@ -79,7 +79,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#backoff = this.#newBackoff();
     this.#clock = new ServerClock(() => environment.now());
     this.#token = new Token(options.getToken, this.#tokenHost());
-    this.#requests = new Requests(environment, this.#wire(), { max: 64, bytes: 262_144, ttl: 60_000, ...outbox }, [minDelay, maxDelay]);
+    this.#requests = new Requests(environment, this.#wire(), { max: 64, bytes: 262_144, ttl: 60_000, ...outbox }, this.#newBackoff);
   }
 
   /** Attempts since the last stable connection. */
@@ -156,6 +156,7 @@ export class Client extends Emitter<ClientEvents> {
   async #try(): Promise<void> {
     this.#cancelRetry();
     const epoch = ++this.#epoch;
+    this.retryAt = null;
     this.#become("connecting");
     const cancel = (this.#cancelRetry = this.#env.after(this.#timeout, () => this.#lost(0, "no token in time")));
     try {
@@ -171,9 +172,10 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #open(token: string): void {
-    const resume = [...this.#rooms.values()].flatMap((room) => room.resume() ?? []);
+    const rooms = [...this.#rooms.values()].sort((a, b) => b.wantedAt - a.wantedAt);
+    const resume = rooms.flatMap((room) => room.resume() ?? []);
     const resumed = new Set(resume.map(({ room }) => room));
-    const options = { url: this.#url, codec: this.#codec, websocket: this.#websocket, environment: this.#env, timeout: this.#timeout };
+    const options = { url: this.#address(rooms[0]), codec: this.#codec, websocket: this.#websocket, environment: this.#env, timeout: this.#timeout };
     this.#connection = new Connection(options, { token, resume, protocol: PROTOCOL_HASH, client: NAME }, {
       welcome: (welcome, sent, received) => this.#welcomed(welcome, sent, received, resumed),
       message: (message) => this.#received(message),
@@ -182,15 +184,27 @@ export class Client extends Emitter<ClientEvents> {
     });
   }
 
+  /**
+   * Where the next socket goes. The path names a room, so that the server can serve the
+   * socket where that room is: a hint. Every third attempt in a row names none, in case
+   * something on the way knows the short path only.
+   */
+  #address(room: Room | undefined): string {
+    const url = new URL(this.#url);
+    if (room?.wantedAt && this.attempt % 3 < 2) url.pathname = url.pathname.replace(/\/?$/, `/${encodeURIComponent(room.id)}`);
+    return url.href;
+  }
+
   #failed(error: Error): void {
     this.emit("error", error);
     if (error instanceof AuthError) this.#stop(0, error.message, error);
   }
 
   #welcomed(welcome: Welcome, sent: number, received: number, resumed: Set<string>): void {
-    Object.assign(this, { principal: welcome.principal, name: welcome.name, session: welcome.session, limits: welcome.limits });
+    const { principal, name, session, limits } = welcome;
+    Object.assign(this, { principal, name, session, limits });
     this.#clock.roundTrip(welcome.serverTime, sent, received);
-    this.#token.accepted(welcome.limits.tokenExpiresAt);
+    this.#token.accepted(limits.tokenExpiresAt);
     this.#cancelStable = this.#env.after(STABLE, () => this.#backoff.reset());
     this.#up = true;
     for (const room of this.#rooms.values()) room.connected(resumed.has(room.id));
@@ -242,6 +256,7 @@ export class Client extends Emitter<ClientEvents> {
   #disconnect(): void {
     this.#epoch++;
     this.#up = false;
+    this.retryAt = null;
     this.#cancelRetry();
     this.#cancelStable();
     this.#token.rest();
@@ -259,16 +274,14 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #woken(): void {
-    const dead = this.state === "connected" && this.#connection?.silent;
-    if (dead) this.#disconnect();
-    if (!dead && this.state !== "waiting") return;
+    if (this.state === "connected" && this.#connection?.silent) this.#disconnect();
+    else if (this.state !== "waiting") return;
     this.#backoff.reset();
     void this.#try();
   }
 
   #become(to: ClientState, code = 0, reason = ""): void {
     const from = this.state;
-    if (to !== "waiting" || reason === "page left") this.retryAt = null;
     this.state = to;
     if (from !== to) this.emit("state", { from, to, code, reason, retryAt: this.retryAt, attempt: this.attempt });
   }
@@ -292,10 +305,10 @@ export class Client extends Emitter<ClientEvents> {
 
   #wire(): Wire {
     return {
-      ready: (room) => this.#up && (room === undefined || this.#rooms.get(room)?.state !== "joining"),
+      ready: (room) => this.#up && this.#rooms.get(room)?.state !== "joining",
       transmit: (name: CommandName, ref, fields) => this.#connection?.send(name, ref, fields),
       maxBytes: () => this.limits?.messageBytes ?? Infinity,
-      rejoin: (room) => (room !== undefined && this.#rooms.get(room)?.rejoin()) || false,
+      rejoin: (room) => this.#rooms.get(room)?.rejoin() ?? false,
     };
   }
 
@@ -322,10 +335,10 @@ export class Client extends Emitter<ClientEvents> {
   }
 }
 
-function absolute(url: string): string {
+function absolute(url: string): URL {
   const resolved = new URL(url, globalThis.location?.href);
   resolved.protocol = resolved.protocol.replace("http", "ws");
-  return resolved.href;
+  return resolved;
 }
 
 /** A close reason may say over how many milliseconds clients should spread: `retry_after_ms=…`. */

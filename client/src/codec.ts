@@ -16,12 +16,9 @@ export type CodecName = "msgpack" | "json";
 
 export const SUBPROTOCOLS: Record<CodecName, string> = { msgpack: "commonroom.v1", json: "commonroom.v1.json" };
 
-const byName = new Map(COMMANDS.map(([name, tag, codec]) => [name, [tag, codec] as const]));
-const byTag = new Map(SERVER_MESSAGES.map(([name, tag, codec]) => [tag, [name, codec] as const]));
-
 /** The frame of a command. Throws `TypeError`: a field is missing or of another type. */
 export function encodeCommand<N extends CommandName>(codec: CodecName, name: N, ref: number, fields: Commands[N]): Uint8Array | string {
-  const [tag, type] = byName.get(name)!;
+  const [, tag, type] = COMMANDS.find(([other]) => other === name)!;
   return pack(codec, tag, type, { ...fields, ref });
 }
 
@@ -31,9 +28,10 @@ export function encodeCommand<N extends CommandName>(codec: CodecName, name: N, 
  */
 export function decodeServer(frame: ArrayBuffer | Uint8Array | string): ServerMessage | null {
   const [tag, ...fields] = unpack(frame);
-  const row = byTag.get(tag as number);
+  const row = SERVER_MESSAGES.find(([, other]) => other === tag);
   if (!row) return null;
-  return { type: row[0], ...row[1].read(fields) };
+  const [type, , codec] = row;
+  return { type, ...codec.read(fields) };
 }
 
 export function pack(codec: CodecName, tag: number, type: Codec, value: unknown): Uint8Array | string {

@@ -55,7 +55,7 @@ export class Connection {
       this.send("hello", 1, hello);
     };
     this.#socket.onmessage = (event: { data: ArrayBuffer | string }) => this.#received(event.data);
-    this.#socket.onclose = (event: { code: number; reason: string }) => this.#ended(event.code, event.reason);
+    this.#socket.onclose = (event: { code: number; reason: string }) => this.#drop(event.code, event.reason);
     this.#socket.onerror = () => {}; // a close follows, and tells as much as browsers tell
   }
 
@@ -69,7 +69,7 @@ export class Connection {
   }
 
   /** Gives the socket up and reports `closed` now: a dead one would take minutes to say so. */
-  drop(code: number, reason: string): void {
+  #drop(code: number, reason: string): void {
     if (!this.#open) return;
     this.close();
     this.#listener.closed(code, reason);
@@ -90,7 +90,7 @@ export class Connection {
       message = decodeServer(data);
     } catch (error) {
       this.#listener.broken(error as Error);
-      return this.drop(0, "unreadable frame");
+      return this.#drop(0, "unreadable frame");
     }
     if (!message) return;
     if (message.type === "welcome") return this.#welcomed(message, now);
@@ -110,14 +110,7 @@ export class Connection {
     return this.#options.environment.after(delay, () => {
       const rest = this.#heardAt + this.#patience - this.#options.environment.now();
       if (rest > 0) this.#cancelDeadline = this.#watch(rest);
-      else this.drop(CloseCode.HEARTBEAT_TIMEOUT, "silent");
+      else this.#drop(CloseCode.HEARTBEAT_TIMEOUT, "silent");
     });
-  }
-
-  #ended(code: number, reason: string): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#cancelDeadline();
-    this.#listener.closed(code, reason);
   }
 }

@@ -17,15 +17,10 @@ export class Emitter<Events> {
       try {
         listener(event);
       } catch (error) {
-        reportError(error);
+        queueMicrotask(() => {
+          throw error; // like an error in an event handler of the platform: seen by the console, caught by nobody
+        });
       }
     }
   }
-}
-
-/** Like an error in an event handler of the platform: seen by the console, caught by nobody. */
-function reportError(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -7,7 +7,7 @@
  * it. Requests of one room leave in the order they came.
  */
 
-import { Backoff } from "./backoff.ts";
+import type { Backoff } from "./backoff.ts";
 import type { CommandName, ServerMessage } from "./codec.ts";
 import { encodeCommand } from "./codec.ts";
 import type { Environment } from "./environment.ts";
@@ -56,15 +56,15 @@ export class Requests {
   readonly #env: Environment;
   readonly #wire: Wire;
   readonly #limits: OutboxLimits;
-  readonly #delays: readonly [min: number, max: number];
+  readonly #backoff: () => Backoff;
   readonly #entries = new Set<Entry>();
   #lastRef = 1; // hello has 1
 
-  constructor(env: Environment, wire: Wire, limits: OutboxLimits, delays: readonly [min: number, max: number]) {
+  constructor(env: Environment, wire: Wire, limits: OutboxLimits, backoff: () => Backoff) {
     this.#env = env;
     this.#wire = wire;
     this.#limits = limits;
-    this.#delays = delays;
+    this.#backoff = backoff;
   }
 
   /**
@@ -85,13 +85,12 @@ export class Requests {
     return () => this.#forget(entry);
   }
 
-  /** An answer has come. False if nobody waits for it. */
-  answered(ref: number, answer: ServerMessage): boolean {
+  /** An answer has come, maybe one that nobody waits for any more. */
+  answered(ref: number, answer: ServerMessage): void {
     const entry = [...this.#entries].find((candidate) => ref > 0 && candidate.ref === ref);
-    if (!entry) return false;
+    if (!entry) return;
     if (answer.type !== "error") this.#finish(entry, null, answer);
     else this.#refused(entry, answer);
-    return true;
   }
 
   /** Sends all that may go. Called whenever that may have changed. */
@@ -116,10 +115,6 @@ export class Requests {
   /** The client has stopped. */
   closed(reason: string): void {
     for (const entry of [...this.#entries]) this.#finish(entry, new NotConnected(reason));
-  }
-
-  #backoff(): Backoff {
-    return new Backoff(...this.#delays, () => this.#env.random());
   }
 
   #refusal(entry: Entry): Error | null {

@@ -23,6 +23,9 @@ const TYPING_INTERVAL = 4000;
 /** Refusals of a join that pass by themselves; CONFLICT: another join of the room is under way. */
 const TEMPORARY: readonly number[] = [ErrorCode.RETRY, ErrorCode.RATE_LIMITED, ErrorCode.INTERNAL, ErrorCode.TOKEN_EXPIRED, ErrorCode.CONFLICT];
 
+/** Joins so far, of all rooms: their order is that in which rooms were wanted. */
+let joins = 0;
+
 /** What a room needs of its client. */
 export interface RoomHost {
   readonly environment: Environment;
@@ -46,6 +49,8 @@ export class Room extends Emitter<RoomEvents> {
   error: Error | null = null;
   /** The last event told; null before the first join. */
   position: StreamPosition | null = null;
+  /** The number of its last join; 0: nobody wants it. */
+  wantedAt = 0;
 
   readonly #host: RoomHost;
   readonly #backoff: Backoff;
@@ -73,6 +78,7 @@ export class Room extends Emitter<RoomEvents> {
   join({ grant }: { grant?: string } = {}): Promise<void> {
     if (grant) this.#grant = grant;
     this.#wanted++;
+    this.wantedAt = ++joins;
     if (this.state === "idle" || this.state === "failed") this.#ask();
     const settled = this.#settled();
     settled.catch(() => {}); // told by `error` as well: nobody has to await this
@@ -85,6 +91,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#cancel();
     this.position = this.#presence = this.#gap = null;
     this.#grant = null;
+    this.wantedAt = 0;
     if (this.#host.connected()) this.#host.tell("room.leave", { room: this.id });
     this.#become("idle");
   }
@@ -246,14 +253,11 @@ export class Room extends Emitter<RoomEvents> {
 
   #counts({ activation, rev }: Presence): boolean {
     if (!this.#presence) return false;
-    const same = activation === this.#presence.activation;
-    if (same && rev <= this.#presence.rev) return false;
-    if (same && rev === this.#presence.rev + 1) {
-      this.#presence = { activation, rev };
-      return true;
-    }
-    this.#lost();
-    return false;
+    const ahead = activation === this.#presence.activation ? rev - this.#presence.rev : Infinity;
+    if (ahead > 1) this.#lost();
+    if (ahead !== 1) return false;
+    this.#presence = { activation, rev };
+    return true;
   }
 
   /** A push is missing: resume, unless that is under way. */

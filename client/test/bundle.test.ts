@@ -33,6 +33,7 @@ for (const [name, load] of [["client.js", module], ["client.iife.js", script]] a
     world.socket.refuse("message.send", ErrorCode.RETRY, "RETRY");
     await world.socket.end(1006);
     await world.advance(500);
+    assert.equal(world.socket.url, "ws://server/v1/ws/r");
     await world.welcome();
     world.socket.admit("r", 2, { recovery: "recovered" });
     world.socket.say("r", 2);

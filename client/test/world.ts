@@ -78,7 +78,7 @@ export class World implements Environment {
   }
 
   /** `Class`: that of a built file, for its test. */
-  client(options: Partial<ClientOptions> = {}, Class: typeof Client = Client): Client {
+  client({ url = "ws://server/v1/ws", ...options }: Partial<ClientOptions> & { url?: string } = {}, Class: typeof Client = Client): Client {
     const world = this;
     class Endpoint extends ScriptedSocket {
       constructor(url: string, protocols: string[]) {
@@ -86,7 +86,7 @@ export class World implements Environment {
         world.sockets.push(this);
       }
     }
-    return new Class("ws://server/v1/ws", { getToken: async () => "token", websocket: Endpoint, environment: this, ...options });
+    return new Class(url, { getToken: async () => "token", websocket: Endpoint, environment: this, ...options });
   }
 
   /** A client that is connected. */

@@ -106,6 +106,16 @@ async def _killed_server(server: ServerProcess, ada: Visitor, grace: Visitor) ->
     await expect(ada.by("person")).to_have_count(2)
 
 
+async def test_the_page_of_a_room_names_that_room_when_it_connects(server: ServerProcess) -> None:
+    async with open_browser() as browser:
+        ada, grace = await Visitor.open(browser, server.url), await Visitor.open(browser, server.url)
+        link = await _create_room(ada)
+        urls: list[str] = []
+        grace.page.on("websocket", lambda opened: urls.append(opened.url))
+        await _join_by_link(grace, link)
+        assert urls == [f"{server.ws_url}/{link.rpartition('/')[2]}"]
+
+
 async def test_hostile_text_is_shown_as_text(server: ServerProcess) -> None:
     async with open_browser() as browser:
         ada = await Visitor.open(browser, server.url)
