@@ -56,6 +56,7 @@ class Options(Struct):
     csv: Path | None
     plot: Path | None
     quiet: bool
+    steer: bool
 
 
 def _common(command: Callable[..., None]) -> Callable[..., None]:
@@ -73,6 +74,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--csv", type=click.Path(path_type=Path), help="Write the figures there."),
         click.option("--plot", type=click.Path(path_type=Path), help="Draw the run there, as SVG."),
         click.option("--quiet", is_flag=True, help="No progress bar."),
+        click.option("--steer/--no-steer", default=True, help="Clients name their room when they connect; or none."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -106,11 +108,14 @@ def _option(name: str, default: Any, hint: Any) -> Callable[[Any], Any]:
 async def _main(kind: type[Scenario[Any]], parameters: Struct, options: Options) -> int:
     try:
         msgspec.convert(msgspec.to_builtins(parameters), kind.parameter_type)
-        plan = Plan(kind.name, parameters, options.seconds, options.workers, options.seed, options.fault or "", options.fault_s)
+        fault = options.fault or ""
+        plan = Plan(
+            kind.name, parameters, options.seconds, options.workers, options.seed, fault, options.fault_s, steered=options.steer
+        )  # fmt: skip
         if options.url:
             result = await measure(plan, Target(options.url.rstrip("/"), options.metrics_url), quiet=options.quiet)
         else:
-            async with spawned({**RAISED, **kind.server_settings, **SETTINGS.get(options.fault or "", {})}, options.nodes) as target:
+            async with spawned({**RAISED, **kind.server_settings, **SETTINGS.get(fault, {})}, options.nodes) as target:
                 result = await measure(plan, target, quiet=options.quiet)
     except msgspec.ValidationError as error:
         return _fail(str(error).lower())

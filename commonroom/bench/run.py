@@ -47,6 +47,8 @@ class Plan(Struct):
     """Bind the workers to this core, counted from 0, and let them poll instead of sleeping."""
     shared: dict[str, Any] | None = None
     """What `setup` would give; None: it is called."""
+    steered: bool = True
+    """Clients name their room when they connect, so that the node that has it serves them."""
 
 
 class _Meter:
@@ -135,8 +137,9 @@ class Run:
                 shared = await kind.setup(accounts, plan.parameters)
         self._rss_bytes = usage(self._target.pids).rss_bytes
         settings = msgspec.to_builtins(plan.parameters)
+        spins = plan.core is not None
         jobs = [
-            Job(plan.scenario, self._target.url, plan.dialect, settings, shared, share, plan.workers, plan.seed, plan.core is not None)
+            Job(plan.scenario, self._target.url, plan.dialect, settings, shared, share, plan.workers, plan.seed, spins, plan.steered)
             for share in range(plan.workers)
         ]
         fleet = await Fleet.start(jobs, self._note)
@@ -194,7 +197,7 @@ class Run:
         plan = self._plan
         return Banner(
             plan.scenario, command_line(), msgspec.to_builtins(plan.parameters), self._target.url, dict(self._target.raised), plan.fault,
-            __version__, commit(), machine(), load_average(), plan.workers, plan.seed, self._target.nodes,
+            __version__, commit(), machine(), load_average(), plan.workers, plan.seed, self._target.nodes, plan.steered,
         )  # fmt: skip
 
     def _note(self, progress: Progress) -> None:

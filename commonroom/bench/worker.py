@@ -74,7 +74,7 @@ class Worker:
         self._accounts = Accounts(job.url)
         site = Site(address.hostname or "127.0.0.1", address.port or 80, self._accounts, self._tasks, self._tally)
         random = seeded(f"{job.seed} {job.share}")
-        load = Load(site, job.dialect, job.share, job.shares, job.shared, random, self._stopping, self._progress, {})
+        load = Load(site, job.dialect, job.share, job.shares, job.shared, random, self._stopping, self._progress, {}, job.steered)
         kind = SCENARIOS[job.scenario]
         self._scenario = kind(load, msgspec.convert(job.parameters, kind.parameter_type))
         await self._scenario.prepare()

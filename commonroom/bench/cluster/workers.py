@@ -1,4 +1,8 @@
-"""Two workers beside one, at equal total load: what it costs that rooms and readers are apart."""
+"""Two workers beside one, at equal total load: what it costs that rooms and readers are apart.
+
+Clients name their room when they connect, as ours do, and are served by the worker that has
+it; one more run tells what it is with clients that name none.
+"""
 
 import asyncio
 from statistics import median
@@ -33,7 +37,7 @@ LOADS = (
 
 
 async def workers(setting: Setting) -> Outcome:
-    """Alternating runs, the median of each."""
+    """Alternating runs, the median of each; the one with clients that name no room is there to compare, without a goal."""
     outcome = Outcome("workers", "two workers, deliveries per server-CPU-second beside one worker's at equal load")
     for load in LOADS:
         one: list[Result] = []
@@ -41,26 +45,31 @@ async def workers(setting: Setting) -> Outcome:
         for _ in range(ROUNDS):
             one.append(await _run(setting, load, 1))
             two.append(await _run(setting, load, 2))
-        for result in [*one, *two]:
+        unsteered = await _run(setting, load, 2, steered=False)
+        for result in [*one, *two, unsteered]:
             outcome.failures += result.failures
-        outcome.readings += _read(load, one, two)
+        outcome.readings += _read(load, one, two, unsteered)
     return outcome
 
 
-def _read(load: _Load, one: list[Result], two: list[Result]) -> list[Reading]:
+def _read(load: _Load, one: list[Result], two: list[Result], unsteered: Result) -> list[Reading]:
     singly, paired = median(map(_per_cpu_s, one)), median(map(_per_cpu_s, two))
-    last = two[-1]
-    sent = max(last.tally.sent, 1)
     return [
         Reading(f"{load.title}: one", singly, "per CPU-s"),
         Reading("  two", paired, "per CPU-s"),
         Reading("  two / one", paired / singly, "x", ENOUGH, at_least=True),
         Reading("  messages a read, one", median(map(_per_read, one)), ""),
         Reading("  messages a read, two", median(map(_per_read, two)), ""),
-        Reading("  commands that crossed", 100 * last.server.counters.get("commonroom_cluster_outgoing_calls_total", 0) / sent, "%"),
-        Reading("  pushes to another node", last.server.counters.get("commonroom_cluster_relay_pushes_out_total", 0) / sent, "a command"),
+        Reading("  commands that crossed", 100 * _per_command(two[-1], "commonroom_cluster_outgoing_calls_total"), "%"),
+        Reading("  pushes to another node", _per_command(two[-1], "commonroom_cluster_relay_pushes_out_total"), "a command"),
         Reading("  Redis's CPU", median((result.server.redis_cpu_s or 0) / result.seconds for result in two) * 100, "% of a core"),
+        Reading("  no room named: two / one", _per_cpu_s(unsteered) / singly, "x"),
+        Reading("  no room named: crossed", 100 * _per_command(unsteered, "commonroom_cluster_outgoing_calls_total"), "%"),
     ]
+
+
+def _per_command(result: Result, counter: str) -> float:
+    return result.server.counters.get(counter, 0) / max(result.tally.sent, 1)
 
 
 def _per_cpu_s(result: Result) -> float:
@@ -71,9 +80,9 @@ def _per_read(result: Result) -> float:
     return result.tally.delivered / max(result.tally.reads, 1)
 
 
-async def _run(setting: Setting, load: _Load, nodes: int) -> Result:
+async def _run(setting: Setting, load: _Load, nodes: int, *, steered: bool = True) -> Result:
     kind = SCENARIOS[load.scenario]
-    plan = Plan(load.scenario, convert(load.parameters, kind.parameter_type), SECONDS * setting.scale)
+    plan = Plan(load.scenario, convert(load.parameters, kind.parameter_type), SECONDS * setting.scale, steered=steered)
     async with spawned({**setting.raised, **kind.server_settings}, nodes) as target:
         return await Run(plan, target, _show_nothing, asyncio.Event()).result()
 

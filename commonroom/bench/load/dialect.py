@@ -5,6 +5,7 @@ section 5.3) with a mask of zero, which is valid and costs neither side anything
 """
 
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from msgspec import DecodeError, json
 
@@ -58,15 +59,18 @@ class Commonroom:
 
     Args:
         durable: which of the two.
+        names_room: the path of the handshake names the room, if there is one, so that the
+            node that has it serves the socket; otherwise the node that accepts it does.
     """
 
     subprotocol = MSGPACK_PROTOCOL
 
-    def __init__(self, *, durable: bool) -> None:
+    def __init__(self, *, durable: bool, names_room: bool = False) -> None:
         self.durable = durable
+        self._names_room = names_room
 
     def path(self, room: str) -> str:
-        return "/v1/ws"
+        return f"/v1/ws/{quote(room, safe='')}" if room and self._names_room else "/v1/ws"
 
     def publish(self, room: str, text: str, ref: int) -> bytes:
         """The text names its publisher and number, so its start is the nonce: a retry is the same message."""

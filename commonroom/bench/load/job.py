@@ -42,6 +42,8 @@ class Job(Struct, tag=True):
     seed: int
     spins: bool = False
     """Poll instead of sleeping, see `spin`."""
+    steered: bool = True
+    """Clients name their room when they connect."""
 
 
 class Go(Struct, tag=True):

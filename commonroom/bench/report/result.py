@@ -33,6 +33,8 @@ class Banner(Struct):
     seed: int
     nodes: int = 1
     """Processes that serve."""
+    steered: bool = True
+    """Clients name their room when they connect."""
 
 
 class ServerSide(Struct):

@@ -79,6 +79,8 @@ def _banner(result: Result) -> Iterator[str]:
         + " ".join(f"{name}={value}" for name, value in banner.parameters.items())
         + f" nodes={banner.nodes} workers={banner.workers} seed={banner.seed}"
     )
+    if not banner.steered:
+        yield "  clients   name no room when they connect"
 
 
 def _table(rows: list[Row]) -> Iterator[str]:

@@ -35,7 +35,7 @@ class _Viewer(Person):
     """Keeps the roster as a client does: deltas by `rev`, snapshots whole."""
 
     def __init__(self, load: Load, room: str, number: int) -> None:
-        speech = Decoded(durable=False)
+        speech = Decoded(durable=False, names_room=load.steered)
         super().__init__(load.site, speech, StreamCheck(speech), room, number)
         self.people: set[Principal] = set()
         self.rev = 0

@@ -53,7 +53,7 @@ class Request(Speaking):
         for number in load.mine(wanted.sockets):
             room = rooms[number % len(rooms)]
             if load.dialect == "commonroom":
-                speech = Commonroom(durable=False)
+                speech = Commonroom(durable=False, names_room=load.steered)
                 self.members.append(_Asker(load.site, speech, load.checks.setdefault(room, StreamCheck(speech)), room, number))
             else:  # an echo server: everybody is alone
                 self.members.append(load.member(f"{room}-{number}", number))

@@ -45,6 +45,8 @@ class Load(Struct):
     stopping: asyncio.Event
     progress: Callable[[int, int], None]
     checks: dict[str, StreamCheck]
+    steered: bool = True
+    """Clients name their room when they connect."""
 
     @property
     def tasks(self) -> TaskGroup:
@@ -64,7 +66,7 @@ class Load(Struct):
 
     def person(self, room: str, number: int, *, durable: bool = False, strict: bool = True) -> Person:
         """A member that speaks our protocol."""
-        speech = Commonroom(durable=durable)
+        speech = Commonroom(durable=durable, names_room=self.steered)
         return Person(self.site, speech, self.checks.setdefault(room, StreamCheck(speech)), room, number, strict=strict)
 
     async def enter(self, members: Iterable[Member]) -> None:

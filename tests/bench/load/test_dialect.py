@@ -6,7 +6,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
-from commonroom.bench.load.dialect import BINARY, TEXT, Commonroom, Dialect, PlainWebSocket, SocketIo, client_frame
+from commonroom.bench.load.dialect import BINARY, TEXT, Commonroom, Decoded, Dialect, PlainWebSocket, SocketIo, client_frame
 from commonroom.bench.load.payload import compose
 from commonroom.bench.load.stream import Flaws, Seen, Start, StreamCheck
 from commonroom.identity import Principal
@@ -48,6 +48,18 @@ def test_ours_casts_what_is_volatile_and_sends_what_is_durable() -> None:
     sent = MSGPACK.decode(understood(Commonroom(durable=True).publish("room", TEXT_128, 9))[1])
     assert cast == CastSend(9, "room", "", TEXT_128)
     assert sent == MessageSend(9, "room", TEXT_128, TEXT_128[:40])
+
+
+@pytest.mark.parametrize(
+    ("room", "names_room", "path"),
+    [("01hroom", True, "/v1/ws/01hroom"), ("a/b c?", True, "/v1/ws/a%2Fb%20c%3F"), ("", True, "/v1/ws"), ("01hroom", False, "/v1/ws")],
+)
+def test_ours_names_its_room_in_the_path_when_it_shall_and_has_one(room: str, names_room: bool, path: str) -> None:
+    assert Commonroom(durable=True, names_room=names_room).path(room) == path
+
+
+def test_who_is_placed_on_purpose_names_no_room() -> None:
+    assert Decoded(durable=True).path("01hroom") == Commonroom(durable=True).path("01hroom") == "/v1/ws"
 
 
 def test_no_two_messages_of_a_run_have_one_nonce() -> None:

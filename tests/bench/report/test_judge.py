@@ -22,6 +22,13 @@ def judged(tally: Tally, fault: str = "", *, keeps: bool = True, busy: float = 0
     return found
 
 
+def test_a_run_whose_clients_name_no_room_says_so() -> None:
+    found = result(Tally())
+    assert "name no room" not in as_text(found)
+    found.banner.steered = False
+    assert "clients   name no room when they connect" in as_text(found)
+
+
 def test_each_flaw_is_a_failure() -> None:
     found = judged(Tally(flaws=Flaws(1, 2, 3, 4)))
     assert found.failures == ["1 messages lost", "2 messages duplicated", "3 messages reordered", "4 messages corrupted"]
