@@ -28,6 +28,8 @@ OPEN_S = 2.0
 JOIN_AGAIN_S = 2.0
 TICK_S = 0.02
 COME_BACK_S = (0.02, 0.15)
+NAMES_ROOM = 0.5
+"""Share of the clients that name their first room whenever they connect."""
 
 
 class Person:
@@ -51,6 +53,7 @@ class Person:
         self._ledger = ledger
         self._random = random
         self._starts_timers = starts_timers
+        self._named = rooms[0] if random.random() < NAMES_ROOM else ""
         self._refs = count(1)
         self.pen = Pen(ticket.name, ledger, random, every_s, self._refs, self._send)
         self._wire: Wire | None = None
@@ -86,7 +89,7 @@ class Person:
         others = [port for port in self._ports() if port != self._port] or list(self._ports())
         self._port = self._random.choice(others)
         token = await self._ticket.token(self._port)
-        self._wire = wire = await Wire.open(self._port, self._take, OPEN_S)
+        self._wire = wire = await Wire.open(self._port, self._take, OPEN_S, self._named)
         try:
             self._greet(token)
             await self._stay(wire)

@@ -13,7 +13,7 @@ __all__ = ["LOST", "Wire"]
 PONG = 0xA
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 REQUEST = (
-    "GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {MSGPACK_PROTOCOL}\r\n\r\n"
 )
 SWITCHED = b"HTTP/1.1 101 "
@@ -37,8 +37,11 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     @classmethod
-    async def open(cls, port: int, take: Callable[[ServerMessage], None], timeout_s: float) -> Self:
+    async def open(cls, port: int, take: Callable[[ServerMessage], None], timeout_s: float, room: str = "") -> Self:
         """A socket that is through the opening handshake.
+
+        Args:
+            room: which its path names, so that another node of the host may serve it; none if empty.
 
         Raises:
             OSError: it is not within the time.
@@ -48,7 +51,7 @@ class Wire(asyncio.Protocol):
         try:
             async with asyncio.timeout(timeout_s):
                 _, wire = await loop.create_connection(lambda: cls(take), "127.0.0.1", port)
-                wire._transport.write(REQUEST.format(port=port).encode())
+                wire._transport.write(REQUEST.format(path=f"/v1/ws/{room}" if room else "/v1/ws", port=port).encode())
                 await wire._upgraded
         except BaseException:
             if wire is not None:

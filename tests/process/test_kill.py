@@ -145,11 +145,13 @@ async def _timer_ends_at(server: ServerProcess, host: Guest, room: str) -> int:
     return joined.timer.ends_at
 
 
-async def test_a_reader_resumes_over_a_kill_without_gap_or_repeat(server: ServerProcess) -> None:
+@pytest.mark.parametrize("names_room", [False, True], ids=["", "naming its room"])
+async def test_a_reader_resumes_over_a_kill_without_gap_or_repeat(server: ServerProcess, names_room: bool) -> None:
     guest = await Guest(server.url, "reader").sign_in()
     room = await guest.create_room()
     token = await guest.ws_token()
-    first = await Peer.open(server.ws_url, token)
+    named = room if names_room else ""
+    first = await Peer.open(server.ws_url, token, room=named)
     await first.request("room.join", room=room)
     answer = await first.request("message.send", room=room, text="before", nonce="nonce-before")
     assert isinstance(answer, Reply)
@@ -159,7 +161,7 @@ async def test_a_reader_resumes_over_a_kill_without_gap_or_repeat(server: Server
     writer = await Peer.open(server.ws_url, token)
     await writer.request("room.join", room=room)
     await writer.request("message.edit", room=room, message=answer.offset, text="after", nonce="nonce-after")
-    again = await Peer.open(server.ws_url, token, [ResumeAt(room, position)])
+    again = await Peer.open(server.ws_url, token, [ResumeAt(room, position)], named)
     await until(lambda: again.pushes(room, MessageUpdate), "the edit")
     (joined,) = again.pushes(room, Joined)
     assert joined.recovery == "recovered"

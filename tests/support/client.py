@@ -93,8 +93,11 @@ class Peer:
         self._reader = asyncio.get_running_loop().create_task(self._read())
 
     @classmethod
-    async def open(cls, url: str, token: str, resume: Sequence[ResumeAt] = ()) -> Self:
-        socket = await connect(url, subprotocols=[Subprotocol(MSGPACK_PROTOCOL)], compression=None, max_size=None)
+    async def open(cls, url: str, token: str, resume: Sequence[ResumeAt] = (), room: str = "") -> Self:
+        """Connect, naming `room` in the path unless it is empty, and say hello."""
+        socket = await connect(
+            f"{url}/{room}" if room else url, subprotocols=[Subprotocol(MSGPACK_PROTOCOL)], compression=None, max_size=None
+        )
         peer = cls(socket)
         welcome = await peer.request("hello", token=token, resume=list(resume))
         assert isinstance(welcome, Welcome)
