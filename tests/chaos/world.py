@@ -5,6 +5,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote
@@ -79,8 +80,8 @@ class World:
     def dsn(self) -> str:
         return self.postgres.url
 
-    async def add_node(self) -> Node:
-        """One more place; nothing runs in it yet."""
+    async def add_node(self, settings: Mapping[str, str] = SETTINGS) -> Node:
+        """One more place, with these settings besides; nothing runs in it yet."""
         name = f"n{len(self.nodes) + 1}"
         before, _, host = self.dsn.partition("host=")
         postgres = Link(self.folder / name / POSTGRES_SOCKET, Path(unquote(host)) / POSTGRES_SOCKET)
@@ -88,7 +89,7 @@ class World:
         await postgres.open()
         await redis.open()
         environment = {
-            **SETTINGS,
+            **settings,
             "COMMONROOM_DATA": str(self.folder / f"{name}-data"),
             "COMMONROOM_POSTGRES_URL": f"{before}host={quote(str(postgres.at.parent), safe='')}",
             "COMMONROOM_REDIS_URL": f"unix://{redis.at}",
