@@ -2,6 +2,10 @@
 
 Clients name their room when they connect, as ours do, and are served by the worker that has
 it; one more run tells what it is with clients that name none.
+
+A server that has less to do does less at once: fewer commits in a call, fewer events in a turn of
+its loop. What of the difference is that, and none of the cluster's, tells a single server
+that has half of the load and the machine to itself.
 """
 
 import asyncio
@@ -27,12 +31,14 @@ class _Load(Struct, frozen=True):
     title: str
     scenario: str
     parameters: dict[str, Any]
+    half: dict[str, Any] = {}
+    """What makes half of it, where it can be halved."""
 
 
 LOADS = (
     _Load("volatile, 200 sockets, 20 publishers, 1,000/s", "fanout", {"rate_per_s": 1000}),
     _Load("volatile, 5 rooms of 200 sockets, 1,000/s", "fanout", {"sockets": 1000, "rooms": 5, "publishers": 4, "rate_per_s": 1000}),
-    _Load("durable chat, 50 rooms of 4, 1,500/s", "chat", {"rate_per_s": 1500}),
+    _Load("durable chat, 50 rooms of 4, 1,500/s", "chat", {"rate_per_s": 1500}, {"rooms": 25, "rate_per_s": 750}),
 )
 
 
@@ -46,9 +52,11 @@ async def workers(setting: Setting) -> Outcome:
             one.append(await _run(setting, load, 1))
             two.append(await _run(setting, load, 2))
         unsteered = await _run(setting, load, 2, steered=False)
-        for result in [*one, *two, unsteered]:
+        half = [await _run(setting, _Load(load.title, load.scenario, load.parameters | load.half), 1)] if load.half else []
+        for result in [*one, *two, unsteered, *half]:
             outcome.failures += result.failures
         outcome.readings += _read(load, one, two, unsteered)
+        outcome.readings += [_read_half(result, one) for result in half]
     return outcome
 
 
@@ -66,6 +74,10 @@ def _read(load: _Load, one: list[Result], two: list[Result], unsteered: Result) 
         Reading("  no room named: two / one", _per_cpu_s(unsteered) / singly, "x"),
         Reading("  no room named: crossed", 100 * _per_command(unsteered, "commonroom_cluster_outgoing_calls_total"), "%"),
     ]
+
+
+def _read_half(half: Result, one: list[Result]) -> Reading:
+    return Reading("  a single server with half the load / one", _per_cpu_s(half) / median(map(_per_cpu_s, one)), "x")
 
 
 def _per_command(result: Result, counter: str) -> float:
