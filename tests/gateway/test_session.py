@@ -329,6 +329,16 @@ class TestResume:
         assert await socket.message() == RoomReset("quiet")
         assert len(rig.router.commands(Detach)) == 1
 
+    async def test_an_event_that_cannot_be_read_ends_in_a_reset_of_the_room(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once: it was read again without end, each time with a line in the log."""
+        monkeypatch.setattr("commonroom.engine.gateway.reading.decode_event", {}.__getitem__)
+        for _ in range(100):
+            rig.router.room().append()
+        socket = await rig.hello(resume=[ResumeAt("quiet", StreamPosition(1, 10))])
+        await joined(socket)
+        assert await socket.message() == RoomReset("quiet")
+        assert (len(rig.router.commands(Detach)), rig.router.reads["quiet"]) == (1, 1)
+
     async def test_many_rooms_come_back_to_a_reader_that_must_not_be_flooded(self, make_rig: MakeRig) -> None:
         rig = await make_rig(outbox_bytes=200_000, write_high_bytes=20_000)
         rooms = [f"room{number}" for number in range(20)]

@@ -35,7 +35,7 @@ from commonroom.engine.gateway.fanout.batch import Batch
 from commonroom.engine.gateway.fanout.reader import Reader
 from commonroom.engine.gateway.fanout.renewal import Renewal
 from commonroom.engine.gateway.surroundings import Surroundings
-from commonroom.errors import CommonroomError, NotJoined, Unavailable
+from commonroom.errors import CommonroomError, InternalError, NotJoined, Unavailable
 from commonroom.identity import Authority, RoomGrant
 from commonroom.protocol.room import Gap, Joined, Recovery, RoomJoin, RoomReset
 from commonroom.protocol.wire import ServerMessage, StreamPosition
@@ -293,10 +293,16 @@ class Subscription:
         try:
             backlog.replay(await self._around.reader.after(self.fanout.address, after, upto))
         except Unavailable as error:
-            if self._backlog is backlog:
-                self.void(error)
-        finally:
+            self._give_up(backlog, error)
+        except Exception:
+            self._give_up(backlog, InternalError("an event cannot be read"))  # else it would be read again, without end
             self.reader.read_done()
+            raise
+        self.reader.read_done()
+
+    def _give_up(self, backlog: Backlog, error: CommonroomError) -> None:
+        if self._backlog is backlog:
+            self.void(error)
 
     # Off the shared path, and gone.
 
