@@ -32,9 +32,14 @@ async def read_metrics(urls: Sequence[str]) -> dict[str, float]:
 
 
 def quantile_ms(before: Mapping[str, float], after: Mapping[str, float], name: str, share: float) -> float | None:
-    """The upper bound of the bucket in which a histogram in seconds reaches the share; None where there is none."""
+    """The upper bound of the bucket in which a histogram in seconds reaches the share; None where there is none.
+
+    One that counts less than before was begun anew meanwhile, with its server.
+    """
     prefix = f"{name}_bucket<"
-    counts = {key.removeprefix(prefix): after[key] - before.get(key, 0) for key in after if key.startswith(prefix)}
+    everything = f"{prefix}+Inf"
+    earlier = before if after.get(everything, 0) >= before.get(everything, 0) else {}
+    counts = {key.removeprefix(prefix): after[key] - earlier.get(key, 0) for key in after if key.startswith(prefix)}
     total = counts.get("+Inf", 0)
     if not total:
         return None
