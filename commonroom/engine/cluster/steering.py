@@ -66,7 +66,7 @@ class UnixSteering:
         self._door = Door(self._directory / f"{me}{SUFFIX}", self._accept)
 
     def pass_on(self, member: Member, address: Address, descriptor: int, data: bytes) -> bool:
-        if self._door is None or not neighbour.is_near(member, self._me, self._host):
+        if self._door is None or not self._is_trusted(member):
             return False
         passed = self._pass(member, address, descriptor, data)
         self.stats.steered += passed
@@ -84,6 +84,10 @@ class UnixSteering:
             self._forget(way)
 
     # -- what we pass on -----------------------------------------------------------------
+
+    def _is_trusted(self, member: Member) -> bool:
+        """Whether its door is in our folder, where nobody else can make one: Redis tells the path, and sockets come with cookies."""
+        return neighbour.is_near(member, self._me, self._host) and Path(member.socket).parent == self._directory
 
     def _pass(self, member: Member, address: Address, descriptor: int, data: bytes) -> bool:
         try:

@@ -204,8 +204,10 @@ async def test_one_that_cannot_be_passed_back_is_served_though_not_wanted(stage:
         ({"id": "here", "socket": "{}/here.sock"}, 0),
         ({"id": "absent", "socket": "{}/absent.sock"}, 1),
         ({"id": "dead", "socket": "{}/dead.sock"}, 1),
-        ({"id": "odd", "socket": "\0/odd.sock"}, 1),
-        ({"id": "long", "socket": "/" + "x" * 500 + "/long.sock"}, 1),
+        ({"id": "odd\0", "socket": "{}/odd\0.sock"}, 1),
+        ({"id": "x" * 500, "socket": "{}/" + "x" * 500 + ".sock"}, 1),
+        ({"socket": "/elsewhere/there.sock"}, 0),
+        ({"id": "../sockets/there", "socket": "{}/../sockets/there.sock"}, 0),
     ],
     ids=lambda value: str(value)[:40],
 )
