@@ -202,7 +202,7 @@ async def test_a_second_signal_kills_those_that_are_left(stage: Stage) -> None:
 
 async def test_a_worker_that_is_not_ready_yet_ends_quietly(stage: Stage) -> None:
     (worker,) = stage.start("silent")
-    while not worker.pid or not (stage.folder / "1").exists():
+    while not worker.pid or not (stage.folder / "1").exists() or not stage.diary(1):
         await asyncio.sleep(0)
     stage.supervisor.stop(signal.SIGINT)
     await stage.ended()
