@@ -2,7 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +52,15 @@ def _server(config: pytest.Config) -> PostgresProcess:
 def _given(config: pytest.Config) -> dict[str, Any]:
     given: dict[str, Any] = getattr(config, "workerinput", {})
     return given
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data directory that is not there yet: short (a Unix socket's path is limited to 107 bytes), open to the database's own user."""
+    folder = Path(tempfile.mkdtemp(prefix="cr-"))
+    folder.chmod(0o755)
+    yield folder / "data"
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

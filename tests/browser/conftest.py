@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.conftest import data, server
+from tests.process.conftest import server
 
-__all__ = ["axe", "data", "server"]
+__all__ = ["axe", "server"]
 
 
 @pytest.fixture(scope="session")

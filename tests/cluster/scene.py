@@ -11,6 +11,7 @@ __all__ = [
     "a_burst_to_a_room_elsewhere",
     "a_burst_to_a_room_that_loads",
     "a_burst_to_a_room_that_nobody_has",
+    "a_newcomer_is_known_at_once",
     "an_expelled_node_comes_back",
     "an_island_is_asked",
     "redis_forgets_while_a_node_is_paused",
@@ -84,6 +85,17 @@ def an_expelled_node_comes_back() -> None:
         assert victim.id != before, "it goes on under its old id"
         stage.until(stage.settled, 20.0)
         assert victim.cluster.ownership.here
+
+
+def a_newcomer_is_known_at_once() -> None:
+    """To all, before it is given anything: commands for a node that is not known yet wait for the next beat."""
+    with Stage() as stage:
+        stage.world.advance(stage.world.settings.beat_s / 2)  # their beats are at about whole seconds
+        newcomer = stage.world.start("n4")
+        stage.until(lambda: newcomer.ready)
+        stage.world.advance(stage.world.settings.beat_s / 10)
+        for node in stage.nodes:
+            assert newcomer.id in node.cluster.membership.view.members, f"{node.id} does not know it"
 
 
 def a_burst_to_a_room_that_loads() -> None:

@@ -1,23 +1,12 @@
 """Whole processes: each test owns its server and its data directory."""
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.server import ServerProcess, postgres_pids
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data directory with a short path (a Unix socket's is limited to 107 bytes)."""
-    folder = Path(tempfile.mkdtemp(prefix="cr-"))
-    folder.chmod(0o755)  # PostgreSQL must reach its data where it runs under a user of its own
-    yield folder / "data"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

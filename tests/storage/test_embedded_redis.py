@@ -3,13 +3,11 @@
 import asyncio
 import importlib.util
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -34,13 +32,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="cr-redis-"))
-    yield folder / "data"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

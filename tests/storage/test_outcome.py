@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -175,13 +173,6 @@ async def test_a_listener_that_raises_keeps_no_other_from_hearing(dsn: str, data
     assert await outcomes_of(other.append(event(1)), stream.append(event(2))) == [Committed(), Committed()]
     assert len(lines) == 1
     await journal.close()
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="cr-storage-"))
-    yield folder / "data"
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def test_crashes_of_the_whole_server_lose_and_double_nothing_acknowledged(data: Path) -> None:

@@ -263,6 +263,8 @@ class Cluster:
         if view == self._seen and not strangers:
             self.ownership.rested()
             return
+        if self.me in view.members and self.me not in self._seen.members:
+            self._ports.transport.nudge()  # who does not know us yet parks what others would already have us serve
         self._seen = view
         members = sorted(view.reachable.keys() - {self.me})
         gone = [member for member in self._members if member not in members]

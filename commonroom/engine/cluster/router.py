@@ -81,11 +81,11 @@ class ClusterRouter(Asker):
         self._arrivals = arrivals
         self._monotonic = monotonic
         self._parked: dict[int, deque[tuple[float, Envelope]]] = {}
-        self._ways: list[Callable[[Envelope], None]] = [self._park] * SLOTS
+        self._routes: list[Callable[[Envelope], None]] = [self._park] * SLOTS
         self._members: list[str | None] = [None] * SLOTS
 
     def send(self, envelope: Envelope) -> None:
-        self._ways[slot_of_address(envelope.address)](envelope)
+        self._routes[slot_of_address(envelope.address)](envelope)
 
     def member_of(self, address: Address) -> str | None:
         """The other node that has the address; None: this one, or nobody."""
@@ -102,7 +102,7 @@ class ClusterRouter(Asker):
         """The host serves them."""
         left = self._gather(slots)
         for slot in left:
-            self._ways[slot] = self._deliver
+            self._routes[slot] = self._deliver
             self._members[slot] = None
         self._arrivals.announce_here(self._followed_in(left))
         self._send_on(left)
@@ -111,7 +111,7 @@ class ClusterRouter(Asker):
         """Another node serves them, at these epochs."""
         left = self._gather(slots)
         for slot, epoch in slots.items():
-            self._ways[slot] = partial(self._outgoing.send, slot, epoch, member)
+            self._routes[slot] = partial(self._outgoing.send, slot, epoch, member)
             self._members[slot] = member
         self._arrivals.announce_to(member, self._followed_in(left))
         self._send_on(left)
@@ -119,7 +119,7 @@ class ClusterRouter(Asker):
     def to_nobody(self, slots: Iterable[int]) -> None:
         """Commands wait."""
         for slot, left in self._gather(slots).items():
-            self._ways[slot] = self._park
+            self._routes[slot] = self._park
             self._members[slot] = None
             for envelope in left:
                 self._park(envelope)
@@ -182,9 +182,9 @@ class ClusterRouter(Asker):
 
     def _send_on(self, left: Mapping[int, list[Envelope]]) -> None:
         for slot, envelopes in left.items():
-            way = self._ways[slot]
+            route = self._routes[slot]
             for envelope in envelopes:
-                way(envelope)
+                route(envelope)
 
 
 def _on_its_way() -> Unavailable:

@@ -32,6 +32,7 @@ class Node:
         self.holds_opening = False
         self.opened: list[tuple[int, int]] = []
         self.closed: list[int] = []
+        self.batches: list[int] = []
         self.dropped: list[int] = []
         self.way_when_dropped: dict[int, str | None] = {}
         self.ways: dict[int, str] = {}
@@ -97,6 +98,7 @@ class Node:
 
     async def close_slots(self, slots: Sequence[int]) -> set[int]:
         self.closed += slots
+        self.batches.append(len(slots))
         if not self.unclean.isdisjoint(slots):
             await asyncio.sleep(GRACE_S)
         return set(slots) - self.unclean
@@ -208,7 +210,19 @@ def test_a_newcomer_gets_its_share_in_batches_and_all_are_told(node: Node) -> No
     assert [slot for slot, owner in node.owners.items() if owner == OTHER.id] == theirs
     assert {slot: owner for slot, owner in node.told.items() if owner == OTHER.id} == dict.fromkeys(theirs, OTHER.id)
     assert {node.ways[slot] for slot in theirs} == {OTHER.id}
-    assert node.ownership.stats.closings == -(-len(theirs) // BATCH)
+    assert node.batches[:6] == [4, 8, 16, 32, BATCH, BATCH], "a newcomer is slow at its first rooms"
+    assert max(node.batches) == BATCH
+    assert node.ownership.stats.closings == len(node.batches)
+
+
+def test_the_next_newcomer_is_slow_too(node: Node) -> None:
+    node.start()
+    node.see(ME, OTHER)
+    node.run()
+    node.batches.clear()
+    node.see(ME, OTHER, Member("third", "third"))
+    node.run()
+    assert node.batches[:3] == [4, 8, 16]
 
 
 def test_a_slot_that_does_not_close_in_order_is_ours_again_at_a_new_epoch(node: Node) -> None:

@@ -2,12 +2,10 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -120,13 +118,6 @@ class Deaths:
         async with asyncio.timeout(20):
             await self._news.wait()
         return self.ids[0]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    root = Path(tempfile.mkdtemp(prefix="cr-near-"))
-    yield root / "sockets"
-    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture

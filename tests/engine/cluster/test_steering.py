@@ -3,9 +3,7 @@
 import asyncio
 import os
 import resource
-import shutil
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,13 +122,6 @@ def descriptors() -> int:
 
 def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    root = Path(tempfile.mkdtemp(prefix="cr-pass-"))
-    yield root / "sockets"
-    shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture
