@@ -4,7 +4,6 @@ It ends when its input does, so a controller that dies leaves no worker behind.
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 import uvloop
 
+from commonroom.bench.collector import keep_quiet
 from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.job import Act, Failed, Go, Job, Order, Progress, Report, Said, Settle, Stop, Word, decode_order, encode
 from commonroom.bench.load.pacing import LAG, spin, watch_lag
@@ -26,7 +26,6 @@ from commonroom.tasks import TaskGroup, pause
 __all__ = ["main"]
 
 REPORT_S = 0.5
-GC_ALLOCATIONS = 100_000
 PATIENCE_S = 10.0
 LINE_BYTES = 64 * 1024 * 1024
 
@@ -83,9 +82,7 @@ class Worker:
     async def _drive(self) -> None:
         if self._scenario is None:
             return
-        gc.collect()
-        gc.freeze()  # a full collection stops this process for 30 ms, which would be read as the server's lateness
-        gc.set_threshold(GC_ALLOCATIONS, 100, 100)
+        keep_quiet()
         if self._spins:
             spin(asyncio.get_running_loop())
         self._tasks.start("lag", watch_lag(self._tally.time(LAG)))

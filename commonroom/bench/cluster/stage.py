@@ -13,6 +13,7 @@ from msgspec import Struct
 from commonroom.bench.cluster.roamer import Roamer
 from commonroom.bench.cluster.traveller import Traveller
 from commonroom.bench.cluster.writer import Writer
+from commonroom.bench.collector import keep_quiet
 from commonroom.bench.load.account import Accounts
 from commonroom.bench.load.dialect import Commonroom
 from commonroom.bench.load.job import Sent
@@ -194,6 +195,7 @@ class Stage:
 
     def start(self) -> None:
         """All writers begin."""
+        keep_quiet()  # what an earlier figure left would be collected amid this one
         for writer in self.writers:
             writer.start()
 
