@@ -7,7 +7,7 @@ import pytest
 
 from commonroom.bench.cluster.reading import quantile
 from commonroom.bench.cluster.stage import slot_of
-from commonroom.bench.target.target import free_ports
+from commonroom.bench.target.port import free_ports
 from commonroom.engine.address import slot_of as engine_slot_of
 from tests.bench.test_command import run
 

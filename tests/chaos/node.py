@@ -4,30 +4,24 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from commonroom.bench.target.port import free_port
 from commonroom.supervisor import launcher
 from tests.chaos.ledger import Ledger
 from tests.support.link import Link
 
-__all__ = ["CANNOT_RUN", "Node", "free_port"]
+__all__ = ["CANNOT_RUN", "Node"]
 
 READY = re.compile(rb"Commonroom is ready: \S+\s*")
 CANNOT_RUN = 2
 AGAIN_S = 0.2
 END_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 60.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Node:

@@ -4,7 +4,6 @@ import asyncio
 import io
 import logging
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import structlog
 import uvloop
 
 from commonroom.app import Node
+from commonroom.bench.target.port import free_port
 from commonroom.config.settings import HttpSettings, Settings
 from commonroom.log import configure
 from tests.http.api import Account, Api
@@ -38,7 +38,7 @@ def folder() -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def node(folder: Path) -> AsyncIterator[Node]:
     origins = ("https://friend.example",)
-    node = Node(Settings(data=folder / "data", http=HttpSettings(port=0, metrics_port=_free_port(), allowed_origins=origins)))
+    node = Node(Settings(data=folder / "data", http=HttpSettings(port=0, metrics_port=free_port(), allowed_origins=origins)))
     await node.open()
     yield node
     await node.close()
@@ -75,10 +75,3 @@ def log() -> Iterator[io.StringIO]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
-
-
-def _free_port() -> int:
-    """For the metrics, whose port nobody is told."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

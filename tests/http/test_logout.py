@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from commonroom.app import Node
+from commonroom.bench.target.port import free_port
 from commonroom.config.settings import ClusterSettings, HttpSettings, PostgresSettings, RedisSettings, Settings
 from commonroom.engine import revocation
 from commonroom.engine.cluster.cluster import Cluster
@@ -102,12 +102,6 @@ def neighbourhood() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="cr-logout-"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(params=["bus", "table"])

@@ -5,8 +5,9 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from commonroom.bench.target.port import free_port
 from commonroom.bench.target.process import children
-from commonroom.bench.target.target import Target, free_port
+from commonroom.bench.target.target import Target
 from commonroom.errors import Unavailable
 
 __all__ = ["Child", "launched"]

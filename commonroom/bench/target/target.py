@@ -4,26 +4,23 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from commonroom.bench.target.port import free_ports
 from commonroom.bench.target.process import children, command_name
 from commonroom.errors import Unavailable
 from commonroom.tasks import TaskGroup
 
-__all__ = ["Spawned", "Target", "free_port", "free_ports", "spawned"]
+__all__ = ["Spawned", "Target", "spawned"]
 
 READY = re.compile(r"Commonroom is ready: (http://\S+)")
 WORKER_READY = re.compile(r"worker (\d+) is ready: pid (\d+)")
 START_S = 60.0
 END_S = 30.0
-PORT_TRIES = 200
-LAST_PORT = 32767
-"""Below those that Linux gives to outgoing connections, which would take one of a row now and then."""
 
 
 class Target:
@@ -198,35 +195,3 @@ async def spawned(settings: Mapping[str, str], nodes: int = 1, *, own_ports: boo
             yield target
         finally:
             await target.stop()
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def free_ports(count: int) -> int:
-    """The first of so many in a row.
-
-    Raises:
-        Unavailable: there is no such row.
-    """
-    if count == 1:
-        return free_port()
-    for _ in range(PORT_TRIES):
-        first = LAST_PORT // 2 + free_port() % (LAST_PORT // 2 - count)
-        if all(_is_free(first + place) for place in range(count)):
-            return first
-    raise Unavailable(f"there are no {count} free ports in a row")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
