@@ -25,6 +25,7 @@ class ErrorCode(IntEnum):
     LIMIT_EXCEEDED = 150  # a cap that waiting does not lift
     RATE_LIMITED = 151  # a limit that waiting lifts; see retry_after
     RETRY = 160  # the service is short of something; the same command may be sent again
+    MAIL_NOT_CONFIGURED = 170  # this server sends no mail: its operator has to set that up
     INTERNAL = 190  # our fault; the same command may be sent again
 
 

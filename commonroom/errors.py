@@ -14,6 +14,7 @@
     │   ├── Conflict
     │   ├── LimitExceeded
     │   ├── RateLimited
+    │   ├── MailNotConfigured  this deployment sends no letters
     │   └── ConfigError        a setting is unknown or out of range (exit 2)
     ├── Unavailable            the environment is short of something: retry
     └── InternalError          our own fault
@@ -37,6 +38,7 @@ __all__ = [
     "InternalError",
     "Invalid",
     "LimitExceeded",
+    "MailNotConfigured",
     "NotFound",
     "NotJoined",
     "ProtocolError",
@@ -126,6 +128,13 @@ class RateLimited(UsageError):
     """A limit that waiting lifts."""
 
 
+class MailNotConfigured(UsageError):
+    """A letter is needed and this deployment sends none; waiting does not change that, so it is no `Unavailable`."""
+
+    def __init__(self) -> None:
+        super().__init__("mail is not configured on this server")
+
+
 class ConfigError(UsageError):
     """A setting is unknown or out of range; the process exits with 2."""
 
@@ -160,6 +169,7 @@ TABLE: dict[type[CommonroomError], Row] = {
     Conflict: Row(ErrorCode.CONFLICT, None, HTTPStatus.CONFLICT, False),
     LimitExceeded: Row(ErrorCode.LIMIT_EXCEEDED, None, HTTPStatus.FORBIDDEN, False),
     RateLimited: Row(ErrorCode.RATE_LIMITED, None, HTTPStatus.TOO_MANY_REQUESTS, True),
+    MailNotConfigured: Row(ErrorCode.MAIL_NOT_CONFIGURED, None, HTTPStatus.SERVICE_UNAVAILABLE, False),
     UsageError: Row(ErrorCode.BAD_REQUEST, None, HTTPStatus.BAD_REQUEST, False),
     Unavailable: Row(ErrorCode.RETRY, None, HTTPStatus.SERVICE_UNAVAILABLE, True),
     InternalError: Row(ErrorCode.INTERNAL, None, HTTPStatus.INTERNAL_SERVER_ERROR, True),

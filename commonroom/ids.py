@@ -9,7 +9,7 @@ import secrets
 from hashlib import blake2b
 from random import Random
 
-__all__ = ["Random", "derived_id", "is_id", "new_id", "new_secret", "seeded"]
+__all__ = ["Random", "derived_id", "is_id", "new_code", "new_id", "new_secret", "seeded"]
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
@@ -50,6 +50,11 @@ def is_id(text: str) -> bool:
 def new_secret() -> str:
     """A bearer secret of 256 bits, URL-safe."""
     return secrets.token_urlsafe(32)
+
+
+def new_code() -> str:
+    """Six digits, for a person to type: whoever checks it must bound the guesses."""
+    return f"{secrets.randbelow(10**6):06d}"
 
 
 def seeded(seed: int | str) -> Random:

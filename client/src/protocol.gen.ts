@@ -2,11 +2,11 @@
 import { bool, int, list, optional, or, str, struct, tuple } from "./schema.ts";
 import type { Codec } from "./schema.ts";
 
-export const PROTOCOL_HASH = "ed1d22ac7054c12f";
+export const PROTOCOL_HASH = "140ab98f31d3f887";
 export const LAST_RECONNECT_CODE = 4499;
 
 /** Why a command or an HTTP request was refused. Stable name and number. */
-export const ErrorCode = { BAD_REQUEST: 100, INVALID: 101, TOO_LARGE: 102, UNAUTHENTICATED: 110, TOKEN_EXPIRED: 111, FORBIDDEN: 120, NOT_FOUND: 130, NOT_JOINED: 131, CONFLICT: 140, LIMIT_EXCEEDED: 150, RATE_LIMITED: 151, RETRY: 160, INTERNAL: 190 } as const;
+export const ErrorCode = { BAD_REQUEST: 100, INVALID: 101, TOO_LARGE: 102, UNAUTHENTICATED: 110, TOKEN_EXPIRED: 111, FORBIDDEN: 120, NOT_FOUND: 130, NOT_JOINED: 131, CONFLICT: 140, LIMIT_EXCEEDED: 150, RATE_LIMITED: 151, RETRY: 160, MAIL_NOT_CONFIGURED: 170, INTERNAL: 190 } as const;
 
 /**
  * Why a socket was closed. 4000-4499: come back; 4500-4999: stop.
@@ -153,7 +153,12 @@ export interface Hello {
   client?: string;
 }
 
-/** `refresh`: Renews the token of the live connection; same login session only. */
+/**
+ * `refresh`: Renews the token of the live connection; same login session only.
+ *
+ * A guest who signed in meanwhile is the user from here on, in every room that it
+ * follows. Answered by `refreshed`.
+ */
 export interface Refresh {
   token: string;
 }
@@ -322,6 +327,14 @@ export interface Skip {
   offset: number;
 }
 
+/** `refreshed`: Answers `refresh`: who the connection speaks for from now on, and until when. */
+export interface Refreshed {
+  ref: number;
+  principal: Principal;
+  name: string;
+  tokenExpiresAt: number;
+}
+
 /** `room.created`: The first event of a room (`room.created`), always offset 1. */
 export interface RoomCreated {
   room: string;
@@ -423,6 +436,22 @@ export interface PresenceReset {
   presence: PresenceSnapshot;
 }
 
+/**
+ * `principal.upgraded`: Who was the guest `former` is `person` from now on, in the same place.
+ *
+ * A change of presence like `presence.update`: it has its `rev`. Where `person` was here
+ * besides, the two places are one now. What `former` wrote stays under `former`. Over
+ * 500 people nobody is named, and `presence.update` tells the count.
+ */
+export interface PrincipalUpgraded {
+  room: string;
+  activation: string;
+  rev: number;
+  count: number;
+  former: Principal;
+  person: Person;
+}
+
 /** `typing`: Somebody started (`active`) or stopped typing. */
 export interface Typing {
   room: string;
@@ -466,6 +495,7 @@ export interface ServerMessages {
   "error": ErrorMessage;
   "heartbeat": Heartbeat;
   "skip": Skip;
+  "refreshed": Refreshed;
   "room.created": RoomCreated;
   "room.joined": Joined;
   "room.reset": RoomReset;
@@ -475,6 +505,7 @@ export interface ServerMessages {
   "timer.update": TimerUpdate;
   "presence.update": PresenceUpdate;
   "presence.reset": PresenceReset;
+  "principal.upgraded": PrincipalUpgraded;
   "typing": Typing;
   "cast": Cast;
 }
@@ -519,6 +550,7 @@ export const SERVER_MESSAGES: readonly (readonly [name: string, tag: number, cod
   ["error", 66, struct({ ref: int, code: int, name: str, message: str, retryAfterMs: or(optional(int), null) })],
   ["heartbeat", 67, struct({ serverTime: int, heads: list(tuple(str, int)) })],
   ["skip", 68, struct({ room: str, offset: int })],
+  ["refreshed", 69, struct({ ref: int, principal: principal, name: str, tokenExpiresAt: int })],
   ["room.created", 72, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), info: roomInfo, timer: timerSettings })],
   ["room.joined", 73, struct({ ref: int, room: str, position: streamPosition, recovery: str, gap: optional(gap), info: roomInfo, role: str, presence: presenceSnapshot, timer: optional(timer), messages: list(message), typing: list(principal) })],
   ["room.reset", 74, struct({ room: str })],
@@ -528,6 +560,7 @@ export const SERVER_MESSAGES: readonly (readonly [name: string, tag: number, cod
   ["timer.update", 96, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), cause: str, timer: timer })],
   ["presence.update", 104, struct({ room: str, activation: str, rev: int, count: int, joined: list(person), left: list(principal) })],
   ["presence.reset", 105, struct({ room: str, presence: presenceSnapshot })],
+  ["principal.upgraded", 106, struct({ room: str, activation: str, rev: int, count: int, former: principal, person: person })],
   ["typing", 112, struct({ room: str, person: principal, active: bool })],
   ["cast", 113, struct({ room: str, person: principal, key: str, data: str })],
 ];
