@@ -10,11 +10,14 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from commonroom.config.check import check
-from commonroom.config.field import PREFIX, Field, fields, nearest
-from commonroom.config.settings import ALIASES, GROUPS, Settings
+from commonroom.config.field import PREFIX, Field, entry_path, fields, fields_of, find, is_group, nearest, why_unknown
+from commonroom.config.settings import ALIASES, TABLES, Settings
 from commonroom.errors import ConfigError
 
 __all__ = ["CONFIG_VARIABLE", "DEFAULT", "Loaded", "load"]
@@ -24,6 +27,9 @@ CONFIG_VARIABLE = "COMMONROOM_CONFIG"
 
 DEFAULT = "default"
 MAX_FILE_BYTES = 1 << 20
+FILE = "_FILE"
+
+S = TypeVar("S", bound=Struct)
 
 
 class Loaded(NamedTuple):
@@ -58,19 +64,36 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | No
     found: dict[str, _Raw] = {}
     for source in (_from_toml(toml_path), _from_files(environ), _from_environ(environ), _from_flags(flags or {})):
         found.update(source)
-    values = {path: fields()[path].convert(raw.value, raw.origin, text=raw.text) for path, raw in found.items()}
-    settings = _build(values)
-    origins = {path: found[path].origin if path in found else DEFAULT for path in fields()}
+    settings = _build(found)
+    origins = {field.path: found[field.path].origin if field.path in found else DEFAULT for field, _ in fields_of(settings)}
     check(settings, origins)
     return Loaded(settings, MappingProxyType(origins))
 
 
-def _build(values: Mapping[str, Any]) -> Settings:
-    top: dict[str, Any] = {path: value for path, value in values.items() if "." not in path}
-    for group, struct in GROUPS.items():
-        prefix = f"{group}."
-        top[group] = struct(**{path.removeprefix(prefix): value for path, value in values.items() if path.startswith(prefix)})
-    return Settings(**top)
+def _build(found: Mapping[str, _Raw]) -> Settings:
+    tree: dict[str, Any] = {}
+    for path, raw in found.items():
+        *groups, name = path.split(".")
+        branch = tree
+        for group in groups:
+            branch = branch.setdefault(group, {})
+        branch[name] = _field(path, raw.origin).convert(raw.value, raw.origin, text=raw.text)
+    return _filled(Settings, tree, "")
+
+
+def _filled(struct: type[S], tree: Mapping[str, Any], prefix: str) -> S:
+    """The struct of what was found, its groups and named entries filled in the same way."""
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(struct):
+        path, value = prefix + field.name, tree.get(field.name)
+        if value is None:
+            continue
+        if path in TABLES:
+            value = {entry: _filled(TABLES[path], values, f"{path}.{entry}.") for entry, values in value.items()}
+        elif is_group(path):
+            value = _filled(field.type, value, f"{path}.")
+        given[field.name] = value
+    return struct(**given)
 
 
 def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, _Raw]]:
@@ -82,29 +105,41 @@ def _from_flags(flags: Mapping[str, Any]) -> Iterator[tuple[str, _Raw]]:
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Raw]]:
-    paths = {field.variable: field.path for field in fields().values()} | ALIASES
     seen: dict[str, str] = {}
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or name in _file_variables():
+        if not name.startswith(PREFIX) or name == CONFIG_VARIABLE or _path_of_file(name):
             continue
-        if (path := paths.get(name)) is None:
-            raise ConfigError(f"{name} is no setting{nearest(name, [*paths, *_file_variables(), CONFIG_VARIABLE])}")
+        if (path := _path_of(name)) is None:
+            raise ConfigError(f"{name} is no setting{nearest(name, [*_variables(), *_file_variables(), CONFIG_VARIABLE])}")
         if path in seen:
             raise ConfigError(f"{path} is set twice, by {seen[path]} and {name}: keep one")
         seen[path] = name
         yield path, _Raw(environ[name], f"environment {name}", text=True)
 
 
-def _file_variables() -> dict[str, str]:
+def _variables() -> dict[str, str]:
+    return {field.variable: field.path for field in fields().values()} | ALIASES
+
+
+def _path_of(variable: str) -> str | None:
+    return _variables().get(variable) or entry_path(variable)
+
+
+def _file_variables() -> list[str]:
     """`COMMONROOM_POSTGRES_URL_FILE` and its long form, for every secret."""
-    secret = {field.variable: field.path for field in fields().values() if field.secret}
-    secret |= {alias: path for alias, path in ALIASES.items() if fields()[path].secret}
-    return {f"{name}_FILE": path for name, path in secret.items()}
+    return [f"{name}{FILE}" for name, path in _variables().items() if fields()[path].secret]
+
+
+def _path_of_file(variable: str) -> str | None:
+    """The secret whose file a variable names; None: it names none."""
+    path = _path_of(variable.removesuffix(FILE)) if variable.endswith(FILE) else None
+    return path if path and _field(path, variable).secret else None
 
 
 def _from_files(environ: Mapping[str, str]) -> Iterator[tuple[str, _Raw]]:
-    for name, path in _file_variables().items():
-        if (file := environ.get(name)) is not None:
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and (path := _path_of_file(name)):
+            file = environ[name]
             yield path, _Raw(_read(Path(file), name).strip(), f"file {file} ({name})", text=True)
 
 
@@ -123,15 +158,15 @@ def _from_toml(path: Path | None) -> Iterator[tuple[str, _Raw]]:
 def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         path = prefix + key
-        if isinstance(value, dict) and path not in fields():
-            yield from _leaves(value, f"{path}.") if value or path in GROUPS else [(path, value)]
+        if isinstance(value, dict) and find(path) is None:
+            yield from _leaves(value, f"{path}.") if value or is_group(path) else [(path, value)]
         else:
             yield path, value
 
 
 def _field(path: str, source: str) -> Field:
-    if (field := fields().get(path)) is None:
-        raise ConfigError(f"{path} is no setting ({source}){nearest(path, fields())}")
+    if (field := find(path)) is None:
+        raise ConfigError(f"{path} is no setting ({source}){why_unknown(path)}")
     return field
 
 

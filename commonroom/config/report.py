@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from commonroom.config.field import Field, fields
+from commonroom.config.field import Field, fields_of
 from commonroom.config.loader import Loaded
-from commonroom.config.settings import Settings
 
 __all__ = ["MASK", "ReportRow", "show"]
 
@@ -24,13 +23,11 @@ class ReportRow(NamedTuple):
 
 def show(loaded: Loaded) -> list[ReportRow]:
     """Every setting with its value, meaning and origin, in order of definition."""
-    return [ReportRow(path, _told(field, loaded.settings), field.description, loaded.origins[path]) for path, field in fields().items()]
+    rows = fields_of(loaded.settings)
+    return [ReportRow(field.path, _told(field, value), field.description, loaded.origins[field.path]) for field, value in rows]
 
 
-def _told(field: Field, settings: Settings) -> str:
-    value: Any = settings
-    for name in field.path.split("."):
-        value = getattr(value, name)
+def _told(field: Field, value: Any) -> str:
     if field.secret and value:
         return MASK
     return json.dumps(str(value) if isinstance(value, Path) else value)

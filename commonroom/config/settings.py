@@ -13,14 +13,20 @@ from msgspec import Meta, Struct
 
 __all__ = [
     "ALIASES",
-    "GROUPS",
+    "ENTRY",
     "SECRETS",
+    "TABLES",
     "ClusterSettings",
     "EngineSettings",
     "GatewaySettings",
+    "GithubSettings",
+    "GoogleSettings",
     "HttpSettings",
     "LogSettings",
+    "MailSettings",
+    "OidcSettings",
     "PostgresSettings",
+    "ProvidersSettings",
     "RedisSettings",
     "Settings",
 ]
@@ -28,6 +34,8 @@ __all__ = [
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Credential = Annotated[str, Meta(pattern=r"\A[!-~]{0,512}\Z")]
+Scope = Annotated[str, Meta(pattern=r"\A[!#-\[\]-~]{1,128}\Z")]  # RFC 6749 section 3.3
 
 
 def _doc(text: str) -> Meta:
@@ -47,7 +55,11 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body_bytes: Annotated[Size, _doc("largest request body")] = 65536
     max_header_bytes: Annotated[Size, _doc("longest request line or header line")] = 8190
     request_timeout_s: Annotated[Seconds, _doc("time to receive a whole request's head")] = 10.0
-    ws_token_ttl_s: Annotated[Seconds, _doc("life of a ws token")] = 300.0
+    ws_token_ttl_s: Annotated[Seconds, _doc("life of a ws token, 300 s at most")] = 300.0
+    access_token_ttl_s: Annotated[Seconds, _doc("life of an access token, 900 s at most")] = 900.0
+    refresh_grace_s: Annotated[
+        Seconds, _doc("time in which a used refresh token brings the same successor again; later use ends the login session")
+    ] = 30.0
 
 
 class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,11 +139,61 @@ class ClusterSettings(Struct, frozen=True, forbid_unknown_fields=True):
     peer_commands: Annotated[Size, _doc("commands of one gateway under way to the other nodes together before RETRY")] = 20000
 
 
+class GoogleSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sign-in with Google."""
+
+    client_id: Annotated[Credential, _doc("client id at Google; empty: off")] = ""
+    client_secret: Annotated[Credential, _doc("client secret at Google")] = ""
+    issuer: Annotated[str, _doc("issuer whose discovery document names the endpoints")] = "https://accounts.google.com"
+
+
+class GithubSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sign-in with GitHub, or with a GitHub Enterprise Server by its URLs."""
+
+    client_id: Annotated[Credential, _doc("client id at GitHub; empty: off")] = ""
+    client_secret: Annotated[Credential, _doc("client secret at GitHub")] = ""
+    authorize_url: Annotated[str, _doc("page where people agree")] = "https://github.com/login/oauth/authorize"
+    token_url: Annotated[str, _doc("where a code becomes a token")] = "https://github.com/login/oauth/access_token"  # noqa: S105 - a URL
+    api_url: Annotated[str, _doc("API that tells who somebody is")] = "https://api.github.com"
+
+
+class OidcSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Sign-in with one further OpenID Connect provider. Its name is part of the redirect URI."""
+
+    label: Annotated[str, Meta(max_length=64), _doc("name people see; empty: the entry's name")] = ""
+    issuer: Annotated[str, _doc("issuer, exactly as its discovery document writes it")] = ""
+    client_id: Annotated[Credential, _doc("client id at the provider; empty: off")] = ""
+    client_secret: Annotated[Credential, _doc("client secret at the provider")] = ""
+    scopes: Annotated[tuple[Scope, ...], _doc("scopes asked for; openid is needed")] = ("openid", "email", "profile")
+
+
+class ProvidersSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom people may sign in with. Off without a client id."""
+
+    google: GoogleSettings = GoogleSettings()
+    github: GithubSettings = GithubSettings()
+    oidc: dict[str, OidcSettings] = {}
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Logs: JSON, one object a line, to standard error."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], _doc("least level written")] = "info"
     format: Annotated[Literal["json", "console"], _doc("form of a line")] = "json"
+
+
+class MailSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Letters: sign-in links, confirmations, forgotten passwords."""
+
+    smtp_url: Annotated[
+        str, _doc("smtp://user:password@host:587 or smtps://host:465; empty: none, development prints links to the console")
+    ] = ""
+    sender: Annotated[str, _doc("who letters are from, as in Commonroom <rooms@example.org>")] = ""
+    starttls: Annotated[
+        Literal["auto", "always", "never"],
+        _doc("encryption of smtp://; auto: where the server offers it, but a password goes to another machine encrypted only"),
+    ] = "auto"
+    timeout_s: Annotated[Seconds, _doc("time one attempt to hand in a letter may take")] = 20.0
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,19 +209,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     postgres: PostgresSettings = PostgresSettings()
     redis: RedisSettings = RedisSettings()
     cluster: ClusterSettings = ClusterSettings()
+    providers: ProvidersSettings = ProvidersSettings()
+    mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()
 
 
-GROUPS: dict[str, type[Struct]] = {
-    "http": HttpSettings,
-    "gateway": GatewaySettings,
-    "engine": EngineSettings,
-    "postgres": PostgresSettings,
-    "redis": RedisSettings,
-    "cluster": ClusterSettings,
-    "log": LogSettings,
-}
-"""The tables of the TOML file, which are the first parts of dotted paths."""
+ENTRY = "<name>"
+"""Stands for an entry's name in a path."""
+
+TABLES: dict[str, type[Struct]] = {"providers.oidc": OidcSettings}
+"""Tables of entries named by the operator, as in `providers.oidc.<name>.issuer`."""
 
 ALIASES: dict[str, str] = {
     "COMMONROOM_HOST": "http.host",
@@ -169,10 +228,20 @@ ALIASES: dict[str, str] = {
     "COMMONROOM_PUBLIC_URL": "http.public_url",
     "COMMONROOM_POSTGRES_URL": "postgres.url",
     "COMMONROOM_REDIS_URL": "redis.url",
+    "COMMONROOM_SMTP_URL": "mail.smtp_url",
     "COMMONROOM_ECHO_PORT": "gateway.echo_port",
     "COMMONROOM_METRICS_PORT": "http.metrics_port",
 }
 """Short names in the environment."""
 
-SECRETS = frozenset({"postgres.url", "redis.url"})
+SECRETS = frozenset(
+    {
+        "postgres.url",
+        "redis.url",
+        "providers.google.client_secret",
+        "providers.github.client_secret",
+        f"providers.oidc.{ENTRY}.client_secret",
+        "mail.smtp_url",
+    }
+)
 """Settings shown masked."""

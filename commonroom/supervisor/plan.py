@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from commonroom.config.field import PREFIX, fields
+from commonroom.config.field import PREFIX, fields_of
 from commonroom.config.settings import Settings
 from commonroom.errors import ConfigError
 
@@ -52,10 +52,7 @@ def environment(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
     Never arguments: other users of the machine see those, and URLs hold passwords.
     """
     kept = {name: value for name, value in base.items() if not name.startswith(PREFIX)}
-    for path, field in fields().items():
-        value: Any = settings
-        for name in path.split("."):
-            value = getattr(value, name)
+    for field, value in fields_of(settings):
         if value != field.default:
             kept[field.variable] = _text(value)
     return kept
