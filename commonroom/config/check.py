@@ -2,13 +2,14 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from commonroom.config.settings import Settings
+from commonroom.config.mail import sender_of, smtp_server_of
+from commonroom.config.settings import GithubSettings, GoogleSettings, OidcSettings, ProvidersSettings, Settings
 from commonroom.errors import ConfigError
 
-__all__ = ["canonical_origin", "check", "is_loopback", "is_production"]
+__all__ = ["canonical_origin", "check", "is_loopback", "is_production", "is_provider_url"]
 
 MAX_WS_TOKEN_TTL_S = 300
 """A ws token cannot be revoked one by one, so it lives five minutes at most."""
@@ -22,6 +23,10 @@ MIN_BEATS = 3
 
 MAX_SOCKET_DIR_BYTES = 70
 """Of the 107 bytes of a Unix socket's path (unix(7)); the rest is for the node's id."""
+
+BUILT_IN_PROVIDERS = frozenset({"google", "github"})
+
+NO_PART_OF_PROVIDER_URL = frozenset(" ?#@\\")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -46,6 +51,8 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     if settings.postgres.url and not _is_database_url(settings.postgres.url):
         raise _error("postgres.url", "(secret)", origins, "expected postgresql://user@host/database")
     _check_cluster(settings, origins)
+    _check_providers(settings.providers, origins)
+    _check_mail(settings, origins)
 
 
 def _check_cluster(settings: Settings, origins: Mapping[str, str]) -> None:
@@ -57,6 +64,63 @@ def _check_cluster(settings: Settings, origins: Mapping[str, str]) -> None:
         raise _error("cluster.ttl_s", str(cluster.ttl_s), origins, f"expected {least:g} or more, {MIN_BEATS} times cluster.beat_s")
     if (folder := cluster.socket_dir) and not (folder.startswith("/") and len(folder.encode()) <= MAX_SOCKET_DIR_BYTES):
         raise _error("cluster.socket_dir", folder, origins, f"expected an absolute path of at most {MAX_SOCKET_DIR_BYTES} bytes")
+
+
+def _check_mail(settings: Settings, origins: Mapping[str, str]) -> None:
+    mail = settings.mail
+    if mail.sender and not _is_taken(sender_of, mail.sender):
+        raise _error("mail.sender", mail.sender, origins, "expected one address, as in Commonroom <rooms@example.org>")
+    if not mail.smtp_url:
+        return
+    if not _is_taken(smtp_server_of, mail.smtp_url):
+        expected = "expected smtp://user:password@host:587 or smtps://user:password@host:465, special characters percent-encoded"
+        raise _error("mail.smtp_url", "(secret)", origins, expected)
+    if not mail.sender:
+        raise _error("mail.sender", "", origins, "expected an address, as mail.smtp_url is set")
+    server = smtp_server_of(mail.smtp_url)
+    if mail.starttls == "never" and not server.tls and is_production(settings) and not is_loopback(server.host):
+        raise _error("mail.starttls", "never", origins, "sign-in links would cross the network in clear: expected auto or always")
+
+
+def _is_taken(form: Callable[[str], object], text: str) -> bool:
+    try:
+        form(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_providers(providers: ProvidersSettings, origins: Mapping[str, str]) -> None:
+    google, github = providers.google, providers.github
+    named = {f"providers.oidc.{name}": entry for name, entry in providers.oidc.items()}
+    clients: dict[str, GoogleSettings | GithubSettings | OidcSettings] = {"providers.google": google, "providers.github": github, **named}
+    for path, provider in clients.items():
+        if provider.client_id and not provider.client_secret:
+            raise _error(f"{path}.client_secret", "", origins, "expected the secret that belongs to client_id")
+    urls = {"providers.google.issuer": google.issuer}
+    urls |= {f"providers.github.{name}": getattr(github, name) for name in ("authorize_url", "token_url", "api_url")}
+    urls |= {f"{path}.issuer": entry.issuer for path, entry in named.items() if entry.client_id or entry.issuer}
+    for path, url in urls.items():
+        if not is_provider_url(url):
+            raise _error(path, url, origins, "expected an https URL without a query; http on loopback only")
+    for path, entry in named.items():
+        if path.removeprefix("providers.oidc.") in BUILT_IN_PROVIDERS:
+            raise _error(f"{path}.client_id", entry.client_id, origins, "this name has a provider of its own, choose another for the entry")
+        if "openid" not in entry.scopes:
+            raise _error(f"{path}.scopes", ",".join(entry.scopes), origins, "expected openid among them")
+
+
+def is_provider_url(text: str) -> bool:
+    """Whether codes and secrets may go there: https, or http that does not leave this machine. Without query or credentials."""
+    if not text.isascii() or not text.isprintable() or NO_PART_OF_PROVIDER_URL & set(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def canonical_origin(text: str) -> str | None:
