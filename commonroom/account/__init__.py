@@ -1,0 +1,1 @@
+"""Who somebody is: accounts, ways to sign in, login sessions."""
