@@ -13,7 +13,8 @@ taken over what was not answered. An activation that fails is never mended: the 
 one reloads, and what it reads is what was committed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import structlog
 from msgspec import UNSET, Struct
@@ -23,7 +24,7 @@ from commonroom.engine.address import Address, slot_of
 from commonroom.engine.dedup import Dedup
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Query, Resync
 from commonroom.engine.gate import Gate, Output
-from commonroom.engine.hold import Holds
+from commonroom.engine.hold import Holds, facts_of
 from commonroom.engine.lifecycle import NEXT, End, Runtime, State
 from commonroom.engine.mailbox import SIGNALS, Mailbox
 from commonroom.engine.private import pack, unpack
@@ -330,7 +331,7 @@ class Activation:
                 self._keep_order(envelope)
             if not self._runtime.journal.accepts(self._slot, effect=envelope.key is not None):
                 raise Unavailable("the journal is full", retry_after_ms=FULL_LANE_MS)
-        if not self._has_facts and (message := self.actor.needs(command)) is not None and self._hold(envelope, message):
+        if not self._has_facts and self._must_read(envelope, command):
             return False
         self.actor.receive(self, command)
         if command.ref and not self._answered:
@@ -449,17 +450,32 @@ class Activation:
         if envelope.origin is not None:
             self._outputs.append((envelope.origin.replied, 0, view))
 
-    # -- old facts -------------------------------------------------------------
+    # -- what must be read first -----------------------------------------------
 
-    def _hold(self, envelope: Envelope, message: int) -> bool:
-        """Put the command aside while its old message is read; False when nobody can read it."""
-        load_facts = self._runtime.load_facts
-        if load_facts is None:
+    def _must_read(self, envelope: Envelope, command: Command) -> bool:
+        """Put the command aside while something is read that it needs; False when it needs nothing, or nobody can read it."""
+        runtime, resume = self._runtime, envelope.resume
+        if resume is not None and runtime.lease is not None and resume[0] == runtime.journal.history and resume[1] > self._ring.head:
+            self._hold(envelope, self._doubt(resume[1]))
+            return True
+        load_facts = runtime.load_facts
+        if load_facts is None or (message := self.actor.needs(command)) is None:
             return False
-        if self._holds is None:
-            self._holds = Holds(self._runtime.tasks, load_facts, self._resume, self._rejected)
-        self._holds.start(envelope, message, self._ring)
+        self._hold(envelope, facts_of(load_facts, self.address, message, self._ring))
         return True
+
+    def _hold(self, envelope: Envelope, reading: Coroutine[Any, Any, Facts]) -> None:
+        if self._holds is None:
+            self._holds = Holds(self._runtime.tasks, self._resume, self._rejected)
+        self._holds.start(envelope, reading)
+
+    async def _doubt(self, offset: int) -> Facts:
+        """Somebody has seen an event that we have not: if it is there, the stream goes on under another owner (I6)."""
+        there = await self._runtime.journal.read(self._stream, offset - 1, 1)
+        if there and offset > self._ring.head and self.state is State.LIVE:
+            self._runtime.stats.fenced += 1
+            self._end(End.MOVED)
+        return Facts(())
 
     def _resume(self, envelope: Envelope, facts: Facts | None) -> None:
         self._begin_turn()

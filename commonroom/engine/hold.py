@@ -1,12 +1,14 @@
-"""Commands that wait for an old message's facts, and their senders' later commands.
+"""Commands that wait for something to be read, and their senders' later commands.
 
 A handler that must know a message which is no longer in memory says so in
-`Actor.needs`. The message is read, and until then later commands of the same login
-session to this actor wait behind (order, invariant I5); everybody else passes.
+`Actor.needs`; a join that knows more than we do makes us ask who is right. While that is
+read later commands of the same login session to this actor wait behind (order,
+invariant I5); everybody else passes.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from commonroom.engine.actor import Facts
 from commonroom.engine.address import Address
@@ -17,7 +19,7 @@ from commonroom.identity import SessionId
 from commonroom.protocol.wire import DurablePush
 from commonroom.tasks import TaskGroup
 
-__all__ = ["MAX_HELD", "Holds", "LoadFacts"]
+__all__ = ["MAX_HELD", "Holds", "LoadFacts", "facts_of"]
 
 MAX_HELD = 64
 """Commands of one sender that wait; further ones get RETRY."""
@@ -48,12 +50,10 @@ class Holds:
     def __init__(
         self,
         tasks: TaskGroup,
-        load_facts: LoadFacts,
         handle: Callable[[Envelope, Facts | None], None],
         reject: Callable[[Envelope, Exception], None],
     ) -> None:
         self._tasks = tasks
-        self._load_facts = load_facts
         self._handle = handle
         self._reject = reject
         self._by_sender: dict[SessionId, _Hold] = {}
@@ -73,31 +73,29 @@ class Holds:
         if hold is None or sender == self._draining:
             return False
         if len(hold.behind) >= MAX_HELD:
-            raise Unavailable(f"{MAX_HELD} commands wait for an old message already")
+            raise Unavailable(f"{MAX_HELD} commands wait already")
         hold.behind.append(envelope)
         return True
 
-    def start(self, envelope: Envelope, message: int, ring: Ring) -> None:
-        """Read the message's events, then handle the envelope with them."""
+    def start(self, envelope: Envelope, reading: Coroutine[Any, Any, Facts]) -> None:
+        """Handle the envelope with what is read."""
         hold = self._by_sender.setdefault(_sender(envelope), _Hold())
         hold.waiting = envelope
-        self._tasks.start(f"facts {envelope.address}", self._load(hold, envelope, message, ring))
+        self._tasks.start(f"facts {envelope.address}", self._load(hold, envelope, reading))
 
     def clear(self) -> list[Envelope]:
         """Hand over all that waits, each sender's in order; what is being read is ignored."""
         holds, self._by_sender = list(self._by_sender.values()), {}
         return [envelope for hold in holds for envelope in ([hold.waiting] if hold.waiting else []) + list(hold.behind)]
 
-    async def _load(self, hold: _Hold, envelope: Envelope, message: int, ring: Ring) -> None:
+    async def _load(self, hold: _Hold, envelope: Envelope, reading: Coroutine[Any, Any, Facts]) -> None:
         sender = _sender(envelope)
         try:
-            committed = ring.committed
-            stored = await self._load_facts(envelope.address, message)
-            outcome: Facts | Exception = _merged(stored, ring.naming(message, committed))
+            outcome: Facts | Exception = await reading
         except Exception as error:  # noqa: BLE001 - the command's answer; `reject` logs our own faults
             outcome = error
         if self._by_sender.get(sender) is not hold:
-            return  # taken over while the message was read
+            return  # taken over meanwhile
         hold.waiting = None
         self._draining = sender
         if isinstance(outcome, Facts):
@@ -113,6 +111,12 @@ class Holds:
         self._draining = None
         if hold.waiting is None and self._by_sender.get(sender) is hold:
             del self._by_sender[sender]
+
+
+async def facts_of(load_facts: LoadFacts, address: Address, message: int, ring: Ring) -> Facts:
+    """A message's events, with those that are persisted while it is read. Raises Unavailable."""
+    committed = ring.committed
+    return _merged(await load_facts(address, message), ring.naming(message, committed))
 
 
 def _sender(envelope: Envelope) -> SessionId:

@@ -11,6 +11,8 @@ from tests.cluster.history import REPLAY, run
 
 CHUNKS = 39
 SEEDS_IN_CHUNK = 5
+STALE_OWNER = (800332, 800433)
+"""Histories in which an owner that did not know yet that it was replaced admitted somebody behind what they had seen (I6)."""
 
 
 @pytest.mark.usefixtures("untraced")
@@ -21,6 +23,12 @@ def test_no_fault_breaks_what_is_promised(seed: int, chunk: int) -> None:
 
 def test_no_fault_breaks_what_is_promised_and_coverage_sees_it(seed: int) -> None:
     _play(f"cluster {seed}")
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("history", STALE_OWNER)
+def test_who_has_seen_more_than_an_owner_is_not_admitted_by_it(history: int) -> None:
+    run(history)
 
 
 def _play(chunk: str) -> None:

@@ -135,8 +135,6 @@ class ClusterClient:
         self.connection: _Connection | None = None
         self.session = ""
         self.joins = 0
-        self.resets = 0
-        """Joins answered by an owner that did not know yet that it was replaced: one begins anew there, a lease behind at most (I8)."""
         self.given_up = 0
         """Connections that were dropped because an answer did not come in time."""
         self._refs = 0
@@ -259,8 +257,9 @@ class ClusterClient:
             room = self.rooms[what]
             room.joined = True
             self.joins += 1
+            if room.position is not None and reply.offset < room.position:
+                self.errors.append(f"I6: {what} was at {room.position} and is admitted at {reply.offset}")
             if room.position is None or reply.offset < room.position:
-                self.resets += room.position is not None
                 room.position = reply.offset
                 room.seen.clear()
             if reply.offset < room.floor:
