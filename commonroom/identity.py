@@ -1,12 +1,15 @@
 """Who acts, and what the edge has verified about them."""
 
-from typing import Literal, NewType
+from typing import Final, Literal, NewType
 
 from msgspec import Struct
 
-__all__ = ["ActorType", "Authority", "Principal", "RoomGrant", "SessionId"]
+__all__ = ["MAX_GUESTS", "ActorType", "Authority", "Principal", "RoomGrant", "SessionId"]
 
 ActorType = Literal["guest", "user"]
+
+MAX_GUESTS: Final = 16
+"""The latest are carried by tokens, so that earlier messages stay their author's."""
 
 SessionId = NewType("SessionId", str)
 """A login session (`sid`): a row that survives reload and upgrade. Public; its secret is separate."""
@@ -45,3 +48,11 @@ class Authority(Struct, frozen=True, gc=False):
     grants: tuple[RoomGrant, ...] = ()
     bound: bool = False
     """A bound token admits to the rooms of its grants only."""
+    guests: tuple[str, ...] = ()
+    """Ids of guests that this user was: login sessions of theirs that began as a guest's, at most `MAX_GUESTS`."""
+
+    def owns(self, principal: Principal | None) -> bool:
+        """Whether it is the same person: itself, or a guest it was (FEATURES P2)."""
+        if principal is None:
+            return False
+        return principal == self.principal or (principal.actor_type == "guest" and principal.actor_id in self.guests)

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from commonroom.identity import Principal
+from commonroom.identity import Authority, Principal
 
 __all__ = ["may_edit_message"]
 
 AUTHOR_ONLY: Final = "only its author may change a message"
 
 
-def may_edit_message(principal: Principal, author: Principal | None) -> bool:
-    """A message is changed by its author alone."""
-    return author is not None and principal == author
+def may_edit_message(authority: Authority, author: Principal | None) -> bool:
+    """A message is changed by its author alone, who may have been a guest then (FEATURES P2)."""
+    return authority.owns(author)

@@ -428,8 +428,11 @@ class Activation:
 
     # -- signals ---------------------------------------------------------------
 
-    def _on_attach(self, _envelope: Envelope) -> None:
-        self.actor.attach(self)
+    def _on_attach(self, envelope: Envelope) -> None:
+        if isinstance(envelope.command, Attach) and envelope.command.refreshed:
+            self.actor.refreshed(self)
+        else:
+            self.actor.attach(self)
 
     def _on_detach(self, envelope: Envelope) -> None:
         self.actor.detach(self)

@@ -185,6 +185,13 @@ class Actor(ABC):
         Nothing is answered. Raising ends that subscription.
         """
 
+    def refreshed(self, ctx: Context) -> None:
+        """The subscriber `ctx.session` has another name, or is a user who was a guest (`ctx.authority`, FEATURES P2).
+
+        This may come before the activation heard of the subscriber. As for `attach` otherwise.
+        """
+        self.attach(ctx)
+
     def detach(self, ctx: Context) -> None:
         """The subscriber `ctx.session` is gone: left, closed or died."""
 

@@ -14,7 +14,13 @@ __all__ = ["Admission", "Attach", "Detach", "Envelope", "Origin", "Publication",
 
 
 class Attach(Struct, frozen=True):
-    """Signal: this session follows the actor already (sent after a new activation)."""
+    """Signal: this session follows the actor already (sent after a new activation).
+
+    `refreshed`: the activation knows the session; its authority is another (`Refresh`).
+    When that is lost on the way, the next announcement carries the new authority.
+    """
+
+    refreshed: bool = False
 
 
 class Detach(Struct, frozen=True):

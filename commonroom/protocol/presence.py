@@ -6,7 +6,7 @@ from commonroom.identity import Principal
 from commonroom.protocol.roster import Person
 from commonroom.protocol.wire import Count, RoomPush
 
-__all__ = ["PresenceReset", "PresenceSnapshot", "PresenceUpdate"]
+__all__ = ["PresenceReset", "PresenceSnapshot", "PresenceUpdate", "PrincipalUpgraded"]
 
 
 class PresenceSnapshot(Struct, frozen=True, array_like=True):
@@ -37,3 +37,18 @@ class PresenceReset(RoomPush, frozen=True, tag=105):
     """A fresh snapshot, sent unasked."""
 
     presence: PresenceSnapshot
+
+
+class PrincipalUpgraded(RoomPush, frozen=True, tag=106):
+    """Who was the guest `former` is `person` from now on, in the same place.
+
+    A change of presence like `presence.update`: it has its `rev`. Where `person` was here
+    besides, the two places are one now. What `former` wrote stays under `former`. Over
+    500 people nobody is named, and `presence.update` tells the count.
+    """
+
+    activation: str
+    rev: Count
+    count: Count
+    former: Principal
+    person: Person

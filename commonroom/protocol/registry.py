@@ -36,6 +36,7 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "error": session.Error,
     "heartbeat": session.Heartbeat,
     "skip": session.Skip,
+    "refreshed": session.Refreshed,
     "room.created": room.RoomCreated,
     "room.joined": room.Joined,
     "room.reset": room.RoomReset,
@@ -45,6 +46,7 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "timer.update": timer.TimerUpdate,
     "presence.update": presence.PresenceUpdate,
     "presence.reset": presence.PresenceReset,
+    "principal.upgraded": presence.PrincipalUpgraded,
     "typing": typing.Typing,
     "cast": cast.Cast,
 }

@@ -16,7 +16,7 @@ from commonroom.protocol.wire import (
     StreamPosition,
 )
 
-__all__ = ["Error", "Heartbeat", "HeartbeatReply", "Hello", "Limits", "Refresh", "Reply", "ResumeAt", "Skip", "Welcome"]
+__all__ = ["Error", "Heartbeat", "HeartbeatReply", "Hello", "Limits", "Refresh", "Refreshed", "Reply", "ResumeAt", "Skip", "Welcome"]
 
 
 class ResumeAt(Struct, frozen=True, array_like=True, gc=False):
@@ -40,7 +40,11 @@ class Hello(Command, frozen=True, tag=1):
 
 
 class Refresh(Command, frozen=True, tag=2):
-    """Renews the token of the live connection; same login session only."""
+    """Renews the token of the live connection; same login session only.
+
+    A guest who signed in meanwhile is the user from here on, in every room that it
+    follows. Answered by `refreshed`.
+    """
 
     token: str
 
@@ -105,6 +109,15 @@ class Heartbeat(ServerMessage, frozen=True, tag=67):
 
     server_time: Millis
     heads: list[tuple[RoomId, Offset]]
+
+
+class Refreshed(ServerMessage, frozen=True, tag=69):
+    """Answers `refresh`: who the connection speaks for from now on, and until when."""
+
+    ref: Ref
+    principal: Principal
+    name: PersonName
+    token_expires_at: Millis
 
 
 class Skip(RoomPush, frozen=True, tag=68):

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from commonroom.actors import KINDS
 from commonroom.actors.room.actor import RoomActor
 from commonroom.config.settings import EngineSettings
@@ -73,6 +75,13 @@ class Device(Client):
     def cast(self, room: str, key: str, data: str) -> None:
         self.ask(CastSend, room, key=key, data=data)
 
+    def refresh(self, authority: Authority) -> None:
+        """Speak with another authority from now on, and tell the rooms followed, as a session does."""
+        self.authority = authority
+        for address in sorted(self.following):
+            self._deliver(address, Attach(refreshed=True))
+        self._world.advance(0.01)
+
     def signal(self, room: str, signal: Resync | Query) -> None:
         self._deliver(Address("room", room), signal)
         self._world.advance(0.01)
@@ -115,6 +124,12 @@ class Stage(World):
         device = Device(self, authority, f"session-{len(self.clients)}")
         self.clients.append(device)
         return device
+
+    def user(self, guest: Device, name: str = "", *others: Device) -> Authority:
+        """What a guest speaks with after signing in; `others` are guests that this user was before."""
+        ident = new_id(self.now(), self.random.getrandbits(74))
+        guests = tuple(one.principal.actor_id for one in (guest, *others))
+        return replace(guest.authority, principal=Principal("user", ident), name=name or guest.authority.name, guests=guests)
 
     def http(self, device: Device) -> Device:
         """The same person without a session."""

@@ -4,7 +4,7 @@ import msgspec
 from msgspec.structs import replace
 
 from commonroom.actors.room.attendance import MAX_ATTENDEES, Attendance, Meter, PhaseAttendance
-from commonroom.actors.room.roster import Member
+from commonroom.actors.room.roster import Member, Roster
 from commonroom.engine.private import unpack
 from commonroom.identity import Principal
 from commonroom.protocol.codec import decode_event
@@ -113,13 +113,32 @@ def member(nth: int, since: int = 0) -> Member:
     return Member(Person(Principal("guest", f"g{nth}"), f"P{nth}", "participant"), since)
 
 
+def here(*members: Member) -> Roster:
+    roster = Roster()
+    for nth, one in enumerate(members):
+        roster.attach(f"s{nth}", one.person, one.since)
+    return roster
+
+
 def test_only_the_time_within_the_stretch_is_counted() -> None:
     meter = Meter()
     meter.left(member(1, since=0), 100, 150)
     meter.left(member(1, since=160), 100, 170)
     meter.left(member(2, since=90), 100, 95)
-    total = meter.total([Attendance(Principal("guest", "g3"), 7)], [member(4, since=190), member(5, since=300)], 100, 200)
+    total = meter.total([Attendance(Principal("guest", "g3"), 7)], here(member(4, since=190), member(5, since=300)), 100, 200, 1000)
     assert {one.principal.actor_id: one.present_ms for one in total} == {"g1": 60, "g3": 7, "g4": 10}
+
+
+def test_a_guest_and_the_user_it_became_are_one_clock() -> None:
+    meter, user = Meter(), Person(Principal("user", "u"), "U", "participant")
+    meter.left(member(1, since=0), 100, 130)
+    roster = here(member(1, since=140))
+    roster.attach("phone", user, 120)
+    roster.upgrade(member(1).principal, user)
+    roster.remember(user.principal, [member(1).principal])
+    earlier = [Attendance(member(1).principal, 5), Attendance(user.principal, 6)]
+    assert meter.total(earlier, roster, 100, 200, 1000) == [Attendance(user.principal, 5 + 6 + 30 + 80)]
+    assert meter.total(earlier, roster, 100, 200, 111) == [Attendance(user.principal, 111)]  # all that has passed of the phase
 
 
 def test_a_door_that_never_stands_still_does_not_fill_the_memory() -> None:
@@ -127,7 +146,7 @@ def test_a_door_that_never_stands_still_does_not_fill_the_memory() -> None:
     for nth in range(3 * MAX_ATTENDEES):
         meter.left(member(nth), 0, nth + 1)
     assert len(meter._spent) < 2 * MAX_ATTENDEES
-    total = meter.total([], [], 0, 1)
+    total = meter.total([], Roster(), 0, 1, 2**50)
     assert len(total) == MAX_ATTENDEES
     assert min(one.present_ms for one in total) == 2 * MAX_ATTENDEES + 1  # those who stayed longest
 

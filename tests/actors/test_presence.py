@@ -10,7 +10,7 @@ from commonroom.actors.room.presence import COALESCE_MS, LISTED_AGAIN, MAX_LISTE
 from commonroom.engine.envelope import Resync
 from commonroom.errors import CommonroomError
 from commonroom.identity import Principal
-from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate
+from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate, PrincipalUpgraded
 from tests.actors.stage import Device, Stage
 
 TOLD_S = COALESCE_MS / 1000 + 0.05
@@ -206,11 +206,17 @@ class Client:
                 self.people |= {person.principal for person in push.joined}
                 self.people -= set(push.left)
                 assert len(self.people) == push.count
+            elif isinstance(push, PrincipalUpgraded) and push.rev > self.rev:
+                assert (push.activation, push.rev) == (self.activation, self.rev + 1)
+                self.rev = push.rev
+                self.people = (self.people - {push.former}) | {push.person.principal}
         self.device.pushes.clear()
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["join", "join", "leave", "wait"]), st.integers(0, 5), st.integers(0, 300)), min_size=20, max_size=80
+    st.tuples(st.sampled_from(["join", "join", "leave", "wait", "sign in"]), st.integers(0, 5), st.integers(0, 300)),
+    min_size=20,
+    max_size=80,
 )
 
 
@@ -219,24 +225,31 @@ STEPS = st.lists(
 def test_every_client_ends_with_exactly_those_who_are_here(steps: list[tuple[str, int, int]]) -> None:
     stage = Stage()
     people = [stage.person(name) for name in "ABC"]
+    users = [stage.user(person) for person in people]
     clients = [Client(device) for person in people for device in (person, stage.device(person.authority))]
     room = stage.room(people[0])
-    inside: set[int] = set()
+    inside: dict[int, Principal] = {}  # in whose place each device is
     for verb, who, pause_ms in steps:
         client = clients[who]
         if verb == "join":
             client.device.pushes.clear()
             client.took_snapshot(client.device.join(room).presence)
-            inside.add(who)
+            inside.setdefault(who, client.device.principal)
         elif verb == "leave":
             client.device.leave(room)
-            inside.discard(who)
+            inside.pop(who, None)
+        elif verb == "sign in":  # one device of the two: the other goes on with the guest's token
+            client.device.refresh(users[who // 2])
+            inside.update({who: client.device.principal} if who in inside else {})
         else:
             stage.advance(pause_ms / 1000)
+        both = [device for device in inside if device // 2 == who // 2]
+        if users[who // 2].principal in {inside[device] for device in both}:
+            inside.update(dict.fromkeys(both, users[who // 2].principal))
         for present in inside:
             clients[present].read()
     stage.advance(TOLD_S)
-    here = {clients[nth].device.principal for nth in inside}
+    here = set(inside.values())
     for nth in inside:
         clients[nth].read()
         assert clients[nth].people == here

@@ -38,11 +38,16 @@ def principal(name: str) -> Principal:
 
 
 class Ticking:
-    """Both clocks, moved by hand. A token is `name` or `name@sid`, with `!` in front when expired."""
+    """Both clocks, moved by hand. A token is `name` or `name@sid`, with `!` in front when expired.
+
+    `+name@sid` is a user's, who signed in as the guest `sid`; `~Other` at the end is another display name.
+    """
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
         self.ttl_ms = 3_600_000
+        self.strangers = False
+        """Whether users were no guests."""
 
     def now(self) -> Millis:
         return Millis(EPOCH_MS + int(self.elapsed_s * 1000))
@@ -55,10 +60,14 @@ class Ticking:
             raise Unauthenticated("the token is forged")
         if token.startswith("!"):
             raise TokenExpired("the token has expired")
+        token, _, shown = token.partition("~")
         token, _, room = token.partition("#")
-        name, _, sid = token.partition("@")
+        name, _, sid = token.removeprefix("+").partition("@")
+        is_user = token.startswith("+")
         grants = (RoomGrant(room, name, "host"),) if room else ()
-        return Authority(principal(name), SessionId(sid or f"sid-{name}"), name, self.now() + self.ttl_ms, grants=grants)
+        who = Principal("user", name) if is_user else principal(name)
+        guests = (sid,) if is_user and not self.strangers else ()
+        return Authority(who, SessionId(sid or f"sid-{name}"), shown or name, self.now() + self.ttl_ms, grants=grants, guests=guests)
 
 
 def durable(room: str, offset: int, text: str = "hello") -> MessageCreate:

@@ -13,7 +13,7 @@ from commonroom.protocol.chat import MessageCreate, MessageSend
 from commonroom.protocol.codec import JSON_PROTOCOL, MSGPACK_PROTOCOL
 from commonroom.protocol.registry import COMMANDS
 from commonroom.protocol.room import Gap, Joined, RoomCreate, RoomJoin, RoomLeave, RoomReset
-from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Refresh, Reply, ResumeAt, Welcome
+from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Refresh, Refreshed, Reply, ResumeAt, Welcome
 from commonroom.protocol.typing import Typing, TypingStart
 from commonroom.protocol.wire import Command, StreamPosition
 from tests.gateway.conftest import MakeRig
@@ -416,7 +416,7 @@ class TestTime:
         socket = await rig.hello()
         rig.advance(10)
         socket.command(Refresh(2, "ada"))
-        assert await socket.message() == Reply(2)
+        assert await socket.message() == Refreshed(2, principal("ada"), "ada", EPOCH_MS + 22_000)
         rig.advance(10)
         assert rig.gateway.stats.sessions == 1
         rig.advance(3)

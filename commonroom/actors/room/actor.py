@@ -12,7 +12,7 @@ from commonroom.actors.room.timer import SharedTimer
 from commonroom.engine.actor import Actor, Context, Deadline, Wake
 from commonroom.engine.address import Address
 from commonroom.errors import Conflict, Forbidden, InternalError, Invalid, NotFound
-from commonroom.identity import Authority
+from commonroom.identity import Authority, Principal
 from commonroom.protocol.presence import PresenceSnapshot
 from commonroom.protocol.room import Joined, RoomCreate, RoomCreated, RoomInfo, RoomJoin, RoomLeave, RoomView
 from commonroom.protocol.roster import Person, Role
@@ -127,10 +127,13 @@ class RoomActor(Actor):
         return RoomView(self.room.id, self._info, len(self.room.roster), timer)
 
     def attach(self, ctx: Context) -> None:
-        self._admit(ctx.authority)
-        self._arrive(ctx)
+        self.refreshed(ctx)
         for feature in self._features:
             feature.announced(ctx)
+
+    def refreshed(self, ctx: Context) -> None:
+        self._admit(ctx.authority)
+        self._arrive(ctx)
 
     def detach(self, ctx: Context) -> None:
         if ctx.session is None or (member := self.room.roster.detach(ctx.session)) is None:
@@ -157,7 +160,7 @@ class RoomActor(Actor):
         granted = any(grant.room == self.room.id for grant in authority.grants)
         if authority.bound or granted:
             return granted
-        return self._info.visibility != "private" or self._info.created_by == authority.principal
+        return self._info.visibility != "private" or authority.owns(self._info.created_by)
 
     def _admit(self, authority: Authority) -> None:
         """Raises NotFound where the room must look as if it did not exist, Forbidden for a token of another room."""
@@ -194,13 +197,26 @@ class RoomActor(Actor):
     def _arrive(self, ctx: Context) -> None:
         if ctx.session is None:
             return
-        authority = ctx.authority
+        authority, roster = ctx.authority, self.room.roster
         person = Person(authority.principal, authority.name, self._role(authority))
-        member = self.room.roster.attach(ctx.session, person, ctx.now)
+        guests = [Principal("guest", guest) for guest in authority.guests]
+        for guest in guests:
+            self._upgrade(ctx, guest, person)
+        if (member := roster.attach(ctx.session, person, ctx.now)) is not None:
+            for feature in self._features:
+                feature.arrived(ctx, member)
+        if guests:
+            roster.remember(person.principal, guests)
+
+    def _upgrade(self, ctx: Context, guest: Principal, person: Person) -> None:
+        """Have a guest's place, if there is one, follow the guest who became this person (FEATURES P2)."""
+        member = self.room.roster.upgrade(guest, person)
         if member is None:
             return
         for feature in self._features:
-            feature.arrived(ctx, member)
+            feature.upgraded(ctx, guest, member)
 
     def _role(self, authority: Authority) -> Role:
-        return "host" if self._info.created_by == authority.principal else "participant"
+        """A user who was the host as a guest is host by any token, also by one that does not say so yet."""
+        host = self._info.created_by
+        return "host" if authority.owns(host) or self.room.roster.now(host) == authority.principal else "participant"

@@ -5,7 +5,7 @@ from heapq import nlargest
 
 from msgspec import Struct
 
-from commonroom.actors.room.roster import Member
+from commonroom.actors.room.roster import Member, Roster
 from commonroom.identity import Principal
 
 __all__ = ["MAX_ATTENDEES", "Attendance", "Meter", "PhaseAttendance"]
@@ -47,14 +47,20 @@ class Meter:
         if len(self._spent) >= 2 * MAX_ATTENDEES:
             self._spent = dict(_longest(self._spent))
 
-    def total(self, earlier: Iterable[Attendance], present: Iterable[Member], began_at: int, until: int) -> list[Attendance]:
-        """Everybody's time: of earlier stretches, of those who left, of those still here."""
-        total = dict(self._spent)
+    def total(self, earlier: Iterable[Attendance], roster: Roster, began_at: int, until: int, elapsed_ms: int) -> list[Attendance]:
+        """Everybody's time: of earlier stretches, of those who left, of those still here.
+
+        A guest's counts for the user here whom it became. Two who were one person are one
+        clock: nobody attended for more than `elapsed_ms`, what has passed of the phase.
+        """
+        total: dict[Principal, int] = {}
+        for principal, spent_ms in self._spent.items():
+            _add(total, roster.now(principal), spent_ms)
         for attended in earlier:
-            _add(total, attended.principal, attended.present_ms)
-        for member in present:
+            _add(total, roster.now(attended.principal), attended.present_ms)
+        for member in roster:
             _add(total, member.principal, until - max(member.since, began_at))
-        return [Attendance(principal, spent_ms) for principal, spent_ms in _longest(total)]
+        return [Attendance(principal, min(spent_ms, elapsed_ms)) for principal, spent_ms in _longest(total)]
 
     def clear(self) -> None:
         """Another stretch begins."""

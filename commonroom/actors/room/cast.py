@@ -20,7 +20,7 @@ class Casting(Feature):
     def receive(self, ctx: Context, command: Command) -> None:
         if not isinstance(command, CastSend):
             return
-        principal = ctx.authority.principal
+        principal = self.room.roster.now(ctx.authority.principal)
         if principal not in self.room.roster:
             raise NotJoined("join the room before casting in it")
         conflate = f"cast:{principal.actor_id}:{command.key}" if command.key else None

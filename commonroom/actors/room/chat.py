@@ -11,6 +11,7 @@ from commonroom.actors.room.feature import Feature, Room, stamp
 from commonroom.actors.room.text import check_text
 from commonroom.engine.actor import Context
 from commonroom.errors import Forbidden, LimitExceeded, NotFound
+from commonroom.identity import Principal
 from commonroom.permissions import may_edit_message
 from commonroom.protocol.chat import (
     Message,
@@ -39,6 +40,8 @@ class Edit(Struct, frozen=True, array_like=True, gc=False):
     offset: int
     at: int
     nonce: str | None
+    author: Principal | None = None
+    """None in snapshots from before guests became users: the message's author."""
 
 
 class Held(Struct, array_like=True):
@@ -56,7 +59,7 @@ class Held(Struct, array_like=True):
         if self.message.deleted:
             return
         if isinstance(event, MessageUpdate):
-            self.edits.append(Edit(event.offset, event.at, event.nonce))
+            self.edits.append(Edit(event.offset, event.at, event.nonce, event.author))
             self.message = replace(self.message, text=event.text, edited_at=event.at)
         elif isinstance(event, MessageDelete):
             self.edits.clear()
@@ -154,7 +157,7 @@ class Chat(Feature):
             held = folded(ctx.facts.events)
         if held is None or held.message.deleted:
             raise NotFound(f"no message {offset} in this room")
-        if not may_edit_message(ctx.authority.principal, held.message.author):
+        if not may_edit_message(ctx.authority, held.message.author):
             raise Forbidden("only its author may change a message")
         return held
 
@@ -163,4 +166,5 @@ class Chat(Feature):
         message = held.message
         yield MessageCreate(self.room.id, message.offset, message.at, message.author, message.nonce, "", deleted=True)
         for edit in held.edits:
-            yield MessageUpdate(self.room.id, edit.offset, edit.at, message.author, edit.nonce, message.offset, "", deleted=True)
+            author = edit.author or message.author
+            yield MessageUpdate(self.room.id, edit.offset, edit.at, author, edit.nonce, message.offset, "", deleted=True)

@@ -69,6 +69,9 @@ class Feature:
     def arrived(self, ctx: Context, member: Member) -> None:
         """A person's first session joined, or the person has a new name."""
 
+    def upgraded(self, ctx: Context, former: Principal, member: Member) -> None:
+        """The place of the guest `former` is `member`'s now, who may have been here besides."""
+
     def announced(self, ctx: Context) -> None:
         """A session that followed the room before this activation is known again."""
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from commonroom.errors import Conflict
 from commonroom.protocol.timer import Phase, Timer, TimerSettings
 
-__all__ = ["ACTIONS", "fresh", "length_ms", "phase_end", "transition"]
+__all__ = ["ACTIONS", "fresh", "length_ms", "phase_end", "remaining_ms", "transition"]
 
 Transition = Callable[[Timer, int], Timer]
 

@@ -4,6 +4,8 @@ The coming and going of `COALESCE_MS` becomes one push. It names everybody who w
 touched by it, even one who came and went: a snapshot taken in between may list them.
 So `joined` and `left` are idempotent for whoever applies them.
 
+An upgrade (FEATURES P2) is told at once: what the person says next should have a name.
+
 Over `MAX_LISTED` people, pushes and snapshots carry a count alone, until no more than
 `LISTED_AGAIN` are left: a room at the border must not send lists of hundreds to
 hundreds again and again. Each change of that mode, and a new activation whose people
@@ -16,7 +18,7 @@ from commonroom.actors.room.feature import Feature, Room
 from commonroom.actors.room.roster import Member
 from commonroom.engine.actor import Context, Wake
 from commonroom.identity import Principal
-from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate
+from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate, PrincipalUpgraded
 
 __all__ = ["COALESCE_MS", "LISTED_AGAIN", "MAX_LISTED", "Presence"]
 
@@ -42,10 +44,21 @@ class Presence(Feature):
         self._counted = False
 
     def arrived(self, ctx: Context, member: Member) -> None:
-        self._touch(ctx, member)
+        self._touch(ctx, member.principal)
 
     def departed(self, ctx: Context, member: Member) -> None:
-        self._touch(ctx, member)
+        self._touch(ctx, member.principal)
+
+    def upgraded(self, ctx: Context, former: Principal, member: Member) -> None:
+        if self._counted or self._reset or self._counts_only():
+            self._touch(ctx, former)
+            self._touch(ctx, member.principal)
+            return
+        self._touched.pop(former, None)
+        self._touched.pop(member.principal, None)
+        self._activation = ctx.activation
+        self._rev += 1
+        ctx.publish(PrincipalUpgraded(self.room.id, self._activation, self._rev, len(self.room.roster), former, member.person))
 
     def announced(self, ctx: Context) -> None:
         self._reset = True  # their counts of another activation mean nothing in this one
@@ -57,6 +70,8 @@ class Presence(Feature):
         touched, self._touched = self._touched, {}
         self._pending = self._reset = False
         self._counted = counted
+        if not (reset or counted or touched):
+            return  # an upgrade has told it
         self._rev += 1
         if reset:
             ctx.publish(PresenceReset(self.room.id, self._snapshot()), conflate="presence")
@@ -71,9 +86,9 @@ class Presence(Feature):
     def resync(self) -> PresenceReset:
         return PresenceReset(self.room.id, self._snapshot())
 
-    def _touch(self, ctx: Context, member: Member) -> None:
+    def _touch(self, ctx: Context, principal: Principal) -> None:
         if not self._counted:
-            self._touched[member.principal] = None
+            self._touched[principal] = None
         self._tell_soon(ctx)
 
     def _tell_soon(self, ctx: Context) -> None:

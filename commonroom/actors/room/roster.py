@@ -1,25 +1,32 @@
 """Who is in a room: people, and the sessions by which they are here. Volatile.
 
 Names come from what the edge verified. A person with several sessions counts once.
+
+A guest who becomes a user keeps the place (FEATURES P2), with all its sessions: a guest's
+tabs share one login session, though each refreshes when it comes to it. While the user is
+here the room remembers which guests that was, so that a tab with an old token comes into
+the user's place. Once the user is gone the room forgets: such a tab is a guest again, for
+the few minutes until its token is renewed, which upgrades it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from commonroom.identity import Principal
+from commonroom.identity import MAX_GUESTS, Principal
 from commonroom.protocol.roster import Person
 
 __all__ = ["Member", "Roster"]
 
 
 class Member:
-    """A person who is here now. `since` is cluster ms."""
+    """A person who is here now. `since` is cluster ms; `guests` are those it is known to have been."""
 
-    __slots__ = ("person", "sessions", "since")
+    __slots__ = ("guests", "person", "sessions", "since")
 
     def __init__(self, person: Person, since: int) -> None:
         self.person = person
         self.since = since
         self.sessions = 0
+        self.guests: tuple[Principal, ...] = ()
 
     @property
     def principal(self) -> Principal:
@@ -28,13 +35,17 @@ class Member:
 
 
 class Roster:
-    """People by principal, principals by session. Every operation is O(1)."""
+    """People by principal, and by session. Every operation is O(1) but the merging of two places, O(sessions).
 
-    __slots__ = ("_members", "_sessions")
+    Invariant: a session speaks for one person; it may change from a guest to the user whom that became.
+    """
+
+    __slots__ = ("_became", "_members", "_sessions")
 
     def __init__(self) -> None:
         self._members: dict[Principal, Member] = {}
-        self._sessions: dict[str, Principal] = {}
+        self._sessions: dict[str, Member] = {}
+        self._became: dict[Principal, Principal] = {}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -49,29 +60,61 @@ class Roster:
         """The person, if here."""
         return self._members.get(principal)
 
+    def now(self, principal: Principal) -> Principal:
+        """Who that is here: the user whom the guest became, else itself."""
+        return self._became.get(principal, principal)
+
     def attach(self, session: str, person: Person, now: int) -> Member | None:
         """A session joined; the member where the person was not here before, or has a new name."""
-        former = self._sessions.get(session)
-        member = self._members.get(person.principal)
-        if former is None:
-            self._sessions[session] = person.principal
+        principal = self.now(person.principal)
+        known = self._sessions.get(session)
+        member = known or self._members.get(principal)
+        is_new = member is None
         if member is None:
-            member = self._members[person.principal] = Member(person, now)
-            member.sessions = 1
+            member = self._members[principal] = Member(person, now)
+        if known is None:
+            self._sessions[session] = member
+            member.sessions += 1
+        if is_new:
             return member
-        member.sessions += former is None
-        if member.person == person:
-            return None
+        if member.principal != person.principal or member.person == person:
+            return None  # by an old token of the guest, whose name counts no more; or nothing new
         member.person = person
         return member
 
     def detach(self, session: str) -> Member | None:
         """A session is gone; the member if it was the person's last."""
-        principal = self._sessions.pop(session, None)
-        if principal is None:
+        member = self._sessions.pop(session, None)
+        if member is None:
             return None
-        member = self._members[principal]
         member.sessions -= 1
         if member.sessions:
             return None
-        return self._members.pop(principal)
+        for guest in member.guests:
+            self._became.pop(guest, None)
+        return self._members.pop(member.principal)
+
+    def upgrade(self, guest: Principal, person: Person) -> Member | None:
+        """Give the guest's place to the person, who may have one already; the member, None where the guest has none."""
+        former = self._members.pop(guest, None)
+        if former is None:
+            return None
+        member = self._members.setdefault(person.principal, former)
+        if member is not former:
+            member.sessions += former.sessions
+            member.since = min(member.since, former.since)
+            moved = [session for session, place in self._sessions.items() if place is former]
+            self._sessions.update(dict.fromkeys(moved, member))
+        member.person = person
+        return member
+
+    def remember(self, principal: Principal, guests: Iterable[Principal]) -> None:
+        """The person, who is here, was these guests; of too many the latest count."""
+        member = self._members[principal]
+        known = tuple(dict.fromkeys((*guests, *member.guests)))
+        if known == member.guests:
+            return
+        for forgotten in known[MAX_GUESTS:]:
+            self._became.pop(forgotten, None)
+        member.guests = known[:MAX_GUESTS]
+        self._became.update(dict.fromkeys(member.guests, principal))

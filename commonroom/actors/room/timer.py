@@ -151,10 +151,12 @@ class SharedTimer(Feature):
 
     def _facts(self, until: int) -> PhaseAttendance:
         """What the event that ends this stretch at `until` says of people."""
-        present = self.room.roster
+        roster, timer = self.room.roster, self.timer
         began_at = self._focus_began_at()
-        people = [] if began_at is None else self._meter.total(self._attended, present, began_at, until)
-        return PhaseAttendance(people, len(present))
+        if began_at is None:
+            return PhaseAttendance([], len(roster))
+        elapsed_ms = timer.settings.focus_ms - pomodoro.remaining_ms(timer, until)
+        return PhaseAttendance(self._meter.total(self._attended, roster, began_at, until, elapsed_ms), len(roster))
 
     def _focus_began_at(self) -> int | None:
         """When the running stretch of a focus phase began; None: there is none."""

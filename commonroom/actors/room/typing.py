@@ -30,7 +30,7 @@ class TypingIndicator(Feature):
         self._expiries: dict[Principal, int] = {}
 
     def receive(self, ctx: Context, command: Command) -> None:
-        principal = ctx.authority.principal
+        principal = self.room.roster.now(ctx.authority.principal)
         if type(command) is TypingStop:
             self._stop(ctx, principal)
             return
@@ -44,10 +44,18 @@ class TypingIndicator(Feature):
             self._tell(ctx, principal, active=True)
 
     def observed(self, ctx: Context, command: Command) -> None:
-        self._stop(ctx, ctx.authority.principal)
+        self._stop(ctx, self.room.roster.now(ctx.authority.principal))
 
     def departed(self, ctx: Context, member: Member) -> None:
         self._stop(ctx, member.person.principal)
+
+    def upgraded(self, ctx: Context, former: Principal, member: Member) -> None:
+        if (expiry := self._expiries.get(former)) is None:
+            return
+        self._stop(ctx, former)
+        if member.principal not in self._expiries:
+            self._tell(ctx, member.principal, active=True)
+        self._expiries[member.principal] = max(expiry, self._expiries.get(member.principal, 0))
 
     def wake(self, ctx: Context, wake: Wake) -> None:
         for principal in [who for who, at in self._expiries.items() if at <= ctx.now]:

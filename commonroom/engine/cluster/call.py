@@ -35,6 +35,8 @@ CallId = tuple[str, int, int]
 SIGNALS: tuple[type, ...] = (type(None), Attach, Detach, Resync, Query)
 """By number; 0 is a client's command."""
 
+REFRESHED = b"refreshed"
+
 _ERRORS: dict[str, type[CommonroomError]] = {cls.__name__: cls for cls in TABLE}
 _VIEW_NAMES = {cls: name for name, cls in VIEWS.items()}
 
@@ -75,7 +77,7 @@ def pack_call(envelope: Envelope, epoch: int, window: int, seq: int, done: int) 
     """The call of an envelope."""
     command = envelope.command
     signal = SIGNALS.index(type(command)) if type(command) in SIGNALS else 0
-    payload = command.action.encode() if isinstance(command, Query) else b"" if signal else MSGPACK.encode(command)
+    payload = _said(command) if signal else MSGPACK.encode(command)
     address, authority, session = str(envelope.address), envelope.authority, envelope.session
     return Call(address, epoch, window, seq, done, signal, payload, authority, session, envelope.resume, envelope.key, envelope.later)
 
@@ -94,12 +96,24 @@ def _command(call: Call) -> Any:
     if call.signal >= len(SIGNALS):
         raise InternalError(f"unknown signal {call.signal}")
     if call.signal:
-        kind = SIGNALS[call.signal]
-        return Query(call.payload.decode()) if kind is Query else kind()
+        return _signal(SIGNALS[call.signal], call.payload)
     command = MSGPACK.decode(call.payload)
     if isinstance(command, Rejected):
         raise InternalError("a command of another version")
     return command
+
+
+def _said(signal: Any) -> bytes:
+    """What a signal says beside its kind."""
+    if isinstance(signal, Query):
+        return signal.action.encode()
+    return REFRESHED if isinstance(signal, Attach) and signal.refreshed else b""
+
+
+def _signal(kind: type, said: bytes) -> Any:
+    if kind is Query:
+        return Query(said.decode())
+    return Attach(refreshed=said == REFRESHED) if kind is Attach else kind()
 
 
 # -- answers -------------------------------------------------------------------

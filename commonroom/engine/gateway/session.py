@@ -29,10 +29,10 @@ from commonroom.errors import (
     Unauthenticated,
     row_of,
 )
-from commonroom.identity import Authority, RoomGrant, SessionId
+from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.protocol.codec import Codec, Rejected
 from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
-from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Limits, Refresh, Reply, Welcome
+from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Limits, Refresh, Refreshed, Reply, Welcome
 from commonroom.protocol.wire import MAX_TEXT, Command, RoomPush, ServerMessage
 
 __all__ = ["Lobby", "Session"]
@@ -272,11 +272,15 @@ class Session:
     def _refresh(self, command: Refresh) -> None:
         authority = self._lobby.authenticate(command.token)
         self._refuse_expired(authority)
-        if authority.sid != self.authority.sid or authority.principal != self.authority.principal:
+        before = self.authority
+        if not _goes_on(before, authority):
             raise Forbidden("the token is of another login session")
         self._authority = authority
         self._watch_expiry(authority)
-        self.replied(command.ref, Reply(command.ref))
+        self.replied(command.ref, Refreshed(command.ref, authority.principal, authority.name, authority.expires_at))
+        if (authority.principal, authority.name) != (before.principal, before.name):
+            for subscription in tuple(self._rooms.values()):
+                subscription.refreshed()
 
     def _join(self, command: RoomJoin) -> None:
         address = address_of(command.room)
@@ -292,7 +296,7 @@ class Session:
     def _granted(self, token: str) -> tuple[RoomGrant, ...]:
         authority = self._lobby.authenticate(token)
         self._refuse_expired(authority)
-        if authority.principal != self.authority.principal:
+        if not self.authority.owns(authority.principal):
             raise Forbidden("the grant is somebody else's")
         return authority.grants
 
@@ -351,3 +355,11 @@ class Session:
         self._errors += 1
         if self._errors > self._lobby.around.settings.errors_per_minute:
             self.end(CloseCode.TOO_MANY_ERRORS, "too many errors in a minute")
+
+
+def _goes_on(before: Authority, after: Authority) -> bool:
+    """Whether a live session may change its authority so: the same principal, or the user whom its own guest became (FEATURES P2)."""
+    if after.sid != before.sid:
+        return False
+    was_its_guest = before.principal == Principal("guest", before.sid) and after.principal.actor_type == "user"
+    return after.principal == before.principal or (was_its_guest and after.owns(before.principal))

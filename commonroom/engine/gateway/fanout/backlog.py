@@ -44,13 +44,13 @@ class Backlog:
         principal: a volatile push this one must not see is not kept; a durable one becomes a skip later.
     """
 
-    __slots__ = ("_bytes", "_counted", "_held", "_newest", "_outbox", "_principal", "_queue", "_replayed", "_soft_bytes", "_stats", "stale")
+    __slots__ = ("_bytes", "_counted", "_held", "_newest", "_outbox", "_queue", "_replayed", "_soft_bytes", "_stats", "principal", "stale")
 
     def __init__(self, outbox: Outbox, principal: Principal, settings: GatewaySettings, stats: Stats) -> None:
         self.stale = False
         """Whether a volatile push was dropped and the room has not been asked for a snapshot since."""
         self._outbox = outbox
-        self._principal = principal
+        self.principal = principal
         self._soft_bytes = settings.write_high_bytes
         self._stats = stats
         self._queue: deque[Publication] = deque()
@@ -76,7 +76,7 @@ class Backlog:
         for publication in publications:
             if publication.offset:
                 self._append(self._queue, publication)
-            elif publication.audience is None or publication.audience.admits(self._principal):
+            elif publication.audience is None or publication.audience.admits(self.principal):
                 self._take_volatile(publication)
         self._count()
 

@@ -62,6 +62,7 @@ class Subscription:
     __slots__ = (
         "_around",
         "_backlog",
+        "_joined_by",
         "_place",
         "_ref",
         "_renewal",
@@ -83,6 +84,7 @@ class Subscription:
         self.grants: tuple[RoomGrant, ...] = ()
         """Rights to this room alone, beyond those of the session."""
         self._around = around
+        self._joined_by: Authority | None = None  # whom the join under way speaks for
         self._place = Place.GONE
         self._ref = 0
         self._resume: StreamPosition | None = None
@@ -117,7 +119,18 @@ class Subscription:
         self._step_aside(Place.JOINING)
         self._ref, self._resume = command.ref, command.resume
         resume = None if command.resume is None else (command.resume.history, command.resume.offset)
+        self._joined_by = self.reader.authority
         self._around.router.send(Envelope(self.fanout.address, command, self.authority, self, self.reader.id, resume))
+
+    def refreshed(self) -> None:
+        """The session has another name, or is a user who was a guest: the room is told, and keeps its place.
+
+        A first join under way may yet go to another owner, ahead of what is sent now: it is followed up once admitted.
+        """
+        if self._backlog is not None:
+            self._backlog.principal = self.authority.principal
+        if self.admitted_once:
+            self._attach(refreshed=True)
 
     def leave(self) -> None:
         """Give up the place; the room hears of it behind everything sent before."""
@@ -167,6 +180,9 @@ class Subscription:
         self.fanout.reveal(admission.offset)
         gap = self._plan(admission)
         self._answer(admission, gap)
+        if self._joined_by is not self.reader.authority:
+            self._attach(refreshed=True)
+        self._joined_by = None
         self.advance()
 
     def _plan(self, admission: Admission) -> Gap | None:
@@ -211,10 +227,13 @@ class Subscription:
     def announce(self) -> None:
         """Tell a new activation that we follow, and what the one before did not answer."""
         if self.admitted_once:
-            self._around.router.send(Envelope(self.fanout.address, Attach(), self.authority, self, self.reader.id))
+            self._attach(refreshed=False)
         if self._place is Place.RENEWING:
             self._give_up_renewal()
             self.advance()
+
+    def _attach(self, *, refreshed: bool) -> None:
+        self._around.router.send(Envelope(self.fanout.address, Attach(refreshed), self.authority, self, self.reader.id))
 
     def renewed(self, renewal: Renewal, snapshot: ServerMessage | None) -> None:
         """The room's answer to the last question; None: it has no snapshot to give."""
