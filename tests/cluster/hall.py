@@ -1,8 +1,11 @@
 """A diary that also knows who is here: the smallest actor that a cluster can get wrong."""
 
+from commonroom.actors.room.roster import Roster
 from commonroom.engine.actor import Context
 from commonroom.engine.address import Address
+from commonroom.identity import Principal
 from commonroom.protocol.room import RoomJoin
+from commonroom.protocol.roster import Person
 from commonroom.protocol.wire import Command
 from tests.engine.diary import Diary
 
@@ -10,21 +13,32 @@ __all__ = ["Hall"]
 
 
 class Hall(Diary):
-    """`sessions` are those that joined or were announced, and did not leave."""
+    """`sessions` are those that joined or were announced, and did not leave; `roster` are the people they are."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.sessions: set[str] = set()
+        self.roster = Roster()
 
     def receive(self, ctx: Context, command: Command) -> None:
-        if isinstance(command, RoomJoin) and ctx.session is not None:
-            self.sessions.add(ctx.session)
+        if isinstance(command, RoomJoin):
+            self.attach(ctx)
         super().receive(ctx, command)
 
     def attach(self, ctx: Context) -> None:
-        if ctx.session is not None:
-            self.sessions.add(ctx.session)
+        if ctx.session is None:
+            return
+        authority = ctx.authority
+        guests = [Principal("guest", guest) for guest in authority.guests]
+        person = Person(authority.principal, authority.name, "participant")
+        for guest in guests:
+            self.roster.upgrade(guest, person)
+        self.roster.attach(ctx.session, person, ctx.now)
+        if guests:
+            self.roster.remember(person.principal, guests)
+        self.sessions.add(ctx.session)
 
     def detach(self, ctx: Context) -> None:
         if ctx.session is not None:
+            self.roster.detach(ctx.session)
             self.sessions.discard(ctx.session)

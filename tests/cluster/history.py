@@ -18,7 +18,8 @@ REPLAY = "make sim FROM={seed} SEEDS=1"
 """Plays one history again, exactly."""
 
 ROOMS = ("one", "two", "three", "four", "five")
-PEOPLE = ("alice", "bob", "carol", "dan")
+PEOPLE = {"alice": "alice", "alice2": "alice", "bob": "bob", "carol": "carol", "dan": "dan"}
+"""Clients and their login sessions."""
 STEPS = 60
 MAX_NODES = 4
 PATIENCE_S = 90.0
@@ -54,7 +55,7 @@ class History:
         for _ in range(self.random.choice((1, 3))):
             self.start()
         assert self.world.run_until(lambda: all(node.ready for node in self.world.nodes), 20.0), self
-        self.people += [self.world.client(name, self.random_rooms()) for name in PEOPLE]
+        self.people += [self.world.client(name, self.random_rooms(), sid) for name, sid in PEOPLE.items()]
         while len(self.alive) < 3:
             self.start()
         self.world.advance(self.random.choice((0.0, 2.0, 12.0)))
@@ -142,6 +143,11 @@ class History:
     def drop_client(self) -> None:
         self.random.choice(self.people).drop()
 
+    def sign_in(self) -> None:
+        guests = [person for person in self.people if person.token == person.sid]
+        if guests:
+            self.random.choice(guests).sign_in()
+
     def later(self, delay_s: float, action: Callable[..., None], *args: object) -> None:
         self.world.network.later(delay_s, action, *args)
 
@@ -177,6 +183,7 @@ ACTIONS = (
     History.bad_database,
     History.good_database,
     History.drop_client,
+    History.sign_in,
 )
 
 

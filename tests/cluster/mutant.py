@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from commonroom.actors.room.roster import Roster
 from commonroom.engine.cluster.cluster import Cluster
 from commonroom.engine.cluster.member import View
 from commonroom.engine.cluster.outgoing import Outgoing
@@ -16,8 +17,9 @@ from commonroom.engine.cluster.router import MAX_PARKED, ClusterRouter
 from commonroom.engine.cluster.window import Window
 from commonroom.engine.cluster.wire import Call
 from commonroom.engine.dedup import Dedup
-from commonroom.engine.envelope import Envelope
+from commonroom.engine.envelope import Admission, Envelope
 from commonroom.engine.gate import Gate, Output, leave
+from commonroom.engine.gateway.fanout import Subscription
 from commonroom.engine.host import ActorHost
 from commonroom.engine.lease import Lease
 from commonroom.engine.testing.journal import SimulatedJournal
@@ -153,6 +155,27 @@ def full_park_drops_in_silence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ClusterRouter, "_park", park_or_drop)
 
 
+def an_upgrade_is_told_to_no_room(patch: pytest.MonkeyPatch) -> None:
+    """Rooms hear of the user when they hear of the session again, if ever."""
+    patch.setattr(Subscription, "refreshed", lambda _subscription: None)
+
+
+def a_join_is_not_followed_up(patch: pytest.MonkeyPatch) -> None:
+    """Who becomes a user while a join is under way stays the guest there."""
+    admitted = Subscription.admitted
+
+    def forget(subscription: Subscription, ref: int, admission: Admission) -> None:
+        subscription._joined_by = subscription.reader.authority
+        admitted(subscription, ref, admission)
+
+    patch.setattr(Subscription, "admitted", forget)
+
+
+def a_guest_that_became_a_user_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """The room does not know by whom an old token's place was taken over."""
+    patch.setattr(Roster, "remember", lambda _roster, _principal, _guests: None)
+
+
 class Catch(NamedTuple):
     """`by`: a scene's name, or so many seeded histories, of which one at least must fail. `saying`: a part of the complaint."""
 
@@ -172,4 +195,7 @@ MUTANTS: Mapping[Mutant, Catch] = {
     full_mailbox_drops_in_silence: Catch("a_burst_to_a_room_that_loads", "never answered"),
     full_window_drops_in_silence: Catch("a_burst_to_a_room_elsewhere", "never answered"),
     full_park_drops_in_silence: Catch("a_burst_to_a_room_that_nobody_has", "never answered"),
+    an_upgrade_is_told_to_no_room: Catch(40, "P2"),
+    a_join_is_not_followed_up: Catch(40, "P2"),
+    a_guest_that_became_a_user_is_forgotten: Catch(100, "P2"),
 }

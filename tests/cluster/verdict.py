@@ -1,9 +1,12 @@
 """What must hold of a cluster, and of each person's view of it (DESIGN 10)."""
 
+from collections import Counter
+
 from commonroom.engine.address import Address
-from commonroom.engine.testing.cluster.client import ClusterClient
+from commonroom.engine.testing.cluster.client import ClusterClient, Line
 from commonroom.engine.testing.cluster.node import Node
 from commonroom.engine.testing.cluster.world import ClusterWorld
+from commonroom.protocol.codec import decode_event
 from tests.cluster.hall import Hall
 
 __all__ = ["Verdict"]
@@ -71,11 +74,21 @@ class Verdict:
         last: dict[str, int] = {}
         for line in sorted(person.lines, key=lambda line: line.sent):
             stored = self._world.store.streams[f"room/{line.room}"].events
-            places = [event.offset for event in stored if event.dedup == f"c:{person.name}:{line.nonce}"]
+            places = [event.offset for event in stored if event.dedup == f"c:{person.sid}:{line.nonce}"]
             assert places == [line.offset], f"{self._name}: {line} is stored at {places}"
+            self._check_author(person, line)
             if line.tries == 1 and line.offset is not None:
                 assert line.offset > last.get(line.room, 0), f"{self._name}: {line} is before an earlier one (I5)"
                 last[line.room] = line.offset
+
+    def _check_author(self, person: ClusterClient, line: Line) -> None:
+        """What was sent by one token only is its principal's: a guest's before signing in, the user's after (P2)."""
+        if not line.token or line.offset is None:
+            return
+        event = decode_event(self._world.store.streams[f"room/{line.room}"].events[line.offset - 1].payload)
+        kind = "guest" if line.token == person.sid else "user"
+        assert event.author is not None, f"{self._name}: {line} has no author"
+        assert event.author.actor_type == kind, f"{self._name}: {line} is of {event.author}"
 
     def _check_seen(self, person: ClusterClient) -> None:
         """What a person was shown of a room is its end, as it is stored (I6)."""
@@ -91,6 +104,15 @@ class Verdict:
             halls = self._halls(room)
             assert len(halls) == 1, f"{self._name}: {room} lives {len(halls)} times"
             assert halls[0].sessions == here, f"{self._name}: in {room} are {halls[0].sessions}, should be {here}"
+            self._check_places(room, halls[0])
+
+    def _check_places(self, room: str, hall: Hall) -> None:
+        """One place for each login session, the user's once one of its tabs here has signed in (P2)."""
+        tabs = [person for person in self._people if room in person.rooms]
+        users = {person.sid: person.principal for person in tabs if person.token != person.sid}
+        places = Counter(users.get(person.sid, person.principal) for person in tabs)
+        found = {member.principal: member.sessions for member in hall.roster}
+        assert found == places, f"{self._name}: the places in {room} are {found}, should be {dict(places)} (P2)"
 
     def _halls(self, room: str) -> list[Hall]:
         address = Address("room", room)

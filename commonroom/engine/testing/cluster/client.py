@@ -17,10 +17,11 @@ from commonroom.config.settings import GatewaySettings
 from commonroom.engine.gateway.outbox import Outbox
 from commonroom.engine.gateway.session import Session
 from commonroom.engine.testing.cluster.node import Node
+from commonroom.identity import Principal
 from commonroom.protocol.chat import MessageSend
 from commonroom.protocol.codec import MSGPACK, MSGPACK_PROTOCOL
 from commonroom.protocol.room import RoomJoin, RoomReset
-from commonroom.protocol.session import Error, Hello, Reply, Welcome
+from commonroom.protocol.session import Error, Hello, Refresh, Refreshed, Reply, Welcome
 from commonroom.protocol.wire import Command, DurablePush, ServerMessage, StreamPosition
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Line:
     tries: int = 0
     sent: int = 0
     """Its place in the order of first sending."""
+    token: str = ""
+    """By which it was sent first; empty where that may have been any."""
 
 
 class _Pipe:
@@ -122,11 +125,19 @@ class _Room:
 
 
 class ClusterClient:
-    """One person with one socket at a time."""
+    """One socket at a time of one person.
 
-    def __init__(self, world: "ClusterWorld", name: str, rooms: tuple[str, ...]) -> None:
+    Args:
+        sid: the login session; a person's tabs share one. By default the name.
+    """
+
+    def __init__(self, world: "ClusterWorld", name: str, rooms: tuple[str, ...], sid: str | None = None) -> None:
         self.world = world
         self.name = name
+        self.sid = sid or name
+        self.token = self.sid
+        self.refreshes = 0
+        """Tokens renewed on the live socket."""
         self.home: Node | None = None
         """The node it goes to; None: any."""
         self.rooms = {room: _Room() for room in rooms}
@@ -137,6 +148,7 @@ class ClusterClient:
         self.joins = 0
         self.given_up = 0
         """Connections that were dropped because an answer did not come in time."""
+        self._hello = ""
         self._refs = 0
         self._waiting: dict[int, tuple[float, Line | str]] = {}
 
@@ -170,6 +182,20 @@ class ClusterClient:
             if not room.joined and self.session and not any(what == name for _, what in self._waiting.values()):
                 self._join(name)
 
+    @property
+    def principal(self) -> Principal:
+        """Who it is: a guest until it signs in."""
+        return Principal("guest", self.sid) if self.token == self.sid else Principal("user", f"user-{self.sid}")
+
+    def sign_in(self) -> None:
+        """Be a user from now on, on the socket there is as on later ones."""
+        self.token = f"+{self.sid}"
+        self._renew()
+
+    def _renew(self) -> None:
+        if self.session:
+            self._send(Refresh(0, self.token), "refresh")
+
     def drop(self) -> None:
         """Give up the connection."""
         if self.connection is not None:
@@ -194,7 +220,7 @@ class ClusterClient:
         elif isinstance(message, Reply) and self.connection is connection:
             _, what = self._waiting.get(message.ref, (0.0, ""))
             if isinstance(what, Line):
-                self.world.check_acked(what.room, message.offset, f"c:{self.name}:{what.nonce}")
+                self.world.check_acked(what.room, message.offset, f"c:{self.sid}:{what.nonce}")
             elif what in self.rooms:
                 self.world.check_head(what, message.offset)
 
@@ -212,7 +238,8 @@ class ClusterClient:
             return
         self.connection = _Connection(self, node)
         self._refs += 1
-        self.connection.to_node(Hello(self._refs, self.name))
+        self.connection.to_node(Hello(self._refs, self.token))
+        self._hello = self.token
         self._waiting[self._refs] = (self.world.loop.time(), "hello")
 
     def _join(self, name: str) -> None:
@@ -223,6 +250,7 @@ class ClusterClient:
 
     def _send_line(self, line: Line) -> None:
         line.tries += 1
+        line.token = self.token if line.tries == 1 or line.token == self.token else ""
         line.sent = line.sent or self._refs + 1
         self._send(MessageSend(0, room=line.room, nonce=line.nonce, text=line.text), line)
 
@@ -237,7 +265,14 @@ class ClusterClient:
         if isinstance(message, Welcome):
             self._waiting.pop(message.ref, None)
             self.session = message.session
+            if self._hello != self.token:
+                self._renew()
             self.tend()
+        elif isinstance(message, Refreshed):
+            self._waiting.pop(message.ref, None)
+            self.refreshes += 1
+            if message.principal != self.principal:
+                self.errors.append(f"refreshed as {message.principal}, is {self.principal}")
         elif isinstance(message, Reply):
             self._replied(message)
         elif isinstance(message, Error):
@@ -267,6 +302,8 @@ class ClusterClient:
 
     def _refused(self, error: Error) -> None:
         _, what = self._waiting.pop(error.ref, (0.0, ""))
+        if what == "refresh":
+            self.errors.append(f"not refreshed: {error.name}")
         if isinstance(what, Line) and error.code not in {ErrorCode.RETRY, ErrorCode.NOT_JOINED, ErrorCode.INTERNAL}:
             self.errors.append(f"{what.nonce} refused: {error.name}")
         if isinstance(what, Line) and error.code == ErrorCode.NOT_JOINED:

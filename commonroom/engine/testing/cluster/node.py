@@ -106,7 +106,7 @@ class Node:
             HttpSettings(),
             clock=clock,
             router=cluster.router,
-            authenticate=lambda token: Authority(Principal("guest", token), SessionId(token), token, clock.now() + LIFE_MS),
+            authenticate=lambda token: _authority(token, clock.now() + LIFE_MS),
             read_events=self._read,
             history=1,
             random=random,
@@ -140,3 +140,11 @@ class Node:
         ident = new_id(EPOCH_MS, self._random.getrandbits(74))
         self._world.incarnations[ident] = self.process
         return Member(ident, self.name, host="here", weight=weight)
+
+
+def _authority(token: str, expires_at: int) -> Authority:
+    """`ada` is the guest of that login session, `+ada` the user who signed in there."""
+    sid = token.removeprefix("+")
+    if token == sid:
+        return Authority(Principal("guest", sid), SessionId(sid), sid, expires_at)
+    return Authority(Principal("user", f"user-{sid}"), SessionId(sid), sid, expires_at, guests=(sid,))

@@ -84,9 +84,9 @@ class ClusterWorld:
                 connection = client.connection
                 self.network.later(self.network.delay(), client.lost, connection)
 
-    def client(self, name: str, rooms: tuple[str, ...]) -> ClusterClient:
-        """A person who follows these rooms from now on."""
-        client = ClusterClient(self, name, rooms)
+    def client(self, name: str, rooms: tuple[str, ...], sid: str | None = None) -> ClusterClient:
+        """Somebody who follows these rooms from now on; `sid` makes it a tab of somebody else's login session."""
+        client = ClusterClient(self, name, rooms, sid)
         self.clients.append(client)
         return client
 
