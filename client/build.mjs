@@ -24,8 +24,8 @@ const BUDGET = 8 * 1024;
  * built files. None may be a field of the protocol or a name of the public surface.
  */
 const INTERNAL = [
-  "accepted", "answered", "backoff", "broken", "cancelAnswer", "cancelLife", "closed", "connected", "disconnected", "drop", "emit", "failed", "fallback", "fields",
-  "head", "helloRefused", "maxBytes", "notBefore", "oneWay", "pump", "read", "ready", "received", "rejoin", "renewed", "rest", "roundTrip", "silent", "tell", "transmit",
+  "accepted", "answered", "backoff", "broken", "cancelAnswer", "cancelLife", "closed", "connected", "disconnected", "drop", "emit", "env", "failed", "fallback", "fields",
+  "head", "helloRefused", "maxBytes", "notBefore", "oneWay", "plan", "pump", "read", "ready", "received", "rejoin", "renewed", "rest", "roundTrip", "silent", "tell", "transmit",
   "wantedAt", "write",
 ];
 

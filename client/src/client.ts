@@ -16,7 +16,7 @@ import { Emitter } from "./emitter.ts";
 import { platform } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { AuthError, NotConnected } from "./errors.ts";
-import type { Commands, Limits, Principal, Reply, Welcome } from "./protocol.gen.ts";
+import type { Commands, Limits, Principal, Refreshed, Reply, Welcome } from "./protocol.gen.ts";
 import { CloseCode, LAST_RECONNECT_CODE, PROTOCOL_HASH } from "./protocol.gen.ts";
 import { Requests } from "./requests.ts";
 import type { Wire } from "./requests.ts";
@@ -35,7 +35,7 @@ export class Client extends Emitter<ClientEvents> {
   state: ClientState = "idle";
   /** When the next attempt starts (`Date.now()` scale); null unless waiting for it. */
   retryAt: number | null = null;
-  /** Who the server says we are; null before the first welcome. */
+  /** Who the server says we are, also after a guest has signed in; null before the first welcome. */
   principal: Principal | null = null;
   /** The display name that others see. */
   name: string | null = null;
@@ -72,7 +72,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#url = absolute(url);
     this.#codec = options.codec ?? "msgpack";
     this.#websocket = options.websocket ?? (globalThis.WebSocket as unknown as WebSocketClass);
-    if (!this.#websocket) throw new TypeError("no WebSocket here: pass one as `websocket`");
+    if (!this.#websocket) throw new TypeError("no WebSocket: pass one as `websocket`");
     this.#timeout = requestTimeout;
     this.#env = environment;
     this.#newBackoff = () => new Backoff(minDelay, maxDelay, () => environment.random());
@@ -104,6 +104,15 @@ export class Client extends Emitter<ClientEvents> {
   /** Retry now, as the button in the banner says; starts a stopped client too. */
   reconnect(): void {
     if (this.state !== "connected" && this.state !== "connecting") this.#start();
+  }
+
+  /**
+   * Speaks with a new token from now on, without leaving a room: call it once somebody has
+   * signed in or has a new name. Event "token" tells when `principal` and `name` are right.
+   */
+  refresh(): void {
+    this.#token.drop("refresh");
+    if (this.#up) this.#token.plan(0);
   }
 
   /** Server time in milliseconds since the Unix epoch, whatever this machine's clock says. */
@@ -175,7 +184,7 @@ export class Client extends Emitter<ClientEvents> {
     const rooms = [...this.#rooms.values()].sort((a, b) => b.wantedAt - a.wantedAt);
     const resume = rooms.flatMap((room) => room.resume() ?? []);
     const resumed = new Set(resume.map(({ room }) => room));
-    const options = { url: this.#address(rooms[0]), codec: this.#codec, websocket: this.#websocket, environment: this.#env, timeout: this.#timeout };
+    const options = { url: this.#address(rooms[0]), codec: this.#codec, websocket: this.#websocket, env: this.#env, timeout: this.#timeout };
     this.#connection = new Connection(options, { token, resume, protocol: PROTOCOL_HASH, client: NAME }, {
       welcome: (welcome, sent, received) => this.#welcomed(welcome, sent, received, resumed),
       message: (message) => this.#received(message),
@@ -201,10 +210,11 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   #welcomed(welcome: Welcome, sent: number, received: number, resumed: Set<string>): void {
-    const { principal, name, session, limits } = welcome;
-    Object.assign(this, { principal, name, session, limits });
+    this.#speakFor(welcome);
+    this.session = welcome.session;
+    this.limits = welcome.limits;
     this.#clock.roundTrip(welcome.serverTime, sent, received);
-    this.#token.accepted(limits.tokenExpiresAt);
+    this.#token.accepted(welcome.limits.tokenExpiresAt);
     this.#cancelStable = this.#env.after(STABLE, () => this.#backoff.reset());
     this.#up = true;
     for (const room of this.#rooms.values()) room.connected(resumed.has(room.id));
@@ -214,13 +224,18 @@ export class Client extends Emitter<ClientEvents> {
     this.emit("welcome", { ...welcome, outdated: welcome.protocol !== PROTOCOL_HASH });
   }
 
+  #speakFor({ principal, name }: Refreshed | Welcome): void {
+    this.principal = principal;
+    this.name = name;
+  }
+
   #received(message: ServerMessage): void {
     if (message.type === "heartbeat") {
       this.#clock.oneWay(message.serverTime, this.#env.now());
       this.#tellClock();
       message.heads.forEach(([room, offset]) => this.#rooms.get(room)?.head(offset));
-      return;
     }
+    if (message.type === "refreshed") this.#speakFor(message);
     if ("ref" in message) this.#requests.answered(message.ref, message);
     if (message.type === "error" && message.ref === 0) this.#rooms.forEach((room) => room.helloRefused());
     if ("room" in message) this.#rooms.get(message.room)?.received(message);
@@ -314,7 +329,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #tokenHost(): TokenHost {
     return {
-      environment: this.#env,
+      env: this.#env,
       serverNow: () => this.#clock.now(),
       refresh: (token, done) => this.#requests.add("refresh", { token }, { timeout: this.#timeout }, done),
       renewed: (reason) => this.emit("token", { reason }),
@@ -324,7 +339,7 @@ export class Client extends Emitter<ClientEvents> {
 
   #roomHost(): RoomHost {
     return {
-      environment: this.#env,
+      env: this.#env,
       connected: () => this.#up,
       backoff: this.#newBackoff,
       join: (fields, refused) => this.#requests.add("room.join", fields, { timeout: this.#timeout }, (error) => error && refused(error)),

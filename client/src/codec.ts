@@ -3,7 +3,7 @@
 import { decode, encode } from "./msgpack.ts";
 import type { Commands, ServerMessages } from "./protocol.gen.ts";
 import { COMMANDS, SERVER_MESSAGES } from "./protocol.gen.ts";
-import { BadFrame } from "./schema.ts";
+import { BadFrame, array, int } from "./schema.ts";
 import type { Codec } from "./schema.ts";
 
 export type CommandName = keyof Commands;
@@ -47,6 +47,6 @@ export function unpack(frame: ArrayBuffer | Uint8Array | string): unknown[] {
   } catch (error) {
     throw new BadFrame(String(error)); // of the JSON parser, the text decoder or our own
   }
-  if (!Array.isArray(wire) || !Number.isSafeInteger(wire[0])) throw new BadFrame("a message starts with its tag");
-  return wire;
+  int.read(array(wire)[0]);
+  return wire as unknown[];
 }

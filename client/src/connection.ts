@@ -24,7 +24,7 @@ export interface ConnectionOptions {
   url: string;
   codec: CodecName;
   websocket: WebSocketClass;
-  environment: Environment;
+  env: Environment;
   /** Milliseconds for socket, hello and welcome together. */
   timeout: number;
 }
@@ -45,13 +45,13 @@ export class Connection {
   constructor(options: ConnectionOptions, hello: Hello, listener: ConnectionListener) {
     this.#options = options;
     this.#listener = listener;
-    this.#heardAt = options.environment.now();
+    this.#heardAt = options.env.now();
     this.#patience = options.timeout;
     this.#cancelDeadline = this.#watch(this.#patience);
     this.#socket = new options.websocket(options.url, [SUBPROTOCOLS[options.codec]]);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => {
-      this.#helloAt = options.environment.now();
+      this.#helloAt = options.env.now();
       this.send("hello", 1, hello);
     };
     this.#socket.onmessage = (event: { data: ArrayBuffer | string }) => this.#received(event.data);
@@ -61,7 +61,7 @@ export class Connection {
 
   /** Whether nothing was heard for longer than the server lets pass between heartbeats. */
   get silent(): boolean {
-    return this.#options.environment.now() - this.#heardAt >= this.#patience;
+    return this.#options.env.now() - this.#heardAt >= this.#patience;
   }
 
   send<N extends CommandName>(name: N, ref: number, fields: Commands[N]): void {
@@ -84,7 +84,7 @@ export class Connection {
   }
 
   #received(data: ArrayBuffer | string): void {
-    const now = (this.#heardAt = this.#options.environment.now());
+    const now = (this.#heardAt = this.#options.env.now());
     let message: ServerMessage | null;
     try {
       message = decodeServer(data);
@@ -107,8 +107,8 @@ export class Connection {
 
   /** One timer that moves itself, not one set anew by every message. */
   #watch(delay: number): () => void {
-    return this.#options.environment.after(delay, () => {
-      const rest = this.#heardAt + this.#patience - this.#options.environment.now();
+    return this.#options.env.after(delay, () => {
+      const rest = this.#heardAt + this.#patience - this.#options.env.now();
       if (rest > 0) this.#cancelDeadline = this.#watch(rest);
       else this.#drop(CloseCode.HEARTBEAT_TIMEOUT, "silent");
     });

@@ -88,7 +88,7 @@ export function decode(bytes: Uint8Array): unknown {
   const map = (length: number, depth: number): void => void array(2 * length, depth);
 
   const read = (depth: number): unknown => {
-    if (depth > MAX_DEPTH) throw new BadFrame("nested too deep");
+    if (depth > MAX_DEPTH) throw new BadFrame("too deep");
     const type = uint(1);
     if (type < 0x80) return type;
     if (type < 0x90) return map(type & 15, depth);
@@ -117,6 +117,6 @@ export function decode(bytes: Uint8Array): unknown {
   const int64 = (type: number): number => (type === 0xd3 ? Number(view.getBigInt64(step(8))) : int(1 << (type - 0xd0)));
 
   const value = read(0);
-  if (at !== bytes.length) throw new BadFrame("bytes after the message");
+  if (at !== bytes.length) throw new BadFrame("trailing bytes");
   return value;
 }

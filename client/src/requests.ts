@@ -119,11 +119,11 @@ export class Requests {
 
   #refusal(entry: Entry): Error | null {
     if (entry.size > this.#wire.maxBytes()) return new TooLarge(`${entry.size} bytes are too many`);
-    if (!entry.reliable) return this.#wire.ready(undefined) ? null : new NotConnected("there is no connection");
+    if (!entry.reliable) return this.#wire.ready(undefined) ? null : new NotConnected("no connection");
     const queued = [...this.#entries].filter((other) => other.reliable);
     const bytes = queued.reduce((sum, other) => sum + other.size, entry.size);
     if (queued.length < this.#limits.max && bytes <= this.#limits.bytes) return null;
-    return new OutboxFull("the outbox is full");
+    return new OutboxFull("outbox full");
   }
 
   #transmit(entry: Entry): void {

@@ -28,7 +28,7 @@ let joins = 0;
 
 /** What a room needs of its client. */
 export interface RoomHost {
-  readonly environment: Environment;
+  readonly env: Environment;
   connected(): boolean;
   backoff(): Backoff;
   /** Sends `room.join`; `refused` tells why no `room.joined` comes. */
@@ -99,7 +99,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Says something. The nonce is there at once, to show it before the server has it. */
   send(text: string): Sent {
     this.#typedAt = 0;
-    const nonce = this.#host.environment.nonce();
+    const nonce = this.#host.env.nonce();
     const sent = this.#host.request("message.send", { room: this.id, text, nonce }, { reliable: true });
     sent.catch(() => {}); // whoever shows the message awaits it
     return { nonce, sent };
@@ -126,7 +126,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Call it at every keystroke; it speaks at most every 4 s. */
   typing(active: boolean): void {
     if (this.state !== "joined") return;
-    const now = this.#host.environment.now();
+    const now = this.#host.env.now();
     const started = this.#typedAt > 0;
     if (active ? started && now - this.#typedAt < TYPING_INTERVAL : !started) return;
     this.#typedAt = active ? now : 0;
@@ -153,7 +153,7 @@ export class Room extends Emitter<RoomEvents> {
     if (!this.#wanted) return;
     this.#resumedByHello = resumed;
     this.#become("joining");
-    if (resumed) this.#cancelJoin = this.#host.environment.after(RESUME_PATIENCE, () => this.#ask());
+    if (resumed) this.#cancelJoin = this.#host.env.after(RESUME_PATIENCE, () => this.#ask());
     else this.#ask();
   }
 
@@ -181,7 +181,7 @@ export class Room extends Emitter<RoomEvents> {
     if (this.state !== "joined" || !this.position) return;
     if (offset <= this.position.offset) return this.#backoff.reset();
     this.#cancelCheck();
-    this.#cancelCheck = this.#host.environment.after(HEAD_GRACE, () => {
+    this.#cancelCheck = this.#host.env.after(HEAD_GRACE, () => {
       if (this.position && offset > this.position.offset) this.#lost();
     });
   }
@@ -198,10 +198,10 @@ export class Room extends Emitter<RoomEvents> {
         return void this.#advance(message.offset);
       case "presence.reset":
         this.#presence = message.presence;
-        return this.emit("presence.reset", message);
+        return this.emit(message.type, message);
       case "presence.update":
-        if (this.#counts(message)) this.emit("presence.update", message);
-        return;
+      case "principal.upgraded":
+        return this.#counts(message) ? this.emit(message.type, message as never) : undefined;
       case "typing":
       case "cast":
         return this.emit(message.type, message as never);
@@ -215,7 +215,7 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   #tell(event: DurableEvent): void {
-    if (event.type !== "room.created") this.emit(event.type, event as never);
+    this.emit(event.type as keyof RoomEvents, event as never); // nobody hears of room.created by this name
     this.emit("event", event);
   }
 
@@ -271,7 +271,7 @@ export class Room extends Emitter<RoomEvents> {
     const delay = this.#backoff.next();
     this.#cancel();
     this.#become("joining");
-    this.#cancelJoin = this.#host.environment.after(again ? delay : 0, () => this.#ask());
+    this.#cancelJoin = this.#host.env.after(again ? delay : 0, () => this.#ask());
   }
 
   #ask(): void {
@@ -290,7 +290,7 @@ export class Room extends Emitter<RoomEvents> {
       return this.emit("error", error);
     }
     const hint = error instanceof CommandError ? (error.retryAfterMs ?? 0) : 0;
-    this.#cancelJoin = this.#host.environment.after(Math.max(hint, this.#backoff.next()), () => this.#ask());
+    this.#cancelJoin = this.#host.env.after(Math.max(hint, this.#backoff.next()), () => this.#ask());
   }
 
   #cancel(): void {

@@ -37,7 +37,8 @@ export const optional = (inner: Codec): Codec => ({
   write: (value) => (value == null ? null : inner.write(value)),
 });
 
-const array = (wire: unknown): unknown[] => {
+/** The wire value, which is an array. Throws `BadFrame`. */
+export const array = (wire: unknown): unknown[] => {
   if (!Array.isArray(wire)) throw new BadFrame(`expected array, got ${typeof wire}`);
   return wire;
 };

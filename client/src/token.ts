@@ -1,7 +1,9 @@
 /** The token in use: had before it is needed, renewed before it ends. */
 
+import type { ServerMessage } from "./codec.ts";
 import { AuthError } from "./errors.ts";
 import type { Environment } from "./environment.ts";
+import type { Refreshed } from "./protocol.gen.ts";
 import type { Done } from "./requests.ts";
 import type { ClientOptions, TokenReason } from "./types.ts";
 
@@ -14,7 +16,7 @@ const MAX_DELAY = 2 ** 31 - 1;
 
 /** What the token needs of the client. */
 export interface TokenHost {
-  environment: Environment;
+  env: Environment;
   serverNow(): number;
   /** Sends the new token on the live socket. */
   refresh(token: string, done: Done): void;
@@ -29,11 +31,7 @@ export class Token {
   readonly #host: TokenHost;
   #value: string | null = null;
   #reason: TokenReason = "missing";
-  /** When it was had, by this machine's clock, which may be far from the server's. */
-  #fetchedAt = 0;
   #expiresAt = Infinity;
-  /** How long it lives in all, milliseconds. */
-  #life = 0;
   /** Grows with every plan and its end, so that a token that comes late is recognised. */
   #epoch = 0;
   #cancel = (): void => {};
@@ -45,8 +43,8 @@ export class Token {
 
   /** The token for a new connection: the one at hand, unless it ended or was refused. */
   async get(): Promise<string> {
-    if (this.#value !== null && this.#host.serverNow() > this.#expiresAt - MARGIN) this.drop("expired");
-    if (this.#value !== null) return this.#value;
+    if (this.#value && this.#host.serverNow() > this.#expiresAt - MARGIN) this.drop("expired");
+    if (this.#value) return this.#value;
     const reason = this.#reason;
     const token = await this.#fetch({ reason });
     this.#take(token, reason);
@@ -59,12 +57,11 @@ export class Token {
     this.#reason = reason;
   }
 
-  /** The server took it and says when it ends (server time): renew it before, until `rest`. */
+  /** The server took it and says when it ends (server time): renew it before, until `rest`. One that was dropped meanwhile at once. */
   accepted(expiresAt: number): void {
     const left = expiresAt - this.#host.serverNow();
     this.#expiresAt = expiresAt;
-    this.#life = left + this.#host.environment.now() - this.#fetchedAt;
-    this.#plan(Math.max(left * RENEW_AT, MARGIN));
+    this.plan(this.#value ? Math.max(left * RENEW_AT, MARGIN) : 0);
   }
 
   /** The connection is gone: nothing to renew. */
@@ -73,34 +70,34 @@ export class Token {
     this.#cancel();
   }
 
-  #plan(delay: number): void {
+  /** Renew it on the live socket after so many milliseconds, until `rest`. */
+  plan(delay: number): void {
     this.rest();
-    this.#cancel = this.#host.environment.after(Math.min(delay, MAX_DELAY), () => void this.#renew(this.#epoch));
+    this.#cancel = this.#host.env.after(Math.min(delay, MAX_DELAY), () => void this.#renew(this.#epoch));
   }
 
   async #renew(epoch: number): Promise<void> {
-    const settle = (error: Error | null, token = ""): void => {
+    const settle = (error: Error | null, token = "", answer?: ServerMessage): void => {
       if (epoch !== this.#epoch) return;
       if (error) return this.#failed(error);
       this.#take(token, "refresh");
-      this.accepted(this.#host.serverNow() + this.#life); // a reply does not say: as long as the one before
+      this.accepted((answer as Refreshed).tokenExpiresAt);
     };
     try {
       const token = await this.#fetch({ reason: "refresh" });
-      if (epoch === this.#epoch) this.#host.refresh(token, (error) => settle(error, token));
+      if (epoch === this.#epoch) this.#host.refresh(token, (error, answer) => settle(error, token, answer));
     } catch (error) {
-      settle(error instanceof Error ? error : new Error(String(error)));
+      settle(error as Error);
     }
   }
 
   #failed(error: Error): void {
-    if (!(error instanceof AuthError)) this.#plan(RETRY_DELAY);
+    if (!(error instanceof AuthError)) this.plan(RETRY_DELAY);
     this.#host.failed(error);
   }
 
   #take(token: string, reason: TokenReason): void {
     this.#value = token;
-    this.#fetchedAt = this.#host.environment.now();
     this.#expiresAt = Infinity;
     this.#host.renewed(reason);
   }

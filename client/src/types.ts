@@ -11,6 +11,7 @@ import type {
   MessageUpdate,
   PresenceReset,
   PresenceUpdate,
+  PrincipalUpgraded,
   RoomCreated,
   TimerUpdate,
   Typing,
@@ -143,6 +144,8 @@ export interface RoomEvents {
   "timer.update": TimerUpdate;
   "presence.update": PresenceUpdate;
   "presence.reset": PresenceReset;
+  /** A guest is a user now, in the same place: a change of presence. */
+  "principal.upgraded": PrincipalUpgraded;
   typing: Typing;
   cast: Cast;
   event: DurableEvent;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Client } from "../src/client.ts";
 import { CommandError } from "../src/errors.ts";
 import type { Room } from "../src/room.ts";
-import { ADA, START, World, log, settle } from "./world.ts";
+import { ADA, START, UMA, World, log, settle } from "./world.ts";
 
 /** A client in a room whose stream is at `offset`. */
 async function joined(offset = 3): Promise<{ world: World; client: Client; room: Room; heard: number[] }> {
@@ -224,6 +224,19 @@ test("presence applies the next revision, drops old ones, joins again on a jump 
     assert.deepEqual(told.map(({ rev }) => rev), [2]);
     world.socket.push("presence.update", { ...update, ...jump });
     assert.equal(room.state, lost ? "joining" : "joined");
+  }
+});
+
+test("an upgrade is a change of presence: told once, and a jump joins again", async () => {
+  for (const [jump, told] of [[{ rev: 3 }, 2], [{ rev: 4 }, 1], [{ rev: 3, activation: "b" }, 1]] as const) {
+    const { world, room } = await joined();
+    const update = { room: "r", activation: "a", count: 1, former: ADA, person: { principal: UMA, name: "Uma", role: "host" as const } };
+    const upgrades = log(room, "principal.upgraded");
+    world.socket.push("principal.upgraded", { ...update, rev: 1 });
+    world.socket.push("principal.upgraded", { ...update, rev: 2 });
+    assert.deepEqual(upgrades.map(({ former, person }) => [former, person.principal]), [[ADA, UMA]]);
+    world.socket.push("principal.upgraded", { ...update, ...jump });
+    assert.deepEqual([upgrades.length, room.state], [told, told === 2 ? "joined" : "joining"]);
   }
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AuthError } from "../src/errors.ts";
 import type { TokenReason } from "../src/types.ts";
-import { LIMITS, World, log, settle } from "./world.ts";
+import { ADA, LIMITS, UMA, World, log, settle } from "./world.ts";
 
 /** A source of tokens that remembers why it was asked. */
 function source(): { reasons: TokenReason[]; getToken: (request: { reason: TokenReason }) => Promise<string> } {
@@ -65,8 +65,7 @@ test("it is renewed on the live socket when four fifths of its life are over", a
     }
     await settle();
     assert.equal(world.socket.all("refresh").length, round);
-    world.socket.push("reply", { ref: world.socket.last("refresh").ref, offset: 0 });
-    await settle();
+    await world.refreshed();
   }
   assert.deepEqual(reasons, ["missing", "refresh", "refresh"]);
   assert.deepEqual(tokens, [{ reason: "refresh" }, { reason: "refresh" }]);
@@ -92,10 +91,86 @@ test("a machine whose clock is wrong renews in time all the same", async () => {
       }
       await settle();
       assert.equal(world.socket.all("refresh").length, renewal);
-      world.socket.push("reply", { ref: world.socket.last("refresh").ref, offset: 0 });
-      await settle();
+      await world.refreshed({ tokenExpiresAt: world.time + ahead + 300_000 });
     }
   }
+});
+
+test("the answer says how long the new token lives", async () => {
+  const world = new World();
+  const { reasons, getToken } = source();
+  const client = await world.connected({ getToken });
+  client.refresh();
+  await world.advance(0);
+  await world.refreshed({ tokenExpiresAt: world.time + 20_000 });
+  await world.advance(15_999);
+  assert.equal(reasons.length, 2);
+  await world.advance(1);
+  assert.equal(reasons.length, 3);
+});
+
+test("a guest who signed in speaks as the user on the same socket", async () => {
+  const world = new World();
+  const { reasons, getToken } = source();
+  const client = await world.connected({ getToken });
+  const told: unknown[] = [];
+  client.on("token", () => told.push([client.principal, client.name]));
+  client.refresh();
+  await world.advance(0);
+  assert.equal(world.socket.last("refresh").token, "token 2");
+  assert.deepEqual([client.principal, client.name], [ADA, "Ada"]);
+  await world.refreshed({ principal: UMA, name: "Uma" });
+  assert.deepEqual([client.principal, client.name, told], [UMA, "Uma", [[UMA, "Uma"]]]);
+  assert.deepEqual([reasons, world.sockets.length, client.state], [["missing", "refresh"], 1, "connected"]);
+  await world.socket.end(1006);
+  await world.advance(500);
+  await world.welcome();
+  assert.equal(world.socket.last("hello").token, "token 2");
+});
+
+test("an answer that is late says who we are all the same", async () => {
+  const world = new World();
+  const client = await world.connected({ requestTimeout: 1000 });
+  client.refresh();
+  await world.advance(1000);
+  await world.refreshed({ principal: UMA, name: "Uma" });
+  assert.deepEqual(client.principal, UMA);
+});
+
+test("a refresh between two connections takes a new token to the next one", async () => {
+  const world = new World();
+  const { reasons, getToken } = source();
+  const client = await world.connected({ getToken });
+  await world.socket.end(1006);
+  client.refresh();
+  await world.advance(500);
+  await world.welcome();
+  assert.deepEqual([reasons, world.socket.last("hello").token], [["missing", "refresh"], "token 2"]);
+});
+
+test("a refresh while a connection opens with the old token follows at once", async () => {
+  const world = new World();
+  const { reasons, getToken } = source();
+  const client = world.client({ getToken });
+  void client.connect();
+  await settle();
+  client.refresh();
+  await world.welcome();
+  await world.advance(0);
+  assert.deepEqual([reasons, world.socket.last("refresh").token], [["missing", "refresh"], "token 2"]);
+});
+
+test("a refused refresh is told, and the connection goes on as who it was", async () => {
+  const world = new World();
+  const client = await world.connected();
+  const errors = log(client, "error");
+  client.refresh();
+  await world.advance(0);
+  world.socket.refuse("refresh", 120, "FORBIDDEN");
+  await settle();
+  assert.deepEqual([errors.length, client.state, client.principal], [1, "connected", ADA]);
+  await world.advance(5_000);
+  assert.equal(world.socket.all("refresh").length, 2);
 });
 
 test("a renewal that fails is told and tried again", async () => {

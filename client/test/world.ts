@@ -13,6 +13,7 @@ export type Received = { [N in keyof Commands]: { name: N; ref: number } & Comma
 
 export const START = 1_795_000_000_000;
 export const LIMITS = { messageBytes: 65_536, rooms: 100, heartbeatMs: 25_000, graceMs: 8_000, textChars: 4000, tokenExpiresAt: START + 300_000 };
+export const UMA = { actorType: "user", actorId: "uma" } as const;
 export const ADA = { actorType: "guest", actorId: "ada" } as const;
 
 /** Lets all promises that can settle do so. */
@@ -106,6 +107,13 @@ export class World implements Environment {
     socket.push("welcome", { ref: 1, session: "s", principal: ADA, name: "Ada", history: 1, serverTime: this.time, limits, protocol: "other", ...changes });
     await settle();
     return socket;
+  }
+
+  /** The newest refresh is answered. */
+  async refreshed(changes: Partial<ServerMessages["refreshed"]> = {}): Promise<void> {
+    const tokenExpiresAt = this.time + 300_000;
+    this.socket.push("refreshed", { ref: this.socket.last("refresh").ref, principal: ADA, name: "Ada", tokenExpiresAt, ...changes });
+    await settle();
   }
 }
 
