@@ -5,7 +5,7 @@ import { pack, unpack } from "../src/codec.ts";
 import type { CodecName, ServerName } from "../src/codec.ts";
 import type { Emitter } from "../src/emitter.ts";
 import type { Environment } from "../src/environment.ts";
-import type { Commands, ServerMessages } from "../src/protocol.gen.ts";
+import type { Commands, Principal, ServerMessages } from "../src/protocol.gen.ts";
 import { COMMANDS, SERVER_MESSAGES } from "../src/protocol.gen.ts";
 import type { ClientOptions, Socket } from "../src/types.ts";
 
@@ -210,8 +210,8 @@ export class ScriptedSocket implements Socket {
     });
   }
 
-  say(room: string, offset: number, text = `message ${offset}`): void {
-    this.push("message.create", { room, offset, at: START, author: ADA, nonce: null, text, deleted: false });
+  say(room: string, offset: number, text = `message ${offset}`, author: Principal = ADA): void {
+    this.push("message.create", { room, offset, at: START, author, nonce: null, text, deleted: false });
   }
 }
 

@@ -7,6 +7,7 @@ export type {
   Phase,
   PresenceSnapshot,
   PresenceUpdate,
+  PrincipalUpgraded,
   Principal,
   RoomInfo,
   Timer,

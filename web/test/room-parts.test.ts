@@ -5,6 +5,7 @@ import { linkify } from "../src/linkify.ts";
 import type { Message, Person, Principal } from "../src/protocol.ts";
 import { parse, roomIdIn } from "../src/router.ts";
 import { endingOf } from "../src/store/connection.ts";
+import { Identity } from "../src/store/identity.ts";
 import * as list from "../src/store/messages.ts";
 import { change, sorted } from "../src/store/presence.ts";
 import { layOut } from "../src/store/rows.ts";
@@ -20,6 +21,46 @@ test("a presence change with the next number applies", () => {
   if (next !== "stale") assert.deepEqual(next.people.map((p) => p.name), ["mara", "ana"]);
 });
 
+test("an upgrade takes the guest's place in the list, and merges with the user's own", () => {
+  const user: Person = { principal: { actorType: "user", actorId: "1" }, name: "Mara M.", role: "host" };
+  const delta = { activation: "a", rev: 4, count: 2, former: principal("mara"), person: user };
+  const listed = (people: Person[]): string[] => {
+    const next = change({ ...here, people }, delta);
+    return next === "stale" ? [] : next.people.map((p) => p.name);
+  };
+  const mine = { ...user, name: "Mara on her phone" };
+  assert.deepEqual(listed([person("mara"), person("jon")]), ["Mara M.", "jon"]);
+  assert.deepEqual(listed([person("ana"), mine, person("mara"), person("jon")]), ["ana", "Mara M.", "jon"]);
+  assert.deepEqual(listed([person("mara"), person("jon"), mine]), ["Mara M.", "jon"]);
+  assert.deepEqual(listed([person("jon")]), ["jon", "Mara M."]);
+  assert.equal(change(here, { ...delta, rev: 5 }), "stale");
+  assert.equal(change(here, { ...delta, rev: 3 }), here);
+});
+
+test("what a guest wrote is the user's, once it is known who that became", () => {
+  const mara: Principal = { actorType: "user", actorId: "1" };
+  const jon: Principal = { actorType: "user", actorId: "2" };
+  const identity = new Identity({ principal: principal("mara"), guests: [] });
+  assert.deepEqual([identity.isMe(principal("mara")), identity.isMe(mara), identity.isMe(null)], [true, false, false]);
+  identity.speakFor(principal("mara"));
+  identity.speakFor(mara);
+  assert.deepEqual([identity.me, identity.isMe(principal("mara")), identity.isMe(mara)], [mara, true, true]);
+  identity.upgrade(principal("jon"), jon);
+  assert.deepEqual([identity.now(principal("jon")), identity.isMe(principal("jon"))], [jon, false]);
+  const later = new Identity({ principal: mara, guests: ["mara"] });
+  assert.deepEqual([later.isMe(principal("mara")), later.isMe(principal("jon"))], [true, false]);
+});
+
+test("an author's messages stay together over an upgrade", () => {
+  const user: Principal = { actorType: "user", actorId: "1" };
+  const noon = new Date(2026, 4, 1, 12).getTime();
+  const state = list.merge(list.EMPTY, [said(1, noon, "mara"), { ...said(2, noon + 1000), author: user }]);
+  const continues = (now?: (p: Principal) => Principal): boolean[] =>
+    layOut(state, user, null, now).flatMap((row) => (row.kind === "message" ? [row.continues] : []));
+  assert.deepEqual(continues(), [false, false]);
+  assert.deepEqual(continues((p) => (p.actorId === "mara" ? user : p)), [false, true]);
+});
+
 test("an old presence change is dropped, a jump or another activation is stale", () => {
   const delta = { count: 9, joined: [], left: [] };
   assert.equal(change(here, { activation: "a", rev: 3, ...delta }), here);
@@ -29,7 +70,7 @@ test("an old presence change is dropped, a jump or another activation is stale",
 
 test("people are listed oneself first, then the host, then by name", () => {
   const people = [person("zoe"), person("ben", "host"), person("ana"), person("me")];
-  assert.deepEqual(sorted(people, principal("me")).map((p) => p.name), ["me", "ben", "ana", "zoe"]);
+  assert.deepEqual(sorted(people, ({ actorId }) => actorId === "me").map((p) => p.name), ["me", "ben", "ana", "zoe"]);
 });
 
 test("typing expires by itself when the stop is lost", () => {

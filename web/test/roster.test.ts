@@ -41,6 +41,18 @@ test("somebody who reloads never leaves, and is not listed twice", (context) => 
   assert.deepEqual([names(roster), roster.count.value], [["mara", "jon"], 2]);
 });
 
+test("a guest who becomes a user does not linger besides", (context) => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  context.after(() => mock.timers.reset());
+  const roster = openRoster();
+  roster.apply(change(2, [], ["jon"], 1));
+  const user: Person = { principal: { actorType: "user", actorId: "1" }, name: "Jon J.", role: "participant" };
+  roster.upgrade({ room: "r", activation: "a", rev: 3, count: 2, former: person("jon").principal, person: user });
+  assert.deepEqual([names(roster), roster.count.value], [["mara", "Jon J."], 2]);
+  mock.timers.tick(LINGER_MS);
+  assert.deepEqual([names(roster), roster.count.value], [["mara", "Jon J."], 2]);
+});
+
 test("a snapshot that lists a leaver ends the lingering", () => {
   const roster = openRoster();
   roster.apply(change(2, [], ["jon"], 1));

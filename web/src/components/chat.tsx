@@ -15,7 +15,7 @@ import { TypingLine } from "./typing.tsx";
 export function Chat({ store }: { store: RoomStore }) {
   const [editing, setEditing] = useState<number | null>(null);
   const log = useRef<HTMLDivElement>(null);
-  const rows = layOut(store.messages.value, store.me, store.unreadAt.value);
+  const rows = layOut(store.messages.value, store.me, store.unreadAt.value, store.now);
   const { atBottom, toBottom } = useScrollPlace(log, rows, store.id);
   useAttention(store, atBottom);
   useAnnouncements(store);
@@ -24,7 +24,7 @@ export function Chat({ store }: { store: RoomStore }) {
     setEditing(offset);
     if (offset === null) document.getElementById("composer")?.focus();
   };
-  const editLast = (): void => setEditing(lastOwn(store.messages.value, store.me)?.offset ?? null);
+  const editLast = (): void => setEditing(lastOwn(store.messages.value, store.isMe)?.offset ?? null);
   const unread = store.unread.value;
   return (
     <section class="chat" aria-labelledby="chat-heading">

@@ -3,7 +3,7 @@ import { announceUrgently } from "../announce.ts";
 import { fullTimeOf, isoOf, timeOf } from "../format.ts";
 import { linkify } from "../linkify.ts";
 import type { Message, Principal } from "../protocol.ts";
-import { type Outgoing, samePrincipal } from "../store/messages.ts";
+import type { Outgoing } from "../store/messages.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
 import { Avatar } from "./avatar.tsx";
@@ -58,7 +58,7 @@ interface MessageRowProps {
 }
 
 export function MessageRow({ store, message, continues, editing, current, onEdit }: MessageRowProps) {
-  const own = samePrincipal(message.author, store.me);
+  const own = store.isMe(message.author);
   const name = store.nameOf(message.author) ?? text.chat.someone;
   return (
     <article
@@ -71,7 +71,7 @@ export function MessageRow({ store, message, continues, editing, current, onEdit
       tabIndex={current ? 0 : -1}
       aria-label={text.chat.actions(name)}
     >
-      <Head author={message.author} name={name} at={message.at} continues={continues} />
+      <Head author={store.now(message.author)} name={name} at={message.at} continues={continues} />
       <div class="message-body">
         {message.deleted && <p class="tombstone">{text.chat.deleted}</p>}
         {!message.deleted && !editing && <Words words={message.text} />}

@@ -1,7 +1,6 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { Person } from "../protocol.ts";
-import { samePrincipal } from "../store/messages.ts";
 import { keyOf, sorted } from "../store/presence.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
@@ -18,7 +17,7 @@ smallScreen.addEventListener("change", () => (small.value = smallScreen.matches)
 /** Who is in the room now: a list beside the chat, a row of faces that opens one on a small screen. */
 export function PeoplePanel({ store }: { store: RoomStore }) {
   const [open, setOpen] = useState(false);
-  const people = sorted(store.roster.people.value, store.me);
+  const people = sorted(store.roster.people.value, store.isMe);
   const count = store.roster.count.value;
   return (
     <aside class="people" aria-labelledby="people-heading">
@@ -35,7 +34,7 @@ export function PeoplePanel({ store }: { store: RoomStore }) {
       )}
       <ul id="people-list" hidden={small.value && !open} tabIndex={small.value ? 0 : undefined} aria-labelledby="people-heading">
         {people.map((person) => (
-          <PersonRow key={keyOf(person.principal)} person={person} own={samePrincipal(person.principal, store.me)} />
+          <PersonRow key={keyOf(person.principal)} person={person} own={store.isMe(person.principal)} />
         ))}
       </ul>
       {count > 0 && people.length === 0 && <p class="note">{text.people.onlyCount}</p>}

@@ -4,7 +4,6 @@ import { announce, announceUrgently } from "../announce.ts";
 import { agoOf } from "../format.ts";
 import type { Timer } from "../protocol.ts";
 import { clockMoves, connected } from "../store/connection.ts";
-import { samePrincipal } from "../store/messages.ts";
 import type { RoomStore } from "../store/room.ts";
 import { clock, milestone, phaseLengthMs, progress, remainingSeconds, round, untilNextSecond } from "../store/timer.ts";
 import { text } from "../text.ts";
@@ -175,7 +174,7 @@ function Controls({ store, timer }: { store: RoomStore; timer: Timer }) {
 function LastChange({ store, now }: { store: RoomStore; now: number }) {
   const last = store.timerChange.value;
   if (!last) return null;
-  const who = samePrincipal(last.author, store.me) ? text.people.you : (store.nameOf(last.author) ?? text.chat.someone);
+  const who = store.isMe(last.author) ? text.people.you : (store.nameOf(last.author) ?? text.chat.someone);
   const said = last.cause === "phase_end" ? text.timer.phaseEnded : text.timer.by(last.cause, who);
   return (
     <p class="timer-change">

@@ -12,7 +12,6 @@ import { TopBar } from "../components/topbar.tsx";
 import { navigate } from "../router.ts";
 import { connection, forget, me } from "../session.ts";
 import { ending } from "../store/connection.ts";
-import { samePrincipal } from "../store/messages.ts";
 import { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
 
@@ -20,7 +19,7 @@ import { text } from "../text.ts";
 export function RoomPage({ id }: { id: string }) {
   if (ending.value === "signedOut") return <Alone what="signedOut" onAction={forget} />;
   if (ending.value) return <Alone what={ending.value} onAction={() => location.reload()} />;
-  return me.value ? <Joined key={me.value.principal.actorId} id={id} /> : <Door />;
+  return me.value ? <Joined id={id} /> : <Door />;
 }
 
 function Alone(props: { what: keyof typeof text.ending; onAction: () => void; detail?: string }) {
@@ -55,11 +54,11 @@ function Door() {
 function useRoom(id: string): RoomStore | null {
   const [store, setStore] = useState<RoomStore | null>(null);
   useEffect(() => {
-    const principal = me.peek()?.principal;
-    if (!principal) return;
-    const opened = new RoomStore(id, principal, connection());
+    const self = me.peek();
+    if (!self) return;
+    const opened = new RoomStore(id, self, connection());
     opened.onTimer = (change, timer) => {
-      const who = samePrincipal(change.author, principal) ? text.people.youSubject : (opened.nameOf(change.author) ?? text.chat.someone);
+      const who = opened.isMe(change.author) ? text.people.youSubject : (opened.nameOf(change.author) ?? text.chat.someone);
       announce(text.timer.announceCause(change.cause, who, text.timer.phases[timer.phase]));
       if (change.cause === "phase_end") chime();
     };

@@ -37,9 +37,6 @@ const MAX_LATE = 200;
 
 export const EMPTY: Messages = { confirmed: [], outgoing: [], late: new Map(), hasMore: false, gapAt: null };
 
-export const samePrincipal = (a: Principal | null, b: Principal | null): boolean =>
-  a !== null && b !== null && a.actorId === b.actorId && a.actorType === b.actorType;
-
 /** Adds messages from a snapshot, a page of history or a push. */
 export function merge(state: Messages, incoming: readonly Message[]): Messages {
   if (incoming.length === 0) return state;
@@ -96,14 +93,17 @@ export function trim(state: Messages, most: number): Messages {
   return { ...state, confirmed: state.confirmed.slice(-most), hasMore: true };
 }
 
+/** Whether somebody is the reader, or a guest that the reader was. */
+export type IsMe = (principal: Principal) => boolean;
+
 /** One's own last message that can still be edited, for the up-arrow key. */
-export function lastOwn(state: Messages, me: Principal | null): Message | null {
-  return state.confirmed.findLast((message) => !message.deleted && samePrincipal(message.author, me)) ?? null;
+export function lastOwn(state: Messages, isMe: IsMe): Message | null {
+  return state.confirmed.findLast((message) => !message.deleted && isMe(message.author)) ?? null;
 }
 
 /** How many messages of others lie beyond `offset`. */
-export function countAfter(state: Messages, offset: number, me: Principal | null): number {
-  return state.confirmed.filter((m) => m.offset > offset && !m.deleted && !samePrincipal(m.author, me)).length;
+export function countAfter(state: Messages, offset: number, isMe: IsMe): number {
+  return state.confirmed.filter((m) => m.offset > offset && !m.deleted && !isMe(m.author)).length;
 }
 
 function patch(state: Messages, offset: number, change: LatePatch): Messages {

@@ -3,8 +3,19 @@
 import { batch, computed, signal } from "@preact/signals";
 import type { Client, JoinedEvent, Room, TimerAction } from "../../../client/src/index.ts";
 import { type HistoryMessage, readHistory } from "../api.ts";
-import type { Message, Person, PresenceSnapshot, PresenceUpdate, Principal, RoomInfo, Timer, TimerCause } from "../protocol.ts";
+import type {
+  Message,
+  Person,
+  PresenceSnapshot,
+  PresenceUpdate,
+  Principal,
+  PrincipalUpgraded,
+  RoomInfo,
+  Timer,
+  TimerCause,
+} from "../protocol.ts";
 import { keep, recall } from "../storage.ts";
+import { Identity, type Self, samePrincipal } from "./identity.ts";
 import * as list from "./messages.ts";
 import { keyOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
@@ -34,7 +45,7 @@ export class RoomStore {
   /** First unread offset, where the divider stands. */
   readonly unreadAt = signal<number | null>(null);
   readonly lastRead = signal(0);
-  readonly unread = computed(() => list.countAfter(this.messages.value, this.lastRead.value, this.me));
+  readonly unread = computed(() => list.countAfter(this.messages.value, this.lastRead.value, this.isMe));
   readonly loading = signal<"no" | "yes" | "failed">("no");
 
   /** Called for each message of somebody else that has just been said. */
@@ -42,6 +53,7 @@ export class RoomStore {
   /** Called for each transition of the timer, not for snapshots. */
   onTimer: (change: TimerChange, timer: Timer) => void = () => {};
 
+  private readonly identity: Identity;
   private readonly room: Room;
   private readonly endings: (() => void)[];
   private expiry: ReturnType<typeof setTimeout> | undefined;
@@ -51,9 +63,10 @@ export class RoomStore {
 
   constructor(
     readonly id: string,
-    readonly me: Principal,
+    self: Self,
     private readonly client: Client,
   ) {
+    this.identity = new Identity(self);
     this.room = client.room(id);
     this.lastRead.value = Number(recall(`read:${id}`) ?? 0);
     this.endings = this.listen();
@@ -62,8 +75,21 @@ export class RoomStore {
 
   serverNow = (): number => this.client.serverNow();
 
+  /** Whom this page speaks for here. */
+  get me(): Principal {
+    return this.identity.me;
+  }
+
+  /** Whether that is us, or a guest we were: what it wrote is ours. */
+  isMe = (principal: Principal | null): boolean => this.identity.isMe(principal);
+
+  /** Who that is by now: a guest may be a user. */
+  now = (principal: Principal): Principal => this.identity.now(principal);
+
   nameOf(principal: Principal | null): string | null {
-    return principal ? (this.names.value.get(keyOf(principal)) ?? null) : null;
+    if (!principal) return null;
+    const names = this.names.value;
+    return names.get(keyOf(this.now(principal))) ?? names.get(keyOf(principal)) ?? null;
   }
 
   close(): void {
@@ -158,7 +184,10 @@ export class RoomStore {
       room.on("timer.update", (event) => this.timerMoved(event.timer, event)),
       room.on("presence.update", (event) => batch(() => this.presenceMoved(event))),
       room.on("presence.reset", (event) => batch(() => this.presenceReset(event.presence))),
+      room.on("principal.upgraded", (event) => batch(() => this.upgraded(event))),
       room.on("typing", (event) => this.typed(event.person, event.active)),
+      this.client.on("welcome", () => this.speakFor()),
+      this.client.on("token", () => this.speakFor()),
     ];
   }
 
@@ -181,7 +210,7 @@ export class RoomStore {
   }
 
   private arrived(message: Message): void {
-    const others = !list.samePrincipal(message.author, this.me);
+    const others = !this.isMe(message.author);
     batch(() => {
       if (others && !this.attentive && this.unread.value === 0) this.unreadAt.value = message.offset;
       const merged = list.merge(this.messages.value, [message]);
@@ -212,13 +241,25 @@ export class RoomStore {
     this.seen(event.joined);
   }
 
+  private upgraded(event: PrincipalUpgraded): void {
+    this.roster.upgrade(event);
+    this.seen([event.person]);
+    this.identity.upgrade(event.former, event.person.principal);
+    if (samePrincipal(event.former, this.me)) this.client.refresh(); // it was signed in by another tab
+  }
+
+  /** We may be somebody else by the server's last word. */
+  private speakFor(): void {
+    if (this.client.principal) this.identity.speakFor(this.client.principal);
+  }
+
   private presenceReset(snapshot: PresenceSnapshot): void {
     this.roster.reset(snapshot);
     this.seen(snapshot.people);
   }
 
   private typed(person: Principal, active: boolean): void {
-    if (list.samePrincipal(person, this.me)) return;
+    if (this.isMe(person)) return;
     this.writing.value = typing.mark(this.writing.value, person, active, performance.now());
     this.expireLater();
   }
@@ -245,7 +286,7 @@ export class RoomStore {
 
   private placeDivider(): void {
     if (this.lastRead.value === 0) return;
-    const unread = this.messages.value.confirmed.find((m) => m.offset > this.lastRead.value && !list.samePrincipal(m.author, this.me));
+    const unread = this.messages.value.confirmed.find((m) => m.offset > this.lastRead.value && !this.isMe(m.author));
     this.unreadAt.value = unread?.offset ?? null;
   }
 

@@ -1,7 +1,7 @@
 /** Who is shown as here. Somebody who leaves stays for a moment, so that a reload makes nobody flicker. */
 
 import { computed, signal } from "@preact/signals";
-import type { Person, PresenceSnapshot, PresenceUpdate } from "../protocol.ts";
+import type { Person, PresenceSnapshot, PresenceUpdate, PrincipalUpgraded } from "../protocol.ts";
 import { change, keyOf, NOBODY } from "./presence.ts";
 
 export const LINGER_MS = 10_000;
@@ -28,6 +28,15 @@ export class Roster {
     const gone = new Set(delta.left.map(keyOf));
     before.people.filter((person) => gone.has(keyOf(person.principal))).forEach((person) => this.linger(person));
     delta.joined.forEach((person) => this.stay(keyOf(person.principal)));
+    this.presence.value = next;
+  }
+
+  /** A guest is a user now: in the same place, without leaving it for a moment. */
+  upgrade(delta: PrincipalUpgraded): void {
+    const next = change(this.presence.value, delta);
+    if (next === "stale" || next === this.presence.value) return;
+    this.stay(keyOf(delta.former));
+    this.stay(keyOf(delta.person.principal));
     this.presence.value = next;
   }
 

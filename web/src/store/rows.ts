@@ -1,7 +1,8 @@
 /** Messages laid out for reading: day separators, dividers, and which rows continue the one above. */
 
 import type { Message, Principal } from "../protocol.ts";
-import { type Messages, type Outgoing, samePrincipal } from "./messages.ts";
+import { samePrincipal } from "./identity.ts";
+import type { Messages, Outgoing } from "./messages.ts";
 
 export type Row =
   | { kind: "day"; key: string; at: number }
@@ -15,8 +16,10 @@ const TOGETHER_MS = 5 * 60_000;
 
 const sameDay = (a: number, b: number): boolean => new Date(a).toDateString() === new Date(b).toDateString();
 
-/** Rows from top to bottom. `unreadAt` is the first unread offset, null when all was read. */
-export function layOut(state: Messages, me: Principal | null, unreadAt: number | null): Row[] {
+const itself = (principal: Principal): Principal => principal;
+
+/** Rows from top to bottom. `unreadAt` is the first unread offset, null when all was read; `now` says who an author is by now. */
+export function layOut(state: Messages, me: Principal | null, unreadAt: number | null, now = itself): Row[] {
   const rows: Row[] = [];
   let above: { at: number; author: Principal | null } | null = null;
 
@@ -41,7 +44,7 @@ export function layOut(state: Messages, me: Principal | null, unreadAt: number |
       unreadShown = true;
       dividers.push({ kind: "unread", key: "unread" });
     }
-    const continues = place(message.at, message.author, dividers);
+    const continues = place(message.at, now(message.author), dividers);
     rows.push({ kind: "message", key: message.nonce ?? `m-${message.offset}`, message, continues });
   }
   for (const message of state.outgoing) {
