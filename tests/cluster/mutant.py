@@ -17,12 +17,14 @@ from commonroom.engine.cluster.router import MAX_PARKED, ClusterRouter
 from commonroom.engine.cluster.window import Window
 from commonroom.engine.cluster.wire import Call
 from commonroom.engine.dedup import Dedup
-from commonroom.engine.envelope import Admission, Envelope
+from commonroom.engine.envelope import Admission, Attach, Envelope
 from commonroom.engine.gate import Gate, Output, leave
 from commonroom.engine.gateway.fanout import Subscription
 from commonroom.engine.host import ActorHost
 from commonroom.engine.lease import Lease
 from commonroom.engine.testing.journal import SimulatedJournal
+from commonroom.identity import Authority
+from commonroom.protocol.room import RoomJoin
 from commonroom.storage.journal.port import Commit, Outcome
 from commonroom.storage.slot_table import SlotOwner
 from commonroom.tasks import pause
@@ -171,6 +173,26 @@ def a_join_is_not_followed_up(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Subscription, "admitted", forget)
 
 
+def an_owner_hears_of_the_guest_again(patch: pytest.MonkeyPatch) -> None:
+    """Sessions are announced by the authority of their first join."""
+    first: dict[Subscription, Authority] = {}
+    join, attach = Subscription.join, Subscription._attach
+
+    def remember(subscription: Subscription, command: RoomJoin) -> None:
+        first.setdefault(subscription, subscription.reader.authority)
+        join(subscription, command)
+
+    def announce(subscription: Subscription, *, refreshed: bool) -> None:
+        if refreshed:
+            attach(subscription, refreshed=True)
+        else:
+            envelope = Envelope(subscription.fanout.address, Attach(), first[subscription], subscription, subscription.reader.id)
+            subscription._around.router.send(envelope)
+
+    patch.setattr(Subscription, "join", remember)
+    patch.setattr(Subscription, "_attach", announce)
+
+
 def a_guest_that_became_a_user_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     """The room does not know by whom an old token's place was taken over."""
     patch.setattr(Roster, "remember", lambda _roster, _principal, _guests: None)
@@ -196,6 +218,7 @@ MUTANTS: Mapping[Mutant, Catch] = {
     full_window_drops_in_silence: Catch("a_burst_to_a_room_elsewhere", "never answered"),
     full_park_drops_in_silence: Catch("a_burst_to_a_room_that_nobody_has", "never answered"),
     an_upgrade_is_told_to_no_room: Catch(40, "P2"),
-    a_join_is_not_followed_up: Catch(40, "P2"),
+    a_join_is_not_followed_up: Catch("a_guest_signs_in_while_joining_a_room_that_moves", "P2"),
+    an_owner_hears_of_the_guest_again: Catch("a_guest_signs_in_as_the_owner_dies", "P2"),
     a_guest_that_became_a_user_is_forgotten: Catch(100, "P2"),
 }

@@ -11,6 +11,8 @@ __all__ = [
     "a_burst_to_a_room_elsewhere",
     "a_burst_to_a_room_that_loads",
     "a_burst_to_a_room_that_nobody_has",
+    "a_guest_signs_in_as_the_owner_dies",
+    "a_guest_signs_in_while_joining_a_room_that_moves",
     "a_newcomer_is_known_at_once",
     "an_expelled_node_comes_back",
     "an_island_is_asked",
@@ -96,6 +98,34 @@ def a_newcomer_is_known_at_once() -> None:
         stage.world.advance(stage.world.settings.beat_s / 10)
         for node in stage.nodes:
             assert newcomer.id in node.cluster.membership.view.members, f"{node.id} does not know it"
+
+
+def a_guest_signs_in_as_the_owner_dies() -> None:
+    """The next owner has the user in the guest's place, with the tab that did not sign in (P2)."""
+    with Stage() as stage:
+        owner, heir, gateway = stage.nodes
+        room = stage.room(owner, heir)
+        person = stage.person("ada", gateway, room)
+        stage.people.append(stage.world.client("tab", (room,), "ada"))
+        stage.until(lambda: stage.people[-1].rooms[room].joined)
+        person.sign_in()
+        stage.world.kill(owner)
+        stage.well()
+
+
+def a_guest_signs_in_while_joining_a_room_that_moves() -> None:
+    """The join goes to the next owner as it was sent, by the guest (P2)."""
+    with Stage() as stage:
+        owner, heir, gateway = stage.nodes
+        room = stage.room(owner, heir)
+        person = stage.world.client("ada", (room,))
+        person.home = gateway
+        stage.people.append(person)
+        owner.process.stop()
+        stage.until(lambda: len(gateway.cluster.outgoing) > 0)
+        person.sign_in()
+        stage.world.kill(owner)
+        stage.well()
 
 
 def a_burst_to_a_room_that_loads() -> None:

@@ -1,22 +1,38 @@
 """A live connection upgraded from guest to user by `refresh` (FEATURES P2), over real sockets."""
 
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
 import pytest
 from msgspec.structs import replace
 
+from commonroom.actors import KINDS
 from commonroom.codes import ErrorCode
+from commonroom.config.settings import EngineSettings, GatewaySettings, HttpSettings
 from commonroom.engine.actor import Audience
-from commonroom.engine.envelope import Attach
+from commonroom.engine.address import Address
+from commonroom.engine.envelope import Attach, Publication
+from commonroom.engine.gateway import Gateway
+from commonroom.engine.host import ActorHost
+from commonroom.engine.local import LocalRouter
+from commonroom.engine.testing.journal import SimulatedJournal
 from commonroom.errors import Unavailable
 from commonroom.identity import Principal
-from commonroom.protocol.chat import MessageCreate, MessageSend
+from commonroom.ids import seeded
+from commonroom.protocol.chat import MessageCreate, MessageEdit, MessageSend, MessageUpdate
 from commonroom.protocol.codec import JSON_PROTOCOL, MSGPACK_PROTOCOL
-from commonroom.protocol.room import Joined, RoomJoin, RoomReset
+from commonroom.protocol.presence import PrincipalUpgraded
+from commonroom.protocol.room import Joined, RoomCreate, RoomJoin, RoomReset
+from commonroom.protocol.roster import Person
 from commonroom.protocol.session import Error, Refresh, Refreshed, Reply
 from commonroom.protocol.typing import Typing
-from tests.gateway.rig import EPOCH_MS, Rig, RigRouter, principal, until
+from commonroom.protocol.wire import ServerMessage
+from commonroom.storage.journal.port import JournalEvent
+from tests.gateway.rig import EPOCH_MS, Rig, RigRouter, Ticking, principal, until
 from tests.gateway.socket import RawSocket
 from tests.gateway.stage import Stage
 
+M = TypeVar("M", bound=ServerMessage)
 UMA = Principal("user", "uma")
 
 
@@ -181,3 +197,78 @@ def test_what_waits_for_a_slow_reader_is_judged_by_who_it_is_now() -> None:
     stage.send(replace(stage.room.typed("bob", True), audience=hidden))
     slow.drain()
     assert slow.messages == [Typing("quiet", principal("eve"), True)]
+
+
+class _Late:
+    """Subscribers of a host that is made before its gateway."""
+
+    gateway: Gateway
+
+    def publish(self, address: Address, publication: Publication) -> None:
+        self.gateway.publish(address, publication)
+
+    def activated(self, address: Address, activation: str, head: int) -> None:
+        self.gateway.activated(address, activation, head)
+
+    def count(self, address: Address) -> int:
+        return self.gateway.count(address)
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[Rig]:
+    """A gateway in front of real rooms."""
+    time, late, random = Ticking(), _Late(), seeded("house")
+    host = ActorHost(EngineSettings(), time, SimulatedJournal(random), late, KINDS, random)
+    gateway = late.gateway = Gateway(
+        GatewaySettings(close_timeout_s=1.0),
+        HttpSettings(port=0),
+        clock=time,
+        router=LocalRouter(host),
+        authenticate=time.authenticate,
+        read_events=nothing_old,
+        history=1,
+        monotonic=time.monotonic,
+    )
+    rig = Rig(gateway, RigRouter(), time)
+    await host.open()
+    await gateway.start(rig.make_http_protocol)
+    yield rig
+    await rig.close()
+    await host.close()
+
+
+async def nothing_old(_address: Address, _after: int, _limit: int) -> Sequence[JournalEvent]:
+    return []
+
+
+async def next_of(socket: RawSocket, kind: type[M]) -> M:
+    """The next message of that type; others are passed over."""
+    while not isinstance(got := await socket.message(), kind):
+        pass
+    return got
+
+
+async def test_in_a_real_room_the_others_see_it_and_what_was_said_before_stays_editable(house: Rig) -> None:
+    ada = await house.hello("ada@ada")
+    ada.command(RoomCreate(2, "den", "nonce-00", "study", "Den", visibility="private"))
+    await next_of(ada, Reply)
+    tab = await house.hello("ada@ada")
+    bob = await house.hello("bob@bob")
+    for socket, ref in ((ada, 3), (tab, 3)):
+        socket.command(RoomJoin(ref, "den"))
+        assert (await next_of(socket, Joined)).role == "host"
+    bob.command(RoomJoin(3, "den", grant="bob@bob#den"))
+    await next_of(bob, Joined)
+    ada.command(MessageSend(4, "den", "as a guest", "nonce-01"))
+    said = await next_of(bob, MessageCreate)
+    ada.command(Refresh(5, "+uma@ada"))
+    ada.command(MessageEdit(6, "den", said.offset, "still mine", "nonce-02"))
+    ada.command(MessageSend(7, "den", "as a user", "nonce-03"))
+    assert (await next_of(ada, Refreshed)).principal == UMA
+    upgraded = await next_of(bob, PrincipalUpgraded)
+    assert (upgraded.former, upgraded.person, upgraded.count) == (principal("ada"), Person(UMA, "uma", "host"), 2)
+    edit, later = await next_of(bob, MessageUpdate), await next_of(bob, MessageCreate)
+    assert (said.author, edit.author, edit.text, later.author) == (principal("ada"), UMA, "still mine", UMA)
+    tab.command(RoomJoin(8, "den"))
+    shown = (await next_of(tab, Joined)).presence.people
+    assert {person.principal for person in shown} == {UMA, principal("bob")}
