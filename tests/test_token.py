@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from commonroom.clock import Millis
 from commonroom.errors import InternalError, TokenExpired, Unauthenticated
-from commonroom.identity import Principal, RoomGrant, SessionId
-from commonroom.token import MAX_TOKEN_CHARS, MAX_TTL_S, SigningKey, WsTokens
+from commonroom.identity import Authority, Principal, RoomGrant, SessionId
+from commonroom.token import LONGEST_S, MAX_TOKEN_CHARS, KeyRing, PrincipalTokens, SigningKey
+from commonroom.token.key import SPREAD_MS
 
 NOW = 1_800_000_000_000
-KEY = SigningKey("k1", b"s" * 32)
+KEY = SigningKey("k1", "ws", b"s" * 32)
+MAX_TTL_S = LONGEST_S["ws"]
 ADA = Principal("guest", "0ada")
 
 
@@ -35,9 +37,22 @@ def clock() -> HandClock:
     return HandClock()
 
 
+def ring(*keys: SigningKey, clock: HandClock | None = None) -> KeyRing:
+    return KeyRing(keys, clock or HandClock())
+
+
+def made(*keys: SigningKey, clock: HandClock | None = None, ttl_s: float | None = None) -> PrincipalTokens:
+    clock = clock or HandClock()
+    return PrincipalTokens("ws", ring(*keys, clock=clock), clock, ttl_s)
+
+
+def person(sid: str = "0ada", principal: Principal = ADA) -> Authority:
+    return Authority(principal, SessionId(sid), "Ada", 0)
+
+
 @pytest.fixture
-def tokens(clock: HandClock) -> WsTokens:
-    return WsTokens([KEY], clock)
+def tokens(clock: HandClock) -> PrincipalTokens:
+    return made(KEY, clock=clock)
 
 
 def _b64(data: bytes) -> str:
@@ -63,8 +78,8 @@ def _claims(**changed: Any) -> dict[str, Any]:
     return {name: value for name, value in (CLAIMS | changed).items() if value is not ...}
 
 
-def test_a_minted_token_proves_who_it_was_minted_for(tokens: WsTokens) -> None:
-    minted = tokens.mint(ADA, SessionId("0ada"), "Ada")
+def test_a_minted_token_proves_who_it_was_minted_for(tokens: PrincipalTokens) -> None:
+    minted = tokens.mint(person())
     authority = tokens.verify(minted.token)
     assert (authority.principal, authority.sid, authority.name) == (ADA, "0ada", "Ada")
     assert authority.expires_at == minted.expires_at == NOW + MAX_TTL_S * 1000
@@ -72,8 +87,8 @@ def test_a_minted_token_proves_who_it_was_minted_for(tokens: WsTokens) -> None:
     assert authority.grants == ()
 
 
-def test_a_token_carries_the_claims_of_p4(tokens: WsTokens) -> None:
-    minted = tokens.mint(ADA, SessionId("0s"), "Ada", grant=RoomGrant("room1", "0ada", "host"))
+def test_a_token_carries_the_claims_of_p4(tokens: PrincipalTokens) -> None:
+    minted = tokens.mint(person("0s"), RoomGrant("room1", "0ada", "host"))
     body = minted.token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     expected = {"actorType": "guest", "actorId": "0ada", "sessionId": "0s", "roomId": "room1", "participantId": "0ada", "roomRole": "host"}
@@ -81,15 +96,15 @@ def test_a_token_carries_the_claims_of_p4(tokens: WsTokens) -> None:
     assert claims["exp"] - claims["iat"] <= MAX_TTL_S
 
 
-def test_a_bound_token_is_a_grant_for_its_room_only(tokens: WsTokens) -> None:
+def test_a_bound_token_is_a_grant_for_its_room_only(tokens: PrincipalTokens) -> None:
     grant = RoomGrant("room1", "0ada", "participant")
-    authority = tokens.verify(tokens.mint(ADA, SessionId("0ada"), "Ada", grant=grant).token)
+    authority = tokens.verify(tokens.mint(person(), grant).token)
     assert authority.bound
     assert authority.grants == (grant,)
 
 
-def test_a_token_ends_with_cluster_time(tokens: WsTokens, clock: HandClock) -> None:
-    minted = tokens.mint(ADA, SessionId("0ada"), "Ada")
+def test_a_token_ends_with_cluster_time(tokens: PrincipalTokens, clock: HandClock) -> None:
+    minted = tokens.mint(person())
     clock.ms = minted.expires_at - 1
     tokens.verify(minted.token)
     clock.ms = minted.expires_at
@@ -98,11 +113,11 @@ def test_a_token_ends_with_cluster_time(tokens: WsTokens, clock: HandClock) -> N
 
 
 def test_a_token_never_lives_longer_than_five_minutes(clock: HandClock) -> None:
-    minted = WsTokens([KEY], clock, ttl_s=86400).mint(ADA, SessionId("0ada"), "Ada")
+    minted = made(KEY, clock=clock, ttl_s=86400).mint(person())
     assert minted.expires_at == NOW + 300_000
 
 
-def test_a_handmade_token_with_all_claims_passes(tokens: WsTokens) -> None:
+def test_a_handmade_token_with_all_claims_passes(tokens: PrincipalTokens) -> None:
     """The rows below differ from this one in one thing each."""
     assert tokens.verify(_forge(_claims())).name == "Ada"
 
@@ -117,7 +132,7 @@ def test_a_handmade_token_with_all_claims_passes(tokens: WsTokens) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_foreign_header_is_refused(tokens: WsTokens, header: dict[str, Any]) -> None:
+def test_a_foreign_header_is_refused(tokens: PrincipalTokens, header: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(_forge(_claims(), header))
 
@@ -135,20 +150,20 @@ def test_a_foreign_header_is_refused(tokens: WsTokens, header: dict[str, Any]) -
     ],
     ids=str,
 )  # fmt: skip
-def test_a_rightly_signed_token_of_wrong_claims_is_refused(tokens: WsTokens, changed: dict[str, Any]) -> None:
+def test_a_rightly_signed_token_of_wrong_claims_is_refused(tokens: PrincipalTokens, changed: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated) as caught:
         tokens.verify(_forge(_claims(**changed)))
     assert not isinstance(caught.value, TokenExpired)
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'"x"', b"{", b"[" * 900, b'{"exp":1e400}', b"\xff\xfe"], ids=repr)
-def test_a_rightly_signed_body_that_is_no_claims_is_refused(tokens: WsTokens, body: bytes) -> None:
+def test_a_rightly_signed_body_that_is_no_claims_is_refused(tokens: PrincipalTokens, body: bytes) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(_forge(body))
 
 
-def test_a_wrong_or_missing_signature_is_refused(tokens: WsTokens) -> None:
-    good = tokens.mint(ADA, SessionId("0ada"), "Ada").token
+def test_a_wrong_or_missing_signature_is_refused(tokens: PrincipalTokens) -> None:
+    good = tokens.mint(person()).token
     head, body, mac = good.split(".")
     flipped = ("A" if mac[0] != "A" else "B") + mac[1:]
     for bad in (f"{head}.{body}.", f"{head}.{body}", head, f"{head}.{body}.{flipped}", _forge(_claims(), secret=b""), f"{good}."):
@@ -159,12 +174,12 @@ def test_a_wrong_or_missing_signature_is_refused(tokens: WsTokens) -> None:
 @pytest.mark.parametrize(
     "token", ["", ".", "..", "a.b.c", "\ud800", "é.é.é", "x" * 1_000_000, None, 5, b"a.b.c", ["x"]], ids=lambda v: repr(v)[:20]
 )
-def test_what_is_no_token_is_refused(tokens: WsTokens, token: object) -> None:
+def test_what_is_no_token_is_refused(tokens: PrincipalTokens, token: object) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(token)
 
 
-def test_a_long_token_costs_nothing(tokens: WsTokens) -> None:
+def test_a_long_token_costs_nothing(tokens: PrincipalTokens) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(_forge(_claims(name="x" * MAX_TOKEN_CHARS)))
 
@@ -172,7 +187,7 @@ def test_a_long_token_costs_nothing(tokens: WsTokens) -> None:
 @given(st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_-]{0,80}\.[A-Za-z0-9_-]{0,80}\.[A-Za-z0-9_-]{0,80}", fullmatch=True))
 def test_only_documented_errors_escape(text: str) -> None:
     with pytest.raises(Unauthenticated):
-        WsTokens([KEY], HandClock()).verify(text)
+        made(KEY).verify(text)
 
 
 JSON_VALUES = st.recursive(
@@ -188,20 +203,53 @@ def test_only_documented_errors_escape_from_signed_claims(name: str, value: obje
     if value == CLAIMS[name] or free_text:
         return
     with pytest.raises(Unauthenticated):
-        WsTokens([KEY], HandClock()).verify(_forge(_claims(**{name: value})))
+        made(KEY).verify(_forge(_claims(**{name: value})))
 
 
-def test_a_rotated_key_serves_until_its_overlap_ends(clock: HandClock) -> None:
-    old = WsTokens([KEY], clock).mint(ADA, SessionId("0ada"), "Ada").token
-    rotated = WsTokens([SigningKey("k2", b"t" * 32), KEY._replace(until=NOW + 1000)], clock)
+def test_T8_a_rotated_key_serves_until_its_overlap_ends_and_the_new_one_signs_once_all_have_read_it(clock: HandClock) -> None:
+    old = made(KEY, clock=clock).mint(person()).token
+    new = SigningKey("k2", "ws", b"t" * 32, created_at=NOW)
+    rotated = made(new, KEY._replace(until=NOW + SPREAD_MS + 300_000), clock=clock)
     assert rotated.verify(old).name == "Ada"
-    assert rotated.verify(rotated.mint(ADA, SessionId("0ada"), "Ada").token).name == "Ada"
-    clock.ms = NOW + 1000
+    assert made(KEY, clock=clock).verify(rotated.mint(person()).token), "a node that has not read the new key must not be left out"
+    clock.ms = NOW + SPREAD_MS
+    with pytest.raises(Unauthenticated):
+        made(KEY, clock=clock).verify(rotated.mint(person()).token)
+    late = made(KEY, clock=clock).mint(person()).token
+    assert rotated.verify(late).name == rotated.verify(rotated.mint(person()).token).name == "Ada"
+    clock.ms = NOW + SPREAD_MS + 300_000
     with pytest.raises(Unauthenticated):
         rotated.verify(old)
 
 
-def test_a_short_key_is_refused_at_start(clock: HandClock) -> None:
-    for keys in ([], [SigningKey("k1", b"short")]):
-        with pytest.raises(InternalError):
-            WsTokens(keys, clock)
+def test_without_a_key_nothing_is_signed_and_a_short_one_is_refused_at_start(clock: HandClock) -> None:
+    with pytest.raises(InternalError):
+        made(clock=clock).mint(person())
+    with pytest.raises(InternalError):
+        ring(SigningKey("k1", "ws", b"short"))
+
+
+@pytest.mark.parametrize("purpose", ["access", "refresh", "oauth", "code"])
+def test_T7_a_token_of_another_purpose_is_none_even_under_the_same_secret(tokens: PrincipalTokens, purpose: str) -> None:
+    for header, claims in (({"typ": purpose}, {}), ({}, {"aud": purpose}), ({"typ": purpose}, {"aud": purpose})):
+        with pytest.raises(Unauthenticated):
+            tokens.verify(_forge(_claims(**claims), header))
+
+
+def test_T7_a_key_of_another_purpose_signs_nothing(clock: HandClock) -> None:
+    access = PrincipalTokens("access", ring(KEY._replace(purpose="access"), clock=clock), clock)
+    with pytest.raises(Unauthenticated):
+        made(KEY, clock=clock).verify(access.mint(person()).token)
+    with pytest.raises(Unauthenticated):
+        access.verify(made(KEY, clock=clock).mint(person()).token)
+
+
+def test_a_user_keeps_the_guests_it_was(tokens: PrincipalTokens) -> None:
+    ada = Authority(Principal("user", "0u"), SessionId("0ada"), "Ada", 0, "ADMIN", guests=("0ada", "0old"))
+    proven = tokens.verify(tokens.mint(ada).token)
+    assert (proven.guests, proven.global_role) == (("0ada", "0old"), "ADMIN")
+    assert proven.owns(ADA)
+    assert proven.owns(Principal("user", "0u"))
+    assert not proven.owns(Principal("guest", "0u"))
+    assert not proven.owns(Principal("user", "0ada"))
+    assert not proven.owns(None)

@@ -23,7 +23,6 @@ from commonroom.engine.cluster.redis import ControlClient, RedisCoordination, Re
 from commonroom.engine.cluster.steering import UnixSteering
 from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway import Gateway
-from commonroom.engine.gateway.gateway import Authenticate
 from commonroom.engine.host import ActorHost
 from commonroom.engine.local import Asker, LocalRouter
 from commonroom.engine.revocation import Revocations
@@ -32,6 +31,7 @@ from commonroom.protocol.wire import DurablePush
 from commonroom.storage.journal.port import JournalEvent
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.revocation import RevokedSessions
+from commonroom.token import PrincipalTokens
 
 __all__ = ["Engine"]
 
@@ -58,7 +58,7 @@ class Engine:
     slots are its own. With it, the cluster stands between them.
     """
 
-    def __init__(self, settings: Settings, clock: ClusterClock, storage: Storage, authenticate: Authenticate) -> None:
+    def __init__(self, settings: Settings, clock: ClusterClock, storage: Storage, tokens: PrincipalTokens) -> None:
         self.cluster: Cluster | None = None
         self.transport: RedisTransport | None = None
         self.control: ControlClient | None = None
@@ -78,7 +78,7 @@ class Engine:
             settings.http,
             clock=clock,
             router=self.router,
-            authenticate=lambda token: revocations.admit(authenticate(token)),
+            authenticate=lambda token: revocations.admit(tokens.verify(token), tokens.ttl_ms),
             read_events=self._read_events,
             history=storage.journal.history,
         )

@@ -11,8 +11,10 @@ from contextlib import AsyncExitStack
 import structlog
 from aiohttp import web
 
+from commonroom.account.login import Logins
 from commonroom.actors import OUTBOXES
 from commonroom.app.engine import Engine
+from commonroom.app.keys import Keys
 from commonroom.app.readings import Readings
 from commonroom.app.storage import Storage
 from commonroom.clock import ClusterClock
@@ -31,8 +33,9 @@ from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
 from commonroom.storage.repository.signing_key import SigningKeys
+from commonroom.storage.repository.user import Users
 from commonroom.tasks import TaskGroup, pause
-from commonroom.token import PURPOSE, SigningKey, WsTokens
+from commonroom.token import PrincipalTokens, RefreshTokens
 
 __all__ = ["Node"]
 
@@ -106,21 +109,27 @@ class Node:
     # -- opening -----------------------------------------------------------------------
 
     async def _open_engine(self) -> None:
-        database = self._storage.database
-        keys = await SigningKeys(database).of(PURPOSE, self._clock.now())
-        tokens = WsTokens([SigningKey(key.kid, key.secret) for key in keys], self._clock, self.settings.http.ws_token_ttl_s)
-        self._engine = engine = Engine(self.settings, self._clock, self._storage, tokens.verify)
+        http, database = self.settings.http, self._storage.database
+        keys = Keys(SigningKeys(database), self._clock)
+        await keys.open()
+        self._parts.push_async_callback(keys.close)
+        ws_tokens = PrincipalTokens("ws", keys.ring, self._clock, http.ws_token_ttl_s)
+        self._engine = engine = Engine(self.settings, self._clock, self._storage, ws_tokens)
         await self._storage.follow(Outbox(effects, engine.router) for effects in OUTBOXES)
+        sessions = LoginSessions(database)
+        access_tokens = PrincipalTokens("access", keys.ring, self._clock, http.access_token_ttl_s)
+        refresh_tokens = RefreshTokens(keys.ring, self._clock)
         services = Services(
-            self.settings.http,
+            http,
             is_production(self.settings),
             self._clock,
             engine.router,
-            LoginSessions(database),
+            Logins(sessions, engine.revocations, (access_tokens, refresh_tokens), self._clock, http.refresh_grace_s),
+            sessions,
+            Users(database),
             Rooms(database),
             Messages(database),
-            tokens,
-            engine.revocations,
+            ws_tokens,
             engine.gateway.adopt,
             self._unready,
             PageCache(),

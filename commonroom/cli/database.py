@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import asyncpg
 
 from commonroom.config.settings import Settings
-from commonroom.storage.embedded.postgres import EmbeddedPostgres
+from commonroom.errors import ConfigError
+from commonroom.storage.embedded.postgres import EmbeddedPostgres, running
 from commonroom.storage.fault import translated
 
 __all__ = ["with_database"]
@@ -14,8 +15,8 @@ __all__ = ["with_database"]
 T = TypeVar("T")
 
 
-async def with_database(settings: Settings, call: Callable[[str], Coroutine[Any, Any, T]]) -> T:
-    """Call with a URL.
+async def with_database(settings: Settings, call: Callable[[str], Coroutine[Any, Any, T]], *, beside: bool = False) -> T:
+    """Call with a URL; `beside`: also that of an embedded database which a server has in use.
 
     Raises:
         ConfigError: the embedded database is in use by a server, or cannot start.
@@ -27,7 +28,13 @@ async def with_database(settings: Settings, call: Callable[[str], Coroutine[Any,
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise translated(error) from None
     postgres = EmbeddedPostgres()
-    await postgres.start(settings.data)
+    try:
+        await postgres.start(settings.data)
+    except ConfigError:
+        url = running(settings.data) if beside else None
+        if url is None:
+            raise
+        return await call(url)
     try:
         return await call(postgres.url)
     finally:

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -28,6 +28,8 @@ SERVE_FLAGS = {
     "log_level": "log.level",
 }
 """Flags of `serve` and the settings they are."""
+
+KEY_PURPOSES: tuple[Literal["access", "refresh", "ws", "oauth", "code"], ...] = ("access", "refresh", "ws", "oauth", "code")
 
 config_option = click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file with settings.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -100,6 +102,28 @@ def migrate_status(config_path: Path | None, *, as_json: bool) -> None:
     rows = [*((name, "applied") for name in found.applied), *((name, "pending") for name in found.pending)]
     click.echo(json.dumps(found._asdict()) if as_json else "\n".join(f"{state:8} {name}" for name, state in rows))
     sys.exit(1 if found.pending else 0)
+
+
+@main.group()
+def keys() -> None:
+    """The keys that sign tokens."""
+
+
+@keys.command("rotate")
+@click.argument("purposes", nargs=-1, type=click.Choice(KEY_PURPOSES))
+@config_option
+@json_option
+def keys_rotate(purposes: tuple[str, ...], config_path: Path | None, *, as_json: bool) -> None:
+    """Make new keys for PURPOSES (default: all), also while servers run.
+
+    The new ones sign once every node has read them, a minute and a half later; the old
+    ones verify until the last token they signed is over. Nobody is signed out.
+    """
+    from commonroom.cli.key import rotate  # noqa: PLC0415 - heavy
+
+    wanted = [purpose for purpose in KEY_PURPOSES if not purposes or purpose in purposes]
+    made = _with_database(config_path, lambda url: rotate(url, wanted), beside=True)
+    click.echo(json.dumps(made) if as_json else "\n".join(f"{purpose:8} {kid}" for purpose, kid in made.items()))
 
 
 @main.group()
@@ -191,11 +215,11 @@ def _require_urls(settings: Any) -> None:
         raise ConfigError(f"serve --node joins a cluster by its URLs: set {' and '.join(missing)}")
 
 
-def _with_database(config_path: Path | None, call: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+def _with_database(config_path: Path | None, call: Callable[[str], Coroutine[Any, Any, T]], *, beside: bool = False) -> T:
     from commonroom.cli.database import with_database  # noqa: PLC0415 - heavy
 
     settings = _loaded(config_path, {}).settings
-    return _or_exit(lambda: asyncio.run(with_database(settings, call)))
+    return _or_exit(lambda: asyncio.run(with_database(settings, call, beside=beside)))
 
 
 def _or_exit(action: Callable[[], T], code: int = 2) -> T:

@@ -1,6 +1,6 @@
-"""Login sessions that ended before their ws tokens did (DESIGN 5, last line).
+"""Login sessions that ended before their tokens did (DESIGN 5, last line).
 
-A ws token is believed by its signature alone, for some minutes. So every node keeps the
+Access and ws tokens are believed by their signature alone, for some minutes. So every node keeps the
 sids of sessions that ended (logout, ban) for as long, and refuses their tokens:
 
     revoke ──► table ──► here: sockets closed ──► bus ──► every node: sockets closed
@@ -10,7 +10,8 @@ What the bus loses, the table has: after a gap it is read within a second, and e
 second while the bus does not work, so that sockets close within two on every node.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -20,7 +21,7 @@ from commonroom.codes import CloseCode
 from commonroom.errors import TokenExpired, Unauthenticated, Unavailable
 from commonroom.identity import Authority, SessionId
 from commonroom.tasks import TaskGroup, pause
-from commonroom.token import MAX_TTL_S
+from commonroom.token import LONGEST_S
 
 __all__ = ["Bus", "Ended", "RevocationStore", "Revocations"]
 
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 Ended = tuple[SessionId, int]
 """A login session that ended, and the cluster time in ms at which the last of its tokens is over."""
 
-TOKEN_MS: Final = MAX_TTL_S * 1000
+TOKEN_MS: Final = max(LONGEST_S["access"], LONGEST_S["ws"]) * 1000
 SLACK_MS: Final = 60_000
 """For a token that a request still minted while its session ended, and for clocks."""
 
@@ -44,8 +45,12 @@ MAX_REVOKED: Final = 100_000
 class RevocationStore(Protocol):
     """The truth, in PostgreSQL. Every method raises Unavailable where it does not answer."""
 
-    async def add(self, sid: SessionId, now: int, until: int) -> None:
-        """End the login session, durably."""
+    async def add(self, sids: Sequence[SessionId], now: int, until: int) -> None:
+        """End these login sessions, durably."""
+        ...
+
+    async def add_all(self, actor: str, but: SessionId | None, now: int, until: int) -> Sequence[SessionId]:
+        """End all of an actor's but one, durably; those that ended."""
         ...
 
     async def read(self, now: int, limit: int) -> Sequence[Ended]:
@@ -117,8 +122,8 @@ class Revocations:
         """Whether the login session has ended. Cheap: asked for every token."""
         return sid in self._until
 
-    def admit(self, authority: Authority) -> Authority:
-        """What a token proves, if its login session goes on.
+    def admit(self, authority: Authority, ttl_ms: int) -> Authority:
+        """What a token proves that lives `ttl_ms`, if its login session goes on.
 
         Raises:
             Unauthenticated: the login session has ended.
@@ -126,26 +131,42 @@ class Revocations:
         """
         if self.refuses(authority.sid):
             raise Unauthenticated("the login session has ended")
-        if authority.expires_at <= self._floor:
+        if authority.expires_at - ttl_ms <= self._floor:
             raise TokenExpired("the token is too old, fetch a new one")
         return authority
 
-    async def revoke(self, sid: SessionId) -> None:
-        """End a login session: durable when this returns, its sockets here closed, all other nodes told.
+    async def revoke(self, *sids: SessionId) -> None:
+        """End login sessions: durable when this returns, their sockets here closed, all other nodes told.
 
         Raises:
-            Unavailable: the database does not answer; whether it ended is unknown, it may be tried again.
+            Unavailable: the database does not answer; whether they ended is unknown, it may be tried again.
         """
+        with self._ending() as (now, until):
+            await self._store.add(sids, now, until)
+        self._ended(sids, until)
+
+    async def revoke_all(self, actor: str, but: SessionId | None = None) -> Sequence[SessionId]:
+        """End all login sessions of an actor but `but`, as `revoke` does; those that ended. Raises Unavailable."""
+        with self._ending() as (now, until):
+            sids = await self._store.add_all(actor, but, now, until)
+        self._ended(sids, until)
+        return sids
+
+    @contextmanager
+    def _ending(self) -> Iterator[tuple[int, int]]:
+        """Now, and until when the tokens are refused."""
         now = self._clock.now()
-        until = now + TOKEN_MS + SLACK_MS
         try:
-            await self._store.add(sid, now, until)
+            yield now, now + TOKEN_MS + SLACK_MS
         except Unavailable:
-            self.doubt()  # it may have ended: the table tells
+            self.doubt()  # they may have ended: the table tells
             raise
-        self.heard([(sid, until)])
-        if self._bus is not None:
-            self._bus.revoked([(sid, until)])
+
+    def _ended(self, sids: Sequence[SessionId], until: int) -> None:
+        ended = [(sid, until) for sid in sids]
+        self.heard(ended)
+        if self._bus is not None and ended:
+            self._bus.revoked(ended)
 
     def heard(self, ended: Iterable[Ended]) -> None:
         """These have ended, as another node or the table says."""
@@ -164,7 +185,7 @@ class Revocations:
     def _forget_one(self) -> None:
         """The first known; from now on no token is taken that was minted before it ended, whoever's it is."""
         sid = next(iter(self._until))
-        self._floor = max(self._floor, self._until.pop(sid) - SLACK_MS)
+        self._floor = max(self._floor, self._until.pop(sid) - TOKEN_MS - SLACK_MS)
 
     async def _run(self) -> None:
         while True:

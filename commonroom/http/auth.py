@@ -1,75 +1,119 @@
-"""Who sends a request: a login session, by bearer secret or cookie.
+"""Who sends a request: an access token, as bearer; for a few routes the refresh token, as cookie.
 
-A browser sends the cookie with whatever any page makes it send, so a write by cookie
-needs proof that the page is ours (RELIABILITY S8): its Origin, compared whole. A
-bearer secret is proof by itself.
+A browser sends the cookie with whatever any page makes it send, so what it allows needs
+proof that the page is ours (RELIABILITY S8): its Origin, compared whole. A bearer token
+is proof by itself.
 """
 
 from aiohttp import hdrs, web
 
+from commonroom.account.login import SignedIn
 from commonroom.errors import Forbidden, Unauthenticated
-from commonroom.http.services import SERVICES, Services
+from commonroom.http.body import answer
+from commonroom.http.services import SERVICES
+from commonroom.http.shape import Session, person
 from commonroom.identity import Authority
 from commonroom.storage.repository.login_session import LoginSession
 
-__all__ = ["COOKIE", "authority_of", "clear_cookie", "login_of", "set_cookie"]
+__all__ = [
+    "COOKIE", "agent_of", "authority_of", "clear_cookie", "cookie_of", "guest_of", "session_answer", "user_of",
+]  # fmt: skip
 
-COOKIE = "commonroom_session"
-COOKIE_AGE_S = 400 * 86400
-"""Browsers keep no cookie for longer (RFC 6265bis)."""
-
-SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
-MAX_SECRET = 200
-AUTHORITY_MS = 60_000
-"""How long what one request proved may be relied on by the actor it reaches."""
+COOKIE = "commonroom_refresh"
+COOKIE_PATH = "/v1/auth"
+COOKIE_AGE_S = 30 * 86400
+MAX_AGENT = 200
 
 
-async def login_of(request: web.Request) -> LoginSession:
-    """The request's login session.
+def authority_of(request: web.Request) -> Authority:
+    """What the request's access token proves. No I/O.
 
     Raises:
-        Unauthenticated: none, or its secret is not known.
-        Forbidden: a write by cookie from a page that is not ours.
+        TokenExpired, Unauthenticated: nothing.
     """
-    services = request.app[SERVICES]
-    secret = _bearer(request)
-    if secret is None:
-        secret = request.cookies.get(COOKIE)
-        if secret is not None and request.method not in SAFE and not _from_our_page(request, services):
-            raise Forbidden("this request comes from another site")
-    login = await services.login_sessions.find(secret) if secret and len(secret) <= MAX_SECRET else None
-    if login is None:
+    token = _bearer(request)
+    if token is None:
         raise Unauthenticated("sign in first")
-    return login
+    return request.app[SERVICES].logins.proven(token)
 
 
-def authority_of(request: web.Request, login: LoginSession) -> Authority:
-    """What an actor is told about the sender."""
-    expires_at = request.app[SERVICES].clock.now() + AUTHORITY_MS
-    return Authority(login.principal, login.sid, login.name, expires_at)
+def user_of(request: web.Request) -> Authority:
+    """As `authority_of`, of a user.
+
+    Raises:
+        Forbidden: it is a guest.
+    """
+    authority = authority_of(request)
+    if authority.principal.actor_type != "user":
+        raise Forbidden("sign in to unlock this")
+    return authority
 
 
-def set_cookie(response: web.Response, secret: str, *, secure: bool) -> None:
-    """Hand the secret to the browser, out of reach of scripts."""
-    response.set_cookie(COOKIE, secret, max_age=COOKIE_AGE_S, httponly=True, secure=secure, samesite="Lax", path="/")
+async def guest_of(request: web.Request) -> LoginSession | None:
+    """The login session that would become a user's by signing in now: a guest's, by access token or cookie; None: there is none."""
+    services = request.app[SERVICES]
+    if _bearer(request) is not None:
+        authority = authority_of(request)
+        login = await services.login_sessions.find(authority.sid)
+    else:
+        token = cookie_of(request)
+        login = None if token is None else await services.logins.of(token)
+    return login if login is not None and login.principal.actor_type == "guest" else None
 
 
-def clear_cookie(response: web.Response, *, secure: bool) -> None:
-    """Have the browser forget the secret."""
-    response.del_cookie(COOKIE, httponly=True, secure=secure, samesite="Lax", path="/")
+def cookie_of(request: web.Request) -> str | None:
+    """The refresh token of the cookie, None if there is none.
+
+    Raises:
+        Forbidden: the request comes from a page that is not ours.
+    """
+    token = request.cookies.get(COOKIE)
+    if token is not None and not _from_our_page(request):
+        raise Forbidden("this request comes from another site")
+    return token
+
+
+def session_answer(request: web.Request, signed_in: SignedIn, *, cookie: bool, status: int = 200) -> web.Response:
+    """A login session's tokens. The refresh token goes into the cookie, out of reach of scripts, or else into the body."""
+    login, access, refresh = signed_in
+    body = Session(
+        person(login.principal, login.name), login.name, login.sid, login.role,
+        access.token, access.expires_at, None if cookie else refresh.token,
+    )  # fmt: skip
+    response = answer(body, status)
+    if cookie:
+        set_cookie(request, response, refresh.token)
+    return response
+
+
+def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:
+    """Hand the refresh token to the browser."""
+    secure = request.app[SERVICES].production
+    response.set_cookie(COOKIE, token, max_age=COOKIE_AGE_S, httponly=True, secure=secure, samesite="Lax", path=COOKIE_PATH)
+
+
+def clear_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    """Have the browser forget it."""
+    response.del_cookie(COOKIE, httponly=True, secure=request.app[SERVICES].production, samesite="Lax", path=COOKIE_PATH)
+
+
+def agent_of(request: web.Request) -> str:
+    """What the client says it is, for people to recognise their devices."""
+    return request.headers.get(hdrs.USER_AGENT, "").encode("ascii", "replace").decode()[:MAX_AGENT]
 
 
 def _bearer(request: web.Request) -> str | None:
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return None
-    scheme, _, secret = header.partition(" ")
-    if scheme.lower() != "bearer" or not secret:
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
         raise Unauthenticated("the authorization header must be: Bearer <token>")
-    return secret.strip()
+    return token.strip()
 
 
-def _from_our_page(request: web.Request, services: Services) -> bool:
+def _from_our_page(request: web.Request) -> bool:
+    services = request.app[SERVICES]
     if (site := request.headers.get("Sec-Fetch-Site")) is not None:
         return site == "same-origin"
     origin = request.headers.get(hdrs.ORIGIN)

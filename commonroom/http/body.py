@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from commonroom.errors import BadFrame, Invalid
 
-__all__ = ["Body", "answer", "clean_name", "positive", "read"]
+__all__ = ["Body", "answer", "clean_name", "positive", "read", "read_or"]
 
 MAX_NAME = 64
 INVISIBLE = frozenset({"Cf", "Mn", "Me", "Zs"})
@@ -42,6 +42,11 @@ async def read(request: web.Request, kind: type[T]) -> T:
         raise Invalid(message[:200].lower(), field=path.rstrip("`") or "$") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise BadFrame("the body is not valid JSON") from None
+
+
+async def read_or(request: web.Request, default: T) -> T:
+    """As `read`; no body at all is the default."""
+    return await read(request, type(default)) if request.can_read_body else default
 
 
 def answer(body: Any, status: int = 200) -> web.Response:

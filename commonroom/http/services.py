@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from commonroom.account.login import Logins
 from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
-from commonroom.engine.revocation import Revocations
 from commonroom.engine.router import Router
 from commonroom.http.page_cache import PageCache
 from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
-from commonroom.token import WsTokens
+from commonroom.storage.repository.user import Users
+from commonroom.token import PrincipalTokens
 
 __all__ = ["REQUEST_ID", "SERVICES", "Services"]
 
@@ -26,11 +27,12 @@ class Services(NamedTuple):
     production: bool
     clock: Clock
     router: Router
+    logins: Logins
     login_sessions: LoginSessions
+    users: Users
     rooms: Rooms
     messages: Messages
-    tokens: WsTokens
-    revocations: Revocations
+    ws_tokens: PrincipalTokens
     adopt: Callable[[asyncio.Transport, bytes], None]
     """Takes a kept-alive connection that asks for an upgrade."""
     unready: Callable[[], Awaitable[list[str]]]

@@ -6,7 +6,10 @@ from commonroom.identity import ActorType, Principal
 from commonroom.protocol.room import RoomInfo, RoomView, Visibility
 from commonroom.protocol.timer import Phase, Timer, TimerSettings
 
-__all__ = ["Me", "MessagePage", "MessageRow", "NewGuest", "Person", "RoomCard", "RoomDetail", "RoomPage", "WsToken", "person"]
+__all__ = [
+    "Account", "Author", "Me", "MessagePage", "MessageRow", "Person", "RoomCard", "RoomDetail", "RoomPage", "Session", "SignedInPlace",
+    "SignedInPlaces", "WsToken", "person",
+]  # fmt: skip
 
 
 class Shape(Struct, frozen=True, rename="camel"):
@@ -26,6 +29,12 @@ class Person(PrincipalShape, frozen=True):
     name: str
 
 
+class Author(Person, frozen=True):
+    """Who wrote; `user`: the account that this actor is, or became (FEATURES P2)."""
+
+    user: str | None
+
+
 class Me(Shape, frozen=True):
     """Who the request's sender is."""
 
@@ -34,10 +43,41 @@ class Me(Shape, frozen=True):
     session_id: str
 
 
-class NewGuest(Me, frozen=True):
-    """The one time the secret is told."""
+class Session(Me, frozen=True):
+    """A login session's tokens. `refresh_token` is told to clients that take no cookie."""
 
-    token: str
+    role: str
+    access_token: str
+    access_expires_at: int
+    refresh_token: str | None
+
+
+class Account(Me, frozen=True):
+    """A user's own account. `username` None: not chosen yet."""
+
+    role: str
+    username: str | None
+    email: str | None
+    has_password: bool
+    avatar: str
+    status_text: str
+    created_at: int
+
+
+class SignedInPlace(Shape, frozen=True):
+    """Where somebody is signed in; `here`: this request's own login session. Times in cluster ms."""
+
+    session_id: str
+    agent: str
+    created_at: int
+    last_seen: int
+    here: bool
+
+
+class SignedInPlaces(Shape, frozen=True):
+    """All of them, the latest seen first."""
+
+    sessions: list[SignedInPlace]
 
 
 class WsToken(Shape, frozen=True):
@@ -102,7 +142,7 @@ class MessageRow(Shape, frozen=True):
 
     id: int
     at: int
-    author: Person
+    author: Author
     text: str
     edited_at: int | None
     deleted: bool

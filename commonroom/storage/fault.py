@@ -9,7 +9,7 @@ means "connection lost, outcome unknown".
 import asyncpg
 from asyncpg.exceptions import _base as asyncpg_base
 
-from commonroom.errors import CommonroomError, InternalError, Invalid, Unavailable
+from commonroom.errors import CommonroomError, Conflict, InternalError, Invalid, Unavailable
 
 __all__ = ["explain", "is_statement_error", "translated"]
 
@@ -42,6 +42,8 @@ def translated(error: Exception) -> CommonroomError:
         return error
     if not is_statement_error(error):
         return Unavailable("the database does not answer", retry_after_ms=500, detail=explain(error))
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return Conflict("this exists already")
     if isinstance(error, EncodingError) or getattr(error, "sqlstate", "").startswith(DATA_CLASS):
         return Invalid(f"not a value the database can hold: {type(error).__name__}")
     return InternalError("the database refused a statement", detail=explain(error))

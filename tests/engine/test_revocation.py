@@ -11,8 +11,9 @@ from commonroom.engine.revocation import Ended, Revocations
 from commonroom.engine.testing.loop import VirtualClock, VirtualLoop
 from commonroom.errors import TokenExpired, Unauthenticated, Unavailable
 from commonroom.identity import Authority, Principal, SessionId
-from commonroom.token import MAX_TTL_S
+from commonroom.token import LONGEST_S
 
+WS_MS = LONGEST_S["ws"] * 1000
 ADA, BOB = SessionId("ada"), SessionId("bob")
 
 
@@ -24,9 +25,15 @@ class Table:
         self.reads = 0
         self.away = False
 
-    async def add(self, sid: SessionId, now: int, until: int) -> None:
+    async def add(self, sids: Sequence[SessionId], now: int, until: int) -> None:
         self._answer()
-        self.rows[sid] = until
+        self.rows.update(dict.fromkeys(sids, until))
+
+    async def add_all(self, actor: str, but: SessionId | None, now: int, until: int) -> Sequence[SessionId]:
+        self._answer()
+        sids = [sid for sid in (ADA, BOB) if actor == "both" and sid != but]
+        self.rows.update(dict.fromkeys(sids, until))
+        return sids
 
     async def read(self, now: int, limit: int) -> Sequence[Ended]:
         self._answer()
@@ -87,7 +94,7 @@ class Town:
 
     def token(self, sid: SessionId) -> Authority:
         """Proven by a token that is minted now."""
-        return Authority(Principal("guest", sid), sid, sid, self.clock.now() + MAX_TTL_S * 1000)
+        return Authority(Principal("guest", sid), sid, sid, self.clock.now() + WS_MS)
 
 
 @pytest.fixture
@@ -105,8 +112,8 @@ def test_an_ended_session_is_refused_and_its_sockets_close_on_every_node_at_once
     for node in (here, there):
         assert node.closed == [ADA]
         with pytest.raises(Unauthenticated):
-            node.revocations.admit(town.token(ADA))
-        assert node.revocations.admit(town.token(BOB)) == town.token(BOB)
+            node.revocations.admit(town.token(ADA), WS_MS)
+        assert node.revocations.admit(town.token(BOB), WS_MS) == town.token(BOB)
     town.do(here.revocations.revoke(ADA))
     assert (here.closed, there.closed) == ([ADA], [ADA])
 
@@ -188,7 +195,7 @@ def test_a_table_that_is_away_is_read_when_it_is_back(town: Town) -> None:
 
 def test_a_session_is_forgotten_when_its_last_token_is_over_and_not_before(town: Town) -> None:
     here, there = town.node(), town.node()
-    late = town.token(ADA)
+    late = Authority(Principal("guest", ADA), ADA, ADA, town.clock.now() + LONGEST_S["access"] * 1000)
     town.do(here.revocations.revoke(ADA))
     while town.clock.now() < late.expires_at:
         assert here.revocations.refuses(ADA)
@@ -196,6 +203,15 @@ def test_a_session_is_forgotten_when_its_last_token_is_over_and_not_before(town:
         town.loop.run_for(1)
     town.loop.run_for(180)
     assert (len(here.revocations), len(there.revocations), town.table.rows) == (0, 0, {})
+
+
+def test_all_of_a_person_end_but_one(town: Town) -> None:
+    here, there = town.node(), town.node()
+    town.do(here.revocations.revoke_all("both", but=ADA))
+    assert (here.closed, there.closed) == ([BOB], [BOB])
+    assert not there.revocations.refuses(ADA)
+    town.do(there.revocations.revoke_all("nobody"))
+    assert not here.revocations.refuses(ADA)
 
 
 def test_beyond_the_limit_old_tokens_are_refused_instead_of_ended_ones_let_in(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,10 +225,10 @@ def test_beyond_the_limit_old_tokens_are_refused_instead_of_ended_ones_let_in(to
         assert len(here.revocations) <= 3
     for authority in old.values():
         with pytest.raises(Unauthenticated):
-            here.revocations.admit(authority)
+            here.revocations.admit(authority, WS_MS)
     with pytest.raises(TokenExpired):
-        here.revocations.admit(bystander)
-    assert here.revocations.admit(town.token(BOB)) == town.token(BOB)
+        here.revocations.admit(bystander, WS_MS)
+    assert here.revocations.admit(town.token(BOB), WS_MS) == town.token(BOB)
     town.loop.run_for(70)
     assert len(here.revocations) <= 3
-    assert here.revocations.admit(town.token(BOB)) == town.token(BOB)
+    assert here.revocations.admit(town.token(BOB), WS_MS) == town.token(BOB)

@@ -42,19 +42,26 @@ class Answer(NamedTuple):
 
 
 class Account(NamedTuple):
-    """A guest: its secret and its principal."""
+    """Somebody's login session: access and refresh token, and who it is."""
 
-    secret: str
+    access: str
+    refresh: str
     principal: dict[str, str]
     sid: str
 
     @property
     def bearer(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.secret}"}
+        return {"Authorization": f"Bearer {self.access}"}
 
     @property
     def cookie(self) -> dict[str, str]:
-        return {"Cookie": f"{COOKIE}={self.secret}"}
+        return {"Cookie": f"{COOKIE}={self.refresh}"}
+
+
+def account_of(answer: Answer) -> Account:
+    """What a sign-in answered, whose refresh token is in the cookie."""
+    body = answer.json
+    return Account(body["accessToken"], answer.cookies[COOKIE].value, body["principal"], body["sessionId"])
 
 
 class Api:
@@ -85,8 +92,7 @@ class Api:
             return Answer(response.status, response.headers, await response.read(), response.cookies)
 
     async def guest(self, name: str = "Ada") -> Account:
-        made = (await self.call("POST", "/v1/guests", {"name": name})).json
-        return Account(made["token"], made["principal"], made["sessionId"])
+        return account_of(await self.call("POST", "/v1/guests", {"name": name}))
 
     async def room(self, owner: Account, title: str = "Reading room", **fields: Any) -> str:
         made = await self.call("POST", "/v1/rooms", {"title": title, **fields}, owner.bearer)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from commonroom.app import Node
+from commonroom.http.auth import COOKIE
 from commonroom.http.middleware import SECURITY_HEADERS
 from commonroom.ids import is_id
 from tests.http.api import Account, Answer, Api
@@ -109,11 +110,13 @@ async def test_metrics_do_not_name_versions(api: Api, node: Node) -> None:
 
 async def test_logs_hold_no_secret(api: Api, log: io.StringIO) -> None:
     made = await api.call("POST", "/v1/guests", {"name": "canary-name"})
-    secret = made.json["token"]
+    secret = made.json["accessToken"]
+    refresh = made.cookies[COOKIE].value
     bearer = {"Authorization": f"Bearer {secret}"}
-    ours = {"Cookie": made.headers["Set-Cookie"].partition(";")[0], "Origin": api.url}
+    ours = {"Cookie": f"{COOKIE}={refresh}", "Origin": api.url}
     token = (await api.call("POST", "/v1/ws-token", {}, bearer)).json["token"]
-    await api.call("PATCH", "/v1/me", {"name": "canary-renamed"}, ours)
+    await api.call("PATCH", "/v1/me", {"name": "canary-renamed"}, bearer)
+    renewed = await api.call("POST", "/v1/auth/refresh", headers=ours)
     await api.call("POST", "/v1/rooms", {"title": "canary-title"}, bearer)
     await api.call("POST", "/v1/rooms", {"title": "canary-refused", "timer": "canary-timer"}, bearer)
     await api.call("GET", f"/v1/rooms?cursor={secret}", headers=bearer)
@@ -121,8 +124,9 @@ async def test_logs_hold_no_secret(api: Api, log: io.StringIO) -> None:
     written = log.getvalue()
     requests = [json.loads(line) for line in written.splitlines()]
     statuses = [line["status"] for line in requests if line["event"] == "request"]
-    assert statuses == [201, 200, 200, 201, 422, 422, 401]
-    assert secret not in written
+    assert statuses == [201, 200, 200, 200, 201, 422, 422, 401]
+    for canary in (secret, refresh, renewed.json["accessToken"], renewed.cookies[COOKIE].value):
+        assert canary not in written
     assert token not in written
     assert token.rpartition(".")[2] not in written
     assert "canary" not in written

@@ -76,7 +76,7 @@ async def test_a_logout_by_cookie_takes_the_cookie_away(api: Api, ada: Account) 
     answer = await api.call("POST", LOGOUT, headers={**ada.cookie, "Origin": api.url})
     assert answer.status == 204
     cookie = answer.cookies[COOKIE]
-    assert (cookie.value, cookie["max-age"], cookie["path"], cookie["httponly"], cookie["samesite"]) == ("", "0", "/", True, "Lax")
+    assert (cookie.value, cookie["max-age"], cookie["path"], cookie["httponly"], cookie["samesite"]) == ("", "0", "/v1/auth", True, "Lax")
 
 
 async def test_another_site_cannot_log_anybody_out(api: Api, ada: Account) -> None:

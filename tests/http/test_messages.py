@@ -55,7 +55,8 @@ async def test_a_message_says_who_when_and_what(api: Api, ada: Account, bob: Acc
     (row,) = page.json["messages"]
     assert isinstance(row.pop("at"), int)
     assert row == {
-        "id": offset, "author": {"actorType": "guest", "actorId": ada.sid, "name": "Ada"}, "text": "héllo <b>&amp;</b> \u202e 👩‍💻",
+        "id": offset, "author": {"actorType": "guest", "actorId": ada.sid, "name": "Ada", "user": None},
+        "text": "héllo <b>&amp;</b> \u202e 👩‍💻",
         "editedAt": None, "deleted": False, "nonce": "nonce-0001",
     }  # fmt: skip
     assert (page.json["hasMore"], page.json["nextCursor"]) == (False, None)

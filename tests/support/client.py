@@ -51,9 +51,9 @@ class Guest:
             return answer.status, await answer.json(content_type=None)
 
     async def sign_in(self) -> Self:
-        status, body = await self.call("POST", "/v1/guests", {"name": self.name})
+        status, body = await self.call("POST", "/v1/guests", {"name": self.name, "cookie": False})
         assert status in {200, 201}, body
-        self.bearer, self.principal = body["token"], body["principal"]
+        self.bearer, self.principal = body["accessToken"], body["principal"]
         return self
 
     async def ws_token(self) -> str:

@@ -3,6 +3,7 @@
 import type { Message, Principal, TimerSettings } from "./protocol.ts";
 
 const TIMEOUT_MS = 15_000;
+const REFRESHED_ELSEWHERE_MS = 500;
 
 /** A refusal or a lost connection. `status` is 0 when there was no answer. */
 export class ApiError extends Error {
@@ -21,6 +22,11 @@ export class ApiError extends Error {
 export interface Me {
   principal: Principal;
   name: string;
+}
+
+/** What a sign-in answers. The refresh token is in a cookie, out of our reach. */
+interface Session extends Me {
+  accessToken: string;
 }
 
 export interface RoomSummary {
@@ -71,7 +77,24 @@ async function problemOf(response: Response): Promise<Problem> {
   return type.includes("json") ? ((await response.json()) as Problem) : {};
 }
 
+/** Proves who we are for a quarter of an hour; kept in memory alone. */
+let access: string | null = null;
+let refreshing: Promise<Me> | null = null;
+
+/** One request with the access token, which is renewed once if it is over. */
 async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const used = access;
+  if (used === null) return send(method, path, body, headers);
+  try {
+    return await send<T>(method, path, body, { ...headers, authorization: `Bearer ${used}` });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    if (access === used) await refreshSession();
+    return send(method, path, body, { ...headers, authorization: `Bearer ${access}` });
+  }
+}
+
+async function send<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
@@ -83,6 +106,7 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
   } catch (error) {
     throw new ApiError(0, "OFFLINE", String(error));
   }
+  if (response.status === 204) return undefined as T;
   if (response.ok) return (await response.json()) as T;
   const problem = await problemOf(response);
   throw new ApiError(response.status, problem.name ?? problem.title ?? String(response.status), problem.detail ?? response.statusText);
@@ -95,8 +119,36 @@ const query = (values: Record<string, string | number | null>): string => {
 
 const roomPath = (id: string): string => `/v1/rooms/${encodeURIComponent(id)}`;
 
-export const createGuest = (name: string): Promise<Me> => call("POST", "/v1/guests", { name });
-export const readMe = (): Promise<Me> => call("GET", "/v1/me");
+export const createGuest = async (name: string): Promise<Me> => taken(await send("POST", "/v1/guests", { name }));
+
+/** The login session of this browser's cookie goes on with a new access token. One at a time, whoever asks. */
+export function refreshSession(): Promise<Me> {
+  refreshing ??= refresh().finally(() => (refreshing = null));
+  return refreshing;
+}
+
+async function refresh(triesLeft = 3): Promise<Me> {
+  try {
+    return taken(await send("POST", "/v1/auth/refresh"));
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) access = null;
+    if (!(error instanceof ApiError) || error.status !== 409 || triesLeft === 0) throw error;
+    await new Promise((done) => setTimeout(done, REFRESHED_ELSEWHERE_MS)); // another tab was faster: its cookie is ours
+    return refresh(triesLeft - 1);
+  }
+}
+
+function taken({ accessToken, ...person }: Session): Me {
+  access = accessToken;
+  return person;
+}
+
+/** Sign out here: the server ends the session and its sockets. */
+export async function logOut(): Promise<void> {
+  await call("POST", "/v1/auth/logout");
+  access = null;
+}
+
 export const renameMe = (name: string): Promise<Me> => call("PATCH", "/v1/me", { name });
 export const wsToken = (): Promise<{ token: string; expiresAt: number }> => call("POST", "/v1/ws-token", {});
 export const readRoom = (id: string): Promise<RoomSummary> => call("GET", roomPath(id));

@@ -2,8 +2,9 @@
 
 import { signal } from "@preact/signals";
 import { AuthError, Client } from "../../client/src/index.ts";
-import { ApiError, createGuest, type Me, readMe, renameMe, wsToken } from "./api.ts";
-import { ending, watch } from "./store/connection.ts";
+import { ApiError, createGuest, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
+import { ending, state, watch } from "./store/connection.ts";
+import { keyOf } from "./store/presence.ts";
 import { keep, recall } from "./storage.ts";
 
 export const me = signal<Me | null>(null);
@@ -18,7 +19,7 @@ export const rememberedName = (): string => recall("name") ?? "";
 /** Asks the server who we are. A browser that never had a session asks nothing, to keep its console clean. */
 export async function resume(): Promise<void> {
   try {
-    if (recall("guest")) me.value = await readMe();
+    if (recall("guest")) me.value = await refreshSession();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) keep("guest", "");
@@ -35,6 +36,7 @@ export async function enter(name: string): Promise<Me> {
 
 export async function rename(name: string): Promise<void> {
   remember(await renameMe(name));
+  client?.refresh();
 }
 
 /** The session is over: the next `enter` makes a new guest. */
@@ -53,10 +55,21 @@ export function connection(): Client {
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   client = new Client(url.href, { getToken });
   watch(client);
+  client.on("welcome", follow);
+  client.on("token", () => state.peek() === "connected" && follow());
   client.connect().catch(() => {
     // Told by the state events, which `watch` follows.
   });
   return client;
+}
+
+/** We may be a user by now who was a guest, or have another name, by what another tab did. */
+function follow(): void {
+  const person = me.peek();
+  if (!person || !client?.principal || !client.name) return;
+  const { principal, name } = client;
+  if (principal.actorType === "guest" && person.principal.actorType === "user") return; // the new token is on its way
+  if (keyOf(principal) !== keyOf(person.principal) || name !== person.name) me.value = { ...person, principal, name };
 }
 
 async function getToken(): Promise<string> {

@@ -35,10 +35,10 @@ class Accounts:
         await self._http.close()
 
     async def guest(self, name: str) -> str:
-        """A new guest's bearer secret."""
-        made = await self._post("/v1/guests", {"name": name})
-        secret: str = made["token"]
-        return secret
+        """A new guest's access token."""
+        made = await self._post("/v1/guests", {"name": name, "cookie": False})
+        token: str = made["accessToken"]
+        return token
 
     async def ws_token(self, secret: str) -> str:
         """A token for one socket."""

@@ -1,21 +1,80 @@
-"""The end of a login session: /v1/auth/logout."""
+"""Login sessions: begun as a guest, refreshed, ended. /v1/guests, /v1/auth/…"""
 
-from aiohttp import web
+from typing import Annotated
 
-from commonroom.http.auth import clear_cookie, login_of
+from aiohttp import hdrs, web
+from msgspec import Meta
+
+from commonroom.errors import Unauthenticated
+from commonroom.http.auth import agent_of, authority_of, clear_cookie, cookie_of, session_answer
+from commonroom.http.body import Body, clean_name, read, read_or
 from commonroom.http.services import SERVICES
 
 __all__ = ["TABLE"]
 
+RefreshToken = Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class NewGuest(Body, frozen=True):
+    """How a guest wants to be called; `cookie` false: the refresh token comes in the answer, for clients that are no browsers."""
+
+    name: Annotated[str, Meta(max_length=256)]
+    cookie: bool = True
+
+
+class Refresh(Body, frozen=True):
+    """The refresh token, if it is not in the cookie."""
+
+    refresh_token: RefreshToken | None = None
+
+
+async def create_guest(request: web.Request) -> web.Response:
+    """A new guest."""
+    wanted = await read(request, NewGuest)
+    signed_in = await request.app[SERVICES].logins.new_guest(clean_name(wanted.name), agent_of(request))
+    return session_answer(request, signed_in, cookie=wanted.cookie, status=201)
+
+
+async def refresh(request: web.Request) -> web.Response:
+    """Exchange the refresh token, which is over then, for new tokens.
+
+    Used again within half a minute it brings the same ones (two tabs, a lost answer);
+    later it is taken for stolen, and the login session ends.
+    """
+    given = (await read_or(request, Refresh())).refresh_token
+    token = given or cookie_of(request)
+    if token is None:
+        raise Unauthenticated("sign in first")
+    return session_answer(request, await request.app[SERVICES].logins.refresh(token), cookie=given is None)
+
 
 async def log_out(request: web.Request) -> web.Response:
-    """End the request's login session for good: no secret, ws token or socket of it works any more, on any node."""
-    services = request.app[SERVICES]
-    login = await login_of(request)
-    await services.revocations.revoke(login.sid)
+    """End this login session for good: no token or socket of it works any more, on any node."""
+    logins = request.app[SERVICES].logins
+    if hdrs.AUTHORIZATION in request.headers:
+        await logins.end(authority_of(request).sid)
+    elif (login := await logins.of(cookie_of(request))) is not None:
+        await logins.end(login.sid)
+    else:
+        raise Unauthenticated("sign in first")
+    return _forgotten(request)
+
+
+async def log_out_everywhere(request: web.Request) -> web.Response:
+    """End all login sessions of this person, this one too."""
+    await request.app[SERVICES].logins.end_all(authority_of(request).principal.actor_id)
+    return _forgotten(request)
+
+
+def _forgotten(request: web.Request) -> web.Response:
     response = web.Response(status=204)
-    clear_cookie(response, secure=services.production)
+    clear_cookie(request, response)
     return response
 
 
-TABLE = (("POST", "/v1/auth/logout", log_out),)
+TABLE = (
+    ("POST", "/v1/guests", create_guest),
+    ("POST", "/v1/auth/refresh", refresh),
+    ("POST", "/v1/auth/logout", log_out),
+    ("POST", "/v1/auth/logout-all", log_out_everywhere),
+)

@@ -1,25 +1,32 @@
-"""Guests and the login session of a request: /v1/guests, /v1/me, /v1/ws-token."""
+"""Oneself: /v1/me, where one is signed in, tokens for the socket."""
 
 from typing import Annotated, Literal
 
 from aiohttp import web
 from msgspec import Meta
 
-from commonroom.http.auth import login_of, set_cookie
+from commonroom.account.name import folded
+from commonroom.errors import Forbidden, NotFound, Unauthenticated
+from commonroom.http.auth import authority_of, clear_cookie
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
-from commonroom.http.shape import Me, NewGuest, WsToken, person
-from commonroom.identity import RoomGrant
+from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, WsToken, person
+from commonroom.identity import Authority, RoomGrant, SessionId
 from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = ["TABLE"]
 
+AUTHORITY_MS = 60_000
+"""How long what was just read may be relied on."""
 
-class Name(Body, frozen=True):
-    """How a person wants to be called."""
 
-    name: Annotated[str, Meta(max_length=256)]
+class Profile(Body, frozen=True):
+    """What to change; what is left out stays. Guests have a name only."""
+
+    name: Annotated[str, Meta(max_length=256)] | None = None
+    avatar: Annotated[str, Meta(max_length=512)] | None = None
+    status_text: Annotated[str, Meta(max_length=140)] | None = None
 
 
 class Binding(Body, frozen=True):
@@ -28,50 +35,89 @@ class Binding(Body, frozen=True):
     room_id: Annotated[str, Meta(min_length=1, max_length=120)] | None = None
 
 
-async def create_guest(request: web.Request) -> web.Response:
-    """A new guest: its login session's secret as bearer token and as cookie."""
-    services = request.app[SERVICES]
-    wanted = await read(request, Name)
-    login, secret = await services.login_sessions.create_guest(clean_name(wanted.name), services.clock.now())
-    response = answer(NewGuest(person(login.principal, login.name), login.name, login.sid, secret), status=201)
-    set_cookie(response, secret, secure=services.production)
-    return response
-
-
 async def read_me(request: web.Request) -> web.Response:
     """Who I am."""
-    login = await login_of(request)
-    return answer(Me(person(login.principal, login.name), login.name, login.sid))
+    return answer(await _me(request))
 
 
-async def rename_me(request: web.Request) -> web.Response:
-    """Change my name. Rooms learn of it with the next ws token."""
-    login = await login_of(request)
-    name = clean_name((await read(request, Name)).name)
-    await request.app[SERVICES].login_sessions.rename(login.sid, name)
-    return answer(Me(person(login.principal, name), name, login.sid))
+async def change_me(request: web.Request) -> web.Response:
+    """Change my name, picture or status line. Rooms learn of a name with the next ws token."""
+    services, authority = request.app[SERVICES], authority_of(request)
+    wanted = await read(request, Profile)
+    name = None if wanted.name is None else clean_name(wanted.name)
+    if authority.principal.actor_type == "user":
+        names = None if name is None else (name, folded(name))
+        await services.users.change_profile(authority.principal.actor_id, name=names, avatar=wanted.avatar, status_text=wanted.status_text)
+    elif wanted.avatar is not None or wanted.status_text is not None:
+        raise Forbidden("sign in to unlock this")
+    elif name is not None:
+        await services.login_sessions.rename(authority.sid, name)
+    return answer(await _me(request))
+
+
+async def list_sessions(request: web.Request) -> web.Response:
+    """Where I am signed in."""
+    authority = authority_of(request)
+    places = await request.app[SERVICES].login_sessions.signed_in(authority.principal)
+    shapes = [SignedInPlace(one.sid, one.agent, one.created_at, one.last_seen, one.sid == authority.sid) for one in places]
+    return answer(SignedInPlaces(shapes))
+
+
+async def end_session(request: web.Request) -> web.Response:
+    """Sign out there. No token or socket of it works any more, on any node."""
+    services, authority = request.app[SERVICES], authority_of(request)
+    sid = SessionId(request.match_info["session"])
+    if not await services.login_sessions.belongs(sid, authority.principal):
+        raise NotFound("no such login session")
+    await services.logins.end(sid)
+    response = web.Response(status=204)
+    if sid == authority.sid:
+        clear_cookie(request, response)
+    return response
 
 
 async def create_ws_token(request: web.Request) -> web.Response:
     """A short-lived token for the socket, bound to one room if asked (FEATURES P4)."""
-    services = request.app[SERVICES]
-    login = await login_of(request)
+    services, login = request.app[SERVICES], await _login(request)
     wanted = await read(request, Binding)
-    grant = None if wanted.room_id is None else await _grant(request, login, wanted.room_id)
-    minted = services.tokens.mint(login.principal, login.sid, login.name, grant=grant)
+    authority = login.authority(services.clock.now() + AUTHORITY_MS)
+    grant = None if wanted.room_id is None else await _grant(request, authority, wanted.room_id)
+    minted = services.ws_tokens.mint(authority, grant)
     return answer(WsToken(minted.token, minted.expires_at))
 
 
-async def _grant(request: web.Request, login: LoginSession, room: str) -> RoomGrant:
+async def _grant(request: web.Request, authority: Authority, room: str) -> RoomGrant:
     """What a token for that room says: one may not bind to a room one may not see."""
-    view = await view_of(request, login, room)
-    role: Literal["host", "participant"] = "host" if view.info.created_by == login.principal else "participant"
-    return RoomGrant(room, login.principal.actor_id, role)
+    view = await view_of(request, authority, room)
+    role: Literal["host", "participant"] = "host" if authority.owns(view.info.created_by) else "participant"
+    return RoomGrant(room, authority.principal.actor_id, role)
+
+
+async def _login(request: web.Request) -> LoginSession:
+    """The request's login session as the database has it now: a token may be a quarter of an hour old."""
+    login = await request.app[SERVICES].login_sessions.find(authority_of(request).sid)
+    if login is None:
+        raise Unauthenticated("the login session has ended")
+    return login
+
+
+async def _me(request: web.Request) -> Me:
+    login = await _login(request)
+    if login.principal.actor_type == "guest":
+        return Me(person(login.principal, login.name), login.name, login.sid)
+    user = await request.app[SERVICES].users.by_id(login.principal.actor_id)
+    if user is None:
+        raise Unauthenticated("the account was deleted")
+    return Account(
+        person(login.principal, user.display_name), user.display_name, login.sid, user.role, user.username, user.email,
+        user.password_hash is not None, user.avatar, user.status_text, user.created_at,
+    )  # fmt: skip
 
 
 TABLE = (
-    ("POST", "/v1/guests", create_guest),
     ("GET", "/v1/me", read_me),
-    ("PATCH", "/v1/me", rename_me),
+    ("PATCH", "/v1/me", change_me),
+    ("GET", "/v1/me/sessions", list_sessions),
+    ("DELETE", "/v1/me/sessions/{session}", end_session),
     ("POST", "/v1/ws-token", create_ws_token),
 )

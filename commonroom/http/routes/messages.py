@@ -1,13 +1,17 @@
 """Message history: /v1/rooms/{room}/messages"""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
-from commonroom.http.auth import login_of
+from commonroom.http.auth import authority_of
 from commonroom.http.body import answer, positive
 from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
-from commonroom.http.shape import MessagePage, MessageRow, person
+from commonroom.http.shape import Author, MessagePage, MessageRow
+from commonroom.identity import Principal
 from commonroom.protocol.wire import MAX_INT
+from commonroom.storage.repository.login_session import Known
 
 __all__ = ["TABLE"]
 
@@ -18,21 +22,27 @@ LARGEST_PAGE = 100
 async def list_messages(request: web.Request) -> web.Response:
     """The page of messages before `before` (default: the latest), with the authors' names of today."""
     services = request.app[SERVICES]
-    login = await login_of(request)
     before = positive(request, "before", None, MAX_INT)
     limit = positive(request, "limit", PAGE, LARGEST_PAGE) or PAGE
     room = request.match_info["room"]
-    await view_of(request, login, room)
+    await view_of(request, authority_of(request), room)
     messages, has_more = await services.messages.page(room, before, limit)
     names = await services.login_sessions.names({message.author.actor_id for message in messages})
     rows = [
         MessageRow(
-            message.offset, message.at, person(message.author, names.get(message.author.actor_id, "")),
+            message.offset, message.at, _author(message.author, names),
             message.text, message.edited_at, message.deleted, message.nonce,
         )
         for message in messages
     ]  # fmt: skip
     return answer(MessagePage(rows, has_more, str(rows[0].id) if has_more else None))
+
+
+def _author(author: Principal, names: Mapping[str, Known]) -> Author:
+    known = names.get(author.actor_id)
+    if known is None:
+        return Author(author.actor_type, author.actor_id, "", None)
+    return Author(author.actor_type, author.actor_id, known.name, known.user)
 
 
 TABLE = (("GET", "/v1/rooms/{room}/messages", list_messages),)

@@ -9,14 +9,14 @@ from msgspec import Meta
 
 from commonroom.engine.address import Address
 from commonroom.errors import BadFrame, InternalError, Invalid, NotFound
-from commonroom.http.auth import authority_of, login_of
+from commonroom.http.auth import authority_of
 from commonroom.http.body import Body, answer, positive, read
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import RoomPage, room_card, room_detail
+from commonroom.identity import Authority
 from commonroom.ids import derived_id, new_id
 from commonroom.protocol.room import Language, RoomCreate, RoomView, Title, Topic, Visibility
 from commonroom.protocol.timer import PhaseMillis, TimerSettings
-from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = ["TABLE", "room_address", "view_of"]
 
@@ -53,17 +53,17 @@ async def create_room(request: web.Request) -> web.Response:
     With an Idempotency-Key a repeat is the same room: the id follows from login session
     and key, and the room knows the key as its creation's nonce.
     """
-    login = await login_of(request)
+    authority = authority_of(request)
     wanted = await read(request, NewRoom)
-    room, nonce = _identity(request, login)
+    room, nonce = _identity(request, authority)
     timer = wanted.timer
     command = RoomCreate(
         ref=1, room=room, nonce=nonce, kind="study", title=wanted.title, topic=wanted.topic,
         language=wanted.language, visibility=wanted.visibility,
         timer=TimerSettings(timer.focus_ms, timer.short_break_ms, timer.long_break_ms, timer.long_every, timer.auto_start),
     )  # fmt: skip
-    await request.app[SERVICES].router.ask(room_address(room), command, authority_of(request, login))
-    return answer(room_detail(await view_of(request, login, room)), status=201)
+    await request.app[SERVICES].router.ask(room_address(room), command, authority)
+    return answer(room_detail(await view_of(request, authority, room)), status=201)
 
 
 async def list_rooms(request: web.Request) -> web.Response:
@@ -83,8 +83,7 @@ async def _page(request: web.Request) -> bytes:
 
 async def read_room(request: web.Request) -> web.Response:
     """One room, to whom it may be shown."""
-    login = await login_of(request)
-    return answer(room_detail(await view_of(request, login, request.match_info["room"])))
+    return answer(room_detail(await view_of(request, authority_of(request), request.match_info["room"])))
 
 
 def room_address(room: str) -> Address:
@@ -98,20 +97,20 @@ def room_address(room: str) -> Address:
     return Address("room", room)
 
 
-async def view_of(request: web.Request, login: LoginSession, room: str) -> RoomView:
+async def view_of(request: web.Request, authority: Authority, room: str) -> RoomView:
     """The room as this person may see it, asked of the room itself.
 
     Raises:
         NotFound: it does not exist, or must look so.
         Unavailable: it does not answer.
     """
-    view = await request.app[SERVICES].router.view(room_address(room), authority_of(request, login), "room.read")
+    view = await request.app[SERVICES].router.view(room_address(room), authority, "room.read")
     if not isinstance(view, RoomView):
         raise InternalError("a room showed something else")
     return view
 
 
-def _identity(request: web.Request, login: LoginSession) -> tuple[str, str]:
+def _identity(request: web.Request, authority: Authority) -> tuple[str, str]:
     """The new room's id and its creation's nonce."""
     key = request.headers.get("Idempotency-Key")
     if key is None:
@@ -119,7 +118,7 @@ def _identity(request: web.Request, login: LoginSession) -> tuple[str, str]:
         return room, room
     if IDEMPOTENCY_KEY.fullmatch(key) is None:
         raise BadFrame("an Idempotency-Key has 8 to 64 visible ASCII characters")
-    return derived_id(f"{login.sid}:{key}"), key
+    return derived_id(f"{authority.sid}:{key}"), key
 
 
 TABLE = (

@@ -19,7 +19,7 @@ from commonroom.errors import ConfigError
 from commonroom.storage.embedded.process import Identity, ended, launch
 from commonroom.tasks import pause
 
-__all__ = ["Cluster", "binaries"]
+__all__ = ["Cluster", "binaries", "noted_socket"]
 
 MAJOR = 18
 USER = "commonroom"
@@ -31,6 +31,7 @@ MAX_LOG_BYTES = 4 * 1024 * 1024
 ALIVE_POLL_S = 0.01
 FALLBACK_ROOT = Path("/var/lib/commonroom")
 SOCKET_PREFIX = "commonroom-"
+SOCKET_NOTE = "postgres.socket"
 
 
 def binaries() -> Path:
@@ -160,18 +161,15 @@ class Cluster:
         root = tempfile.gettempdir()
         folder = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir=root if len(root) <= 64 else "/tmp"))  # noqa: S108 - private and random
         _give(folder, identity)
-        (self.data / "postgres.socket").write_text(str(folder))
+        (self.data / SOCKET_NOTE).write_text(str(folder))
         self.socket = folder
         return folder
 
     def close_socket(self) -> None:
         """Remove the socket folder noted last, ours or a killed server's."""
-        note = self.data / "postgres.socket"
-        if note.exists():
-            folder = Path(note.read_text())
-            if folder.name.startswith(SOCKET_PREFIX):
-                shutil.rmtree(folder, ignore_errors=True)
-            note.unlink()
+        if (folder := noted_socket(self.data)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        (self.data / SOCKET_NOTE).unlink(missing_ok=True)
         self.socket = None
 
     def drop_stale(self) -> None:
@@ -193,6 +191,15 @@ class Cluster:
         except FileNotFoundError:
             return False
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def noted_socket(data: Path) -> Path | None:
+    """The folder of the socket noted last; None: none, or not one of ours."""
+    try:
+        folder = Path((data / SOCKET_NOTE).read_text())
+    except FileNotFoundError:
+        return None
+    return folder if folder.name.startswith(SOCKET_PREFIX) else None
 
 
 def _try_lock(handle: int) -> bool:

@@ -12,11 +12,11 @@ from urllib.parse import quote
 import asyncpg
 
 from commonroom.errors import ConfigError, Unavailable
-from commonroom.storage.embedded.cluster import FALLBACK_ROOT, MAJOR, USER, Cluster, binaries
+from commonroom.storage.embedded.cluster import FALLBACK_ROOT, MAJOR, USER, Cluster, binaries, noted_socket
 from commonroom.storage.embedded.process import Identity, choose_identity, ended, launch
 from commonroom.tasks import TaskGroup, pause
 
-__all__ = ["EmbeddedPostgres"]
+__all__ = ["EmbeddedPostgres", "running"]
 
 DATABASE = "commonroom"
 START_TIMEOUT_S = 60.0
@@ -191,7 +191,8 @@ class EmbeddedPostgres:
 
     def _url(self, database: str) -> str:
         assert self._cluster is not None  # noqa: S101 - narrows for the type checker
-        return f"postgresql://{USER}@/{database}?host={quote(str(self._cluster.socket), safe='')}"
+        assert self._cluster.socket is not None  # noqa: S101
+        return _url_of(self._cluster.socket, database)
 
     async def _end(self, process: subprocess.Popen[bytes]) -> None:
         """Never SIGKILL: that leaves shared memory and backends behind."""
@@ -211,6 +212,16 @@ class EmbeddedPostgres:
         self._on_restart(f"{name} supervisor failed: {error}")
         if self._cluster is not None and name == "embedded postgres":
             self._tasks.start(name, self._supervise(self._cluster))
+
+
+def running(data: Path) -> str | None:
+    """The URL of the server that has this data directory now; None: there seems to be none."""
+    socket = noted_socket(data)
+    return None if socket is None else _url_of(socket, DATABASE)
+
+
+def _url_of(socket: Path, database: str) -> str:
+    return f"postgresql://{USER}@/{database}?host={quote(str(socket), safe='')}"
 
 
 def _settle_reachable(cluster: Cluster, identity: Identity) -> None:

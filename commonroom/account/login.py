@@ -1,0 +1,144 @@
+"""Login sessions and their tokens: made, refreshed, upgraded, ended.
+
+guest ──sign in──► user (the same sid: rooms, offsets and roster places are kept)
+│                  │
+└── refresh token used once, brings its successor ──┘   reuse after the grace ends the session
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import structlog
+
+from commonroom.clock import Clock
+from commonroom.engine.revocation import Revocations
+from commonroom.errors import Conflict, Unauthenticated
+from commonroom.identity import Authority, SessionId
+from commonroom.storage.repository.login_session import LoginSession, LoginSessions, Rotation
+from commonroom.token import Minted, PrincipalTokens, RefreshTokens
+from commonroom.token.refresh import hash_of
+
+__all__ = ["Logins", "SignedIn"]
+
+log = structlog.get_logger(__name__)
+
+ENDED = "the login session has ended"
+
+
+class SignedIn(NamedTuple):
+    """A login session with what proves it: `access` for requests, `refresh` for the next of both."""
+
+    login: LoginSession
+    access: Minted
+    refresh: Minted
+
+
+class Logins:
+    """Every method raises Unavailable where the database does not answer.
+
+    Args:
+        tokens: access and refresh.
+        grace_s: so long a used refresh token brings the same successor once more.
+    """
+
+    def __init__(
+        self,
+        sessions: LoginSessions,
+        revocations: Revocations,
+        tokens: tuple[PrincipalTokens, RefreshTokens],
+        clock: Clock,
+        grace_s: float,
+    ) -> None:
+        self._sessions = sessions
+        self._revocations = revocations
+        self._access, self._refresh = tokens
+        self._clock = clock
+        self._grace_ms = int(grace_s * 1000)
+
+    async def new_guest(self, name: str, agent: str) -> SignedIn:
+        """A new guest. `agent`: what signs in, as people would recognise it."""
+        now, jti = self._clock.now(), self._refresh.first()
+        return self._signed_in(await self._sessions.create_guest(name, hash_of(jti), agent, now), jti, now)
+
+    async def sign_in(self, user: str, agent: str, guest: LoginSession | None = None) -> SignedIn:
+        """This user, in the login session of `guest` if there is one that is still a guest's, else in a new one.
+
+        Raises:
+            Unauthenticated: the account was deleted meanwhile.
+        """
+        now, jti = self._clock.now(), self._refresh.first()
+        sid = None if guest is None else guest.sid
+        if sid is None or not await self._sessions.upgrade(sid, user, hash_of(jti), now):
+            sid = await self._sessions.create_user(user, hash_of(jti), agent, now)
+        return self._signed_in(await self._find(sid), jti, now)
+
+    async def renew(self, sid: SessionId) -> SignedIn:
+        """The login session goes on with new tokens; its former refresh tokens are over. Raises Unauthenticated."""
+        now, jti = self._clock.now(), self._refresh.first()
+        if not await self._sessions.renew(sid, hash_of(jti), now):
+            raise Unauthenticated(ENDED)
+        return self._signed_in(await self._find(sid), jti, now)
+
+    async def refresh(self, token: object) -> SignedIn:
+        """Use a refresh token.
+
+        Raises:
+            TokenExpired, Unauthenticated: it is none, or over. One that was used before the grace is taken for stolen:
+                its login session ends.
+            Conflict: others have used its successor already; theirs is the one to use.
+        """
+        claims = self._refresh.verify(token)
+        sid, now = SessionId(claims.sub), self._clock.now()
+        if self._revocations.refuses(sid):
+            raise Unauthenticated(ENDED)
+        successor = self._refresh.successor(claims.jti)
+        rotation = await self._sessions.rotate(sid, hash_of(claims.jti), hash_of(successor), now)
+        if rotation is None:
+            raise Unauthenticated(ENDED)
+        if rotation.present != hash_of(successor):
+            await self._judge(rotation, now)
+        elif now - rotation.refreshed_at > self._grace_ms:
+            await self._end_stolen(sid)
+        return self._signed_in(rotation.login, successor, rotation.refreshed_at)
+
+    async def of(self, token: object) -> LoginSession | None:
+        """The login session of a refresh token that could be used now; None: there is none. Nothing is used up."""
+        try:
+            claims = self._refresh.verify(token)
+        except Unauthenticated:
+            return None
+        sid = SessionId(claims.sub)
+        return None if self._revocations.refuses(sid) else await self._sessions.holder(sid, hash_of(claims.jti))
+
+    async def end(self, *sids: SessionId) -> None:
+        """No secret, token or socket of these works any more, on any node within 2 s."""
+        await self._revocations.revoke(*sids)
+
+    async def end_all(self, actor: str, but: SessionId | None = None) -> Sequence[SessionId]:
+        """As `end`, for all login sessions of somebody but one; those that ended."""
+        return await self._revocations.revoke_all(actor, but)
+
+    async def _judge(self, rotation: Rotation, now: int) -> None:
+        """The token is neither the valid one nor the one before it."""
+        if now - rotation.refreshed_at <= self._grace_ms:
+            raise Conflict("this login session was refreshed elsewhere: use the newer token", retry_after_ms=500)
+        await self._end_stolen(rotation.login.sid)
+
+    async def _end_stolen(self, sid: SessionId) -> None:
+        log.warning("refresh_token_reused", session=sha256(sid.encode()).hexdigest()[:12])
+        await self._revocations.revoke(sid)
+        raise Unauthenticated("this login session was refreshed elsewhere and has ended: sign in again")
+
+    async def _find(self, sid: SessionId) -> LoginSession:
+        login = await self._sessions.find(sid)
+        if login is None:
+            raise Unauthenticated(ENDED)
+        return login
+
+    def _signed_in(self, login: LoginSession, jti: str, issued_at: int) -> SignedIn:
+        return SignedIn(login, self._access.mint(login.authority(0)), self._refresh.mint(login.sid, jti, issued_at))
+
+    def proven(self, access: object) -> Authority:
+        """What an access token proves. No I/O. Raises TokenExpired, Unauthenticated."""
+        return self._revocations.admit(self._access.verify(access), self._access.ttl_ms)

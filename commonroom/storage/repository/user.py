@@ -1,0 +1,212 @@
+"""People with an account, and by what they sign in."""
+
+from typing import Literal, NamedTuple
+
+from commonroom.errors import Conflict
+from commonroom.storage.pool import Database, Record
+
+__all__ = ["Found", "Method", "NewUser", "User", "Users"]
+
+COLUMNS = "id, username, display_name, email, password_hash, role, avatar, status_text, created_at"
+CREATE = """
+INSERT INTO app_user (id, display_name, search_name, email, email_key, password_hash, role, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (email_key) DO NOTHING
+"""
+BY_ID = f"SELECT {COLUMNS} FROM app_user WHERE id = $1 AND deleted_at IS NULL"  # noqa: S608 - constants only
+BY_EMAIL = f"SELECT {COLUMNS} FROM app_user WHERE email_key = $1 AND deleted_at IS NULL"  # noqa: S608
+BY_USERNAME = f"SELECT {COLUMNS} FROM app_user WHERE username_key = $1 AND deleted_at IS NULL"  # noqa: S608
+BY_METHOD = """
+SELECT u.id FROM sign_in_method m JOIN app_user u ON u.id = m.user_id AND u.deleted_at IS NULL WHERE m.provider = $1 AND m.subject = $2
+"""
+LINK = """
+INSERT INTO sign_in_method (provider, subject, user_id, email, linked_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (provider, subject) DO NOTHING
+"""
+METHODS = "SELECT provider, email, linked_at FROM sign_in_method WHERE user_id = $1 ORDER BY linked_at, provider"
+# The last way in stays: the row is locked, so that two unlinkings cannot each leave the other's.
+LOCK = "SELECT email, password_hash FROM app_user WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
+UNLINK = "DELETE FROM sign_in_method WHERE user_id = $1 AND provider = $2"
+CLAIM = "UPDATE app_user SET username = $2, username_key = $3 WHERE id = $1 AND deleted_at IS NULL"
+PROFILE = """
+UPDATE app_user SET display_name = coalesce($2, display_name), search_name = coalesce($3, search_name),
+    avatar = coalesce($4, avatar), status_text = coalesce($5, status_text)
+WHERE id = $1 AND deleted_at IS NULL
+"""
+PASSWORD = "UPDATE app_user SET password_hash = $2 WHERE id = $1 AND deleted_at IS NULL"  # noqa: S105 - a statement
+EMAIL = "UPDATE app_user SET email = $2, email_key = $3 WHERE id = $1 AND deleted_at IS NULL"
+# Prefix of either name; `$1` has its own wildcards escaped. The exact username comes first.
+SEARCH = """
+SELECT username, display_name, avatar FROM (
+    SELECT username, display_name, avatar, lower(username) AS folded FROM app_user
+    WHERE lower(username) LIKE $1 || '%' AND username IS NOT NULL AND deleted_at IS NULL
+    UNION
+    SELECT username, display_name, avatar, lower(username) FROM app_user
+    WHERE search_name LIKE $2 || '%' AND username IS NOT NULL AND deleted_at IS NULL
+) found ORDER BY folded = $3 DESC, folded LIMIT $4
+"""
+DELETE = """
+UPDATE app_user SET deleted_at = $2, username = NULL, username_key = NULL, display_name = '', search_name = '',
+    email = NULL, email_key = NULL, password_hash = NULL, avatar = '', status_text = ''
+WHERE id = $1 AND deleted_at IS NULL
+"""
+FORGET_METHODS = "DELETE FROM sign_in_method WHERE user_id = $1"
+PURGE_LOGINS = """
+DELETE FROM login_session s USING app_user u WHERE s.actor_id = u.id AND s.actor_type = 'user' AND u.deleted_at < $1
+"""
+PURGE = "DELETE FROM app_user WHERE deleted_at < $1"
+
+TAKEN = "this username is taken"
+
+
+class NewUser(NamedTuple):
+    """An account to make. Its address is confirmed."""
+
+    id: str
+    display_name: str
+    search_name: str
+    email: str | None
+    email_key: str | None
+    password_hash: str | None = None
+    role: Literal["USER", "ADMIN"] = "USER"
+
+
+class User(NamedTuple):
+    """An account. Times in cluster ms."""
+
+    id: str
+    username: str | None
+    display_name: str
+    email: str | None
+    password_hash: str | None
+    role: Literal["USER", "ADMIN"]
+    avatar: str
+    status_text: str
+    created_at: int
+
+
+class Method(NamedTuple):
+    """A provider by which somebody signs in."""
+
+    provider: str
+    email: str | None
+    linked_at: int
+
+
+class Found(NamedTuple):
+    """A person as strangers see them."""
+
+    username: str
+    display_name: str
+    avatar: str
+
+
+class Users:
+    """The tables `app_user` and `sign_in_method`. Every method raises Unavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, new: NewUser, now: int, method: tuple[str, str] | None = None) -> bool:
+        """Make an account, with `method` (provider, subject) linked to it. False: the address or the method is somebody's already."""
+        async with self._database.transaction() as connection:
+            values = (new.id, new.display_name, new.search_name, new.email, new.email_key, new.password_hash, new.role, now)
+            if await connection.execute(CREATE, *values) != "INSERT 0 1":
+                return False
+            if method is None or await connection.execute(LINK, *method, new.id, new.email, now) == "INSERT 0 1":
+                return True
+            await connection.execute("DELETE FROM app_user WHERE id = $1", new.id)
+            return False
+
+    async def by_id(self, user: str) -> User | None:
+        return await self._one(BY_ID, user)
+
+    async def by_email(self, email_key: str) -> User | None:
+        return await self._one(BY_EMAIL, email_key)
+
+    async def by_username(self, username_key: str) -> User | None:
+        return await self._one(BY_USERNAME, username_key)
+
+    async def by_method(self, provider: str, subject: str) -> str | None:
+        """The user whom this provider knows by that subject."""
+        found: str | None = await self._database.fetchval(BY_METHOD, provider, subject)
+        return found
+
+    async def link(self, user: str, provider: str, subject: str, email: str | None, now: int) -> bool:
+        """Let somebody sign in by a provider too. False: that account there is linked already, to whomever."""
+        return await self._database.execute(LINK, provider, subject, user, email, now) == "INSERT 0 1"
+
+    async def methods(self, user: str) -> list[Method]:
+        """The providers by which somebody signs in."""
+        return [Method(row["provider"], row["email"], row["linked_at"]) for row in await self._database.fetch(METHODS, user)]
+
+    async def unlink(self, user: str, provider: str) -> bool:
+        """Take a provider away. False: it was not linked.
+
+        Raises:
+            Conflict: it is the only way in.
+        """
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(LOCK, user)
+            linked = {row["provider"] for row in await connection.fetch(METHODS, user)}
+            if row is None or provider not in linked:
+                return False
+            if linked == {provider} and row["email"] is None:
+                raise Conflict("this is the only way to sign in: add another first")
+            await connection.execute(UNLINK, user, provider)
+            return True
+
+    async def claim_username(self, user: str, username: str, key: str) -> None:
+        """Raises Conflict: somebody has it, or one that looks alike."""
+        try:
+            await self._database.execute(CLAIM, user, username, key)
+        except Conflict:
+            raise Conflict(TAKEN) from None
+
+    async def change_profile(
+        self, user: str, *, name: tuple[str, str] | None = None, avatar: str | None = None, status_text: str | None = None
+    ) -> None:
+        """Change what is not None; `name` is (as shown, as searched)."""
+        shown, searched = name or (None, None)
+        await self._database.execute(PROFILE, user, shown, searched, avatar, status_text)
+
+    async def set_password(self, user: str, password_hash: str) -> None:
+        await self._database.execute(PASSWORD, user, password_hash)
+
+    async def set_email(self, user: str, email: str, email_key: str) -> None:
+        """Raises Conflict: the address is somebody else's."""
+        try:
+            await self._database.execute(EMAIL, user, email, email_key)
+        except Conflict:
+            raise Conflict("this address belongs to another account") from None
+
+    async def search(self, username_prefix: str, name_prefix: str, limit: int) -> list[Found]:
+        """People whose username or name begins like that; both prefixes are folded, not escaped."""
+        values = (_escaped(username_prefix), _escaped(name_prefix), username_prefix, limit)
+        return [Found(row["username"], row["display_name"], row["avatar"]) for row in await self._database.fetch(SEARCH, *values)]
+
+    async def delete(self, user: str, now: int) -> bool:
+        """Anonymise an account at once; `purge` removes what is left of it. False: there is none."""
+        async with self._database.transaction() as connection:
+            await connection.execute(FORGET_METHODS, user)
+            return await connection.execute(DELETE, user, now) == "UPDATE 1"
+
+    async def purge(self, deleted_before: int) -> None:
+        """Remove accounts that were deleted before then, and their login sessions."""
+        async with self._database.transaction() as connection:
+            await connection.execute(PURGE_LOGINS, deleted_before)
+            await connection.execute(PURGE, deleted_before)
+
+    async def _one(self, query: str, value: str) -> User | None:
+        row = await self._database.fetchrow(query, value)
+        return None if row is None else _user(row)
+
+
+def _user(row: Record) -> User:
+    return User(
+        row["id"], row["username"], row["display_name"], row["email"], row["password_hash"],
+        row["role"], row["avatar"], row["status_text"], row["created_at"],
+    )  # fmt: skip
+
+
+def _escaped(prefix: str) -> str:
+    return prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
