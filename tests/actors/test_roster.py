@@ -41,6 +41,7 @@ class Naive:
     def _settle(self, now: int) -> None:
         self.sessions = {session: self.became.get(who, who) for session, who in self.sessions.items()}
         here = set(self.sessions.values())
+        # a place is as old as the oldest of those that became it
         before = {guest: self.since[guest] for guest in self.since}
         self.since = {
             who: min([before[one] for one in (who, *OWNED.get(who, [])) if one in before and (one == who or one not in here)] or [now])
@@ -49,7 +50,7 @@ class Naive:
         self.became = {guest: user for guest, user in self.became.items() if user in here}
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["attach", "attach", "sign in", "detach"]), st.integers(0, 7)), max_size=60)
+STEPS = st.lists(st.tuples(st.sampled_from(["attach", "attach", "sign in", "detach"]), st.integers(0, 7)), min_size=30, max_size=80)
 
 
 @given(steps=STEPS)

@@ -46,8 +46,8 @@ class Ticking:
     def __init__(self) -> None:
         self.elapsed_s = 0.0
         self.ttl_ms = 3_600_000
-        self.strangers = False
-        """Whether users were no guests."""
+        self.guests: tuple[str, ...] | None = None
+        """Which guests users were; None: each the one of its login session."""
 
     def now(self) -> Millis:
         return Millis(EPOCH_MS + int(self.elapsed_s * 1000))
@@ -66,7 +66,7 @@ class Ticking:
         is_user = token.startswith("+")
         grants = (RoomGrant(room, name, "host"),) if room else ()
         who = Principal("user", name) if is_user else principal(name)
-        guests = (sid,) if is_user and not self.strangers else ()
+        guests = ((sid,) if self.guests is None else self.guests) if is_user else ()
         return Authority(who, SessionId(sid or f"sid-{name}"), shown or name, self.now() + self.ttl_ms, grants=grants, guests=guests)
 
 
