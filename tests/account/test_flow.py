@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict
+from structlog.testing import capture_logs
 from yarl import URL
 
 from commonroom.account.flow import FLOW_TTL_S, Begun, SignInFlows, local_path
@@ -246,6 +247,14 @@ async def test_who_says_no_has_cancelled(flows: SignInFlows, github: GithubServe
     query = query_of(await github.deny(begun.url))
     assert await _refuse(flows, begun.cookie, query, SignInCancelled) == "sign-in was cancelled"
     await _refuse(flows, begun.cookie, query)
+
+
+async def test_the_operator_is_told_why_and_nothing_secret(flows: SignInFlows, github: GithubServer) -> None:
+    begun, query = await _come_back(flows, github)
+    with capture_logs() as lines:
+        await _refuse(flows, begun.cookie, query | {"code": "0" * 20}, ProviderRefused)
+    why = "the provider refused: the token endpoint says bad_verification_code"
+    assert lines == [{"event": "sign-in failed", "log_level": "info", "provider": "github", "why": why}]
 
 
 @pytest.mark.parametrize(

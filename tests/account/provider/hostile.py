@@ -72,18 +72,20 @@ class Key(NamedTuple):
 class HostileProvider:
     """`async with HostileProvider(key) as provider`: well behaved until told otherwise.
 
-    `id_token` is what the token endpoint answers. `pages` replaces the page of a path,
+    `id_token` is what the token endpoint answers, `token` replaces parts of the rest. `pages` replaces the page of a path,
     `discovery` parts of the discovery document (`...` leaves one out).
     """
 
     def __init__(self, *keys: Key) -> None:
         self.jwks: list[Any] = [key.jwk() for key in keys]
         self.id_token: Any = ""
+        self.token: dict[str, Any] = {}
         self.user_info: dict[str, Any] = {}
         self.discovery: dict[str, Any] = {}
         self.pages: dict[str, Handler] = {}
         self.asked: Counter[str] = Counter()
         self.forms: list[dict[str, str]] = []
+        self.authorizations: list[str] = []
         self.issuer = ""
         self._runner: web.AppRunner | None = None
 
@@ -105,11 +107,12 @@ class HostileProvider:
         if (page := self.pages.get(request.path)) is not None:
             return await page(request)
         if request.path == "/token":
+            self.authorizations.append(request.headers.get("Authorization", ""))
             self.forms.append({name: str(value) for name, value in (await request.post()).items()})
         documents: dict[str, Any] = {
             "/.well-known/openid-configuration": self._discovery(),
             "/jwks": {"keys": self.jwks},
-            "/token": {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600, "id_token": self.id_token},
+            "/token": {"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600, "id_token": self.id_token} | self.token,
             "/userinfo": self.user_info,
         }
         if request.path == "/userinfo" and request.headers.get("Authorization") != f"Bearer {ACCESS_TOKEN}":

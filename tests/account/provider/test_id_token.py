@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from commonroom.account.provider import Identity, Outbound, ProviderRefused
 from commonroom.account.provider.oidc import OidcProvider
-from tests.account.provider.conftest import CODE, HandClock, Stage
+from tests.account.provider.conftest import HandClock, Stage
 from tests.account.provider.hostile import CLIENT_ID, NONCE, HostileProvider, Key, b64, unsigned
 
 ADA = Identity("school", "ada", "ada@example.org", email_verified=True, name="Ada")
@@ -119,6 +119,11 @@ async def test_T3_a_key_that_is_not_the_issuer_s_is_not_found(stage: Stage, kid:
 
 async def test_T3_a_key_id_of_a_megabyte_is_refused_for_its_size(stage: Stage) -> None:
     await stage.refuse(stage.key.sign(stage.claims(), kid="k" * 300_000))
+
+
+async def test_a_token_is_no_longer_than_it_has_to_be(stage: Stage) -> None:
+    assert await stage.identify(stage.key.sign(stage.claims(groups="g" * 40_000))) == ADA
+    await stage.refuse(stage.key.sign(stage.claims(groups="g" * 50_000)))
 
 
 async def test_T3_a_thousand_unknown_keys_make_one_question_a_minute(stage: Stage, clock: HandClock) -> None:
@@ -329,10 +334,3 @@ async def test_the_only_key_need_not_be_named(stage: Stage, kid: Any) -> None:
 async def test_T3_one_key_of_several_has_to_be_named(stage: Stage) -> None:
     stage.server.jwks.append(Key.ec().jwk())
     await stage.refuse(stage.key.sign(stage.claims(), kid=...))
-
-
-async def test_the_code_is_sent_with_secret_verifier_and_redirect_uri(stage: Stage) -> None:
-    await stage.identify()
-    (form,) = stage.server.forms
-    assert form["code"] == CODE
-    assert form.keys() == {"grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret"}
