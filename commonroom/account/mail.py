@@ -104,13 +104,18 @@ class Mailer:
         self._idle.set()
         self._tasks = TaskGroup(self._crashed)
 
+    @property
+    def configured(self) -> bool:
+        """Whether letters go anywhere, be it to the console."""
+        return self._client is not None or not self._production
+
     def require(self) -> None:
         """Ask before anything else, so that all addresses get the same answer.
 
         Raises:
             MailNotConfigured: production without a server.
         """
-        if self._client is None and self._production:
+        if not self.configured:
             raise MailNotConfigured
 
     def post(self, letter: Letter) -> None:

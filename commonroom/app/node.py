@@ -11,10 +11,10 @@ from contextlib import AsyncExitStack
 import structlog
 from aiohttp import web
 
-from commonroom.account.login import Logins
 from commonroom.actors import OUTBOXES
 from commonroom.app.engine import Engine
 from commonroom.app.keys import Keys
+from commonroom.app.people import People
 from commonroom.app.readings import Readings
 from commonroom.app.storage import Storage
 from commonroom.clock import ClusterClock
@@ -29,13 +29,11 @@ from commonroom.http.metrics import build_metrics
 from commonroom.http.page_cache import PageCache
 from commonroom.http.services import Services
 from commonroom.storage.database_clock import compare
-from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
 from commonroom.storage.repository.signing_key import SigningKeys
-from commonroom.storage.repository.user import Users
 from commonroom.tasks import TaskGroup, pause
-from commonroom.token import PrincipalTokens, RefreshTokens
+from commonroom.token import PrincipalTokens
 
 __all__ = ["Node"]
 
@@ -116,17 +114,21 @@ class Node:
         ws_tokens = PrincipalTokens("ws", keys.ring, self._clock, http.ws_token_ttl_s)
         self._engine = engine = Engine(self.settings, self._clock, self._storage, ws_tokens)
         await self._storage.follow(Outbox(effects, engine.router) for effects in OUTBOXES)
-        sessions = LoginSessions(database)
-        access_tokens = PrincipalTokens("access", keys.ring, self._clock, http.access_token_ttl_s)
-        refresh_tokens = RefreshTokens(keys.ring, self._clock)
+        people = People(self.settings, database, self._clock, lambda: self.url)
+        people.open(keys.ring, engine.revocations, self._parts)
         services = Services(
             http,
             is_production(self.settings),
             self._clock,
             engine.router,
-            Logins(sessions, engine.revocations, (access_tokens, refresh_tokens), self._clock, http.refresh_grace_s),
-            sessions,
-            Users(database),
+            lambda: self.url,
+            people.logins,
+            people.accounts,
+            people.flows,
+            people.providers,
+            people.mailer,
+            people.sessions,
+            people.users,
             Rooms(database),
             Messages(database),
             ws_tokens,

@@ -4,12 +4,12 @@ from aiohttp import web
 
 from commonroom.http.assets import Assets
 from commonroom.http.middleware import MIDDLEWARES
-from commonroom.http.routes import auth, health, me, messages, rooms, socket
+from commonroom.http.routes import account, auth, health, me, messages, provider, rooms, socket, users
 from commonroom.http.services import SERVICES, Services
 
 __all__ = ["build"]
 
-AREAS = (health, auth, me, rooms, messages, socket)
+AREAS = (health, auth, account, provider, me, users, rooms, messages, socket)
 
 
 def build(services: Services) -> web.Application:

@@ -16,7 +16,8 @@ from commonroom.identity import Authority
 from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = [
-    "COOKIE", "agent_of", "authority_of", "clear_cookie", "cookie_of", "guest_of", "session_answer", "user_of",
+    "COOKIE", "COOKIE_PATH", "agent_of", "authority_of", "clear_cookie", "cookie_of", "guest_of", "is_from_our_page",
+    "session_answer", "set_cookie", "user_of",
 ]  # fmt: skip
 
 COOKIE = "commonroom_refresh"
@@ -68,7 +69,7 @@ def cookie_of(request: web.Request) -> str | None:
         Forbidden: the request comes from a page that is not ours.
     """
     token = request.cookies.get(COOKIE)
-    if token is not None and not _from_our_page(request):
+    if token is not None and not is_from_our_page(request):
         raise Forbidden("this request comes from another site")
     return token
 
@@ -112,7 +113,8 @@ def _bearer(request: web.Request) -> str | None:
     return token.strip()
 
 
-def _from_our_page(request: web.Request) -> bool:
+def is_from_our_page(request: web.Request) -> bool:
+    """Whether a page of ours made the browser send it, by its own word that pages cannot change."""
     services = request.app[SERVICES]
     if (site := request.headers.get("Sec-Fetch-Site")) is not None:
         return site == "same-origin"

@@ -1,12 +1,16 @@
 """What the routes work with, wired once by the node."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from aiohttp import web
 
+from commonroom.account.account import Accounts
+from commonroom.account.flow import SignInFlows
 from commonroom.account.login import Logins
+from commonroom.account.mail import Mailer
+from commonroom.account.provider import Provider
 from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.router import Router
@@ -27,7 +31,12 @@ class Services(NamedTuple):
     production: bool
     clock: Clock
     router: Router
+    public_url: Callable[[], str]
     logins: Logins
+    accounts: Accounts
+    flows: SignInFlows
+    providers: Mapping[str, Provider]
+    mailer: Mailer
     login_sessions: LoginSessions
     users: Users
     rooms: Rooms

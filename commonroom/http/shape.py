@@ -7,8 +7,9 @@ from commonroom.protocol.room import RoomInfo, RoomView, Visibility
 from commonroom.protocol.timer import Phase, Timer, TimerSettings
 
 __all__ = [
-    "Account", "Author", "Me", "MessagePage", "MessageRow", "Person", "RoomCard", "RoomDetail", "RoomPage", "Session", "SignedInPlace",
-    "SignedInPlaces", "WsToken", "person",
+    "Account", "Author", "Me", "MessagePage", "MessageRow", "MethodShape", "Methods", "Person", "ProviderShape", "Providers",
+    "PublicProfile", "Redirect", "RoomCard", "RoomDetail", "RoomPage", "Session", "SignedInPlace",
+    "SignedInPlaces", "UserCard", "UserList", "WsToken", "person",
 ]  # fmt: skip
 
 
@@ -60,6 +61,61 @@ class Account(Me, frozen=True):
     email: str | None
     has_password: bool
     avatar: str
+    status_text: str
+    created_at: int
+
+
+class MethodShape(Shape, frozen=True):
+    """A provider that is linked; `email` as it told it."""
+
+    provider: str
+    email: str | None
+    linked_at: int
+
+
+class Methods(Shape, frozen=True):
+    """All of them, the first linked first."""
+
+    methods: list[MethodShape]
+
+
+class ProviderShape(Shape, frozen=True):
+    """A provider to sign in with."""
+
+    name: str
+    label: str
+
+
+class Providers(Shape, frozen=True):
+    """What one can sign in with; `mail`: whether letters are sent."""
+
+    providers: list[ProviderShape]
+    mail: bool
+
+
+class Redirect(Shape, frozen=True):
+    """Where to go."""
+
+    url: str
+
+
+class UserCard(Shape, frozen=True):
+    """A user in a list."""
+
+    username: str
+    name: str
+    avatar: str
+
+
+class UserList(Shape, frozen=True):
+    """Those found."""
+
+    users: list[UserCard]
+
+
+class PublicProfile(UserCard, frozen=True):
+    """A user, as everybody sees them."""
+
     status_text: str
     created_at: int
 

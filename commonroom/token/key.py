@@ -72,6 +72,10 @@ class KeyRing:
         spread = [kid for created_at, kid in ours if created_at + SPREAD_MS <= now]
         return self._keys[purpose, spread[-1] if spread else ours[0][1]]
 
+    def all(self, purpose: Purpose) -> list[SigningKey]:
+        """Those of a purpose whose time is not over."""
+        return [key for (of, kid), key in self._keys.items() if of == purpose and self.find(purpose, kid) is not None]
+
     def find(self, purpose: Purpose, kid: object) -> SigningKey | None:
         """The key that a token of this purpose names, unless its time is over."""
         key = self._keys.get((purpose, kid)) if isinstance(kid, str) else None

@@ -132,8 +132,8 @@ def test_what_ended_with_its_answer_lost_is_found_when_the_table_answers(town: T
     town.loop.run_for(10)
     add, table = town.table.add, town.table
 
-    async def lose(sid: SessionId, now: int, until: int) -> None:
-        await add(sid, now, until)
+    async def lose(sids: Sequence[SessionId], now: int, until: int) -> None:
+        await add(sids, now, until)
         raise Unavailable("the answer was lost")
 
     table.add = lose  # type: ignore[method-assign]

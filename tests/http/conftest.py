@@ -16,9 +16,11 @@ import uvloop
 
 from commonroom.app import Node
 from commonroom.bench.target.port import free_port
-from commonroom.config.settings import HttpSettings, Settings
+from commonroom.config.settings import HttpSettings, MailSettings, ProvidersSettings, Settings
 from commonroom.log import configure
 from tests.http.api import Account, Api
+from tests.support.github import GithubServer
+from tests.support.mail import MailServer
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -36,10 +38,24 @@ def folder() -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def node(folder: Path) -> AsyncIterator[Node]:
-    origins = ("https://friend.example",)
-    node = Node(Settings(data=folder / "data", http=HttpSettings(port=0, metrics_port=free_port(), allowed_origins=origins)))
+async def mail() -> AsyncIterator[MailServer]:
+    async with MailServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def github() -> AsyncIterator[GithubServer]:
+    async with GithubServer() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def node(folder: Path, mail: MailServer, github: GithubServer) -> AsyncIterator[Node]:
+    http = HttpSettings(port=0, metrics_port=free_port(), allowed_origins=("https://friend.example",))
+    letters = MailSettings(smtp_url=mail.url, sender="Commonroom <rooms@example.org>")
+    node = Node(Settings(data=folder / "data", http=http, mail=letters, providers=ProvidersSettings(github=github.settings)))
     await node.open()
+    github.redirect_uris.add(f"{node.url}/v1/auth/github/callback")
     yield node
     await node.close()
 

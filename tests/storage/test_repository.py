@@ -86,7 +86,8 @@ async def test_a_deleted_account_is_nobody_at_once_and_gone_after_its_purge(data
     assert await users.delete(person, LONG_AGO)
     assert not await users.delete(person, LONG_AGO)
     assert await logins.find(session.sid) is None
-    assert await users.by_id(person) is await users.by_method("github", "1815") is None
+    assert await users.by_id(person) is None
+    assert await users.by_method("github", "1815") is None
     assert await logins.names([session.sid, person]) == {session.sid: Known("", None)}
     await users.purge(LONG_AGO + 1)
     assert await database.fetchval("SELECT count(*) FROM app_user WHERE id = $1", person) == 0

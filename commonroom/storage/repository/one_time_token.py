@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from commonroom.ids import new_code, new_secret
 from commonroom.storage.pool import Database, Record
+from commonroom.token import KeyRing
 
 __all__ = ["MAX_TRIES", "TTL_MS", "OneTimeToken", "OneTimeTokens"]
 
@@ -21,8 +22,6 @@ TTL_MS = 15 * 60_000
 
 MAX_TRIES = 10
 """Codes compared before the code is void: one letter is guessed with a chance of 1 in 100,000 at most."""
-
-MIN_KEY_BYTES = 32
 
 ISSUE = """
 INSERT INTO one_time_token (hash, purpose, email_key, code_hash, user_id, payload, created_at, expires_at)
@@ -60,14 +59,12 @@ class OneTimeTokens:
 
     Args:
         database: where it is.
-        key: of the codes' HMAC, 32 bytes or more, the same on every node, not stored in the table.
+        keys: whose keys of purpose `code` are for the codes' HMAC.
     """
 
-    def __init__(self, database: Database, key: bytes) -> None:
-        if len(key) < MIN_KEY_BYTES:
-            raise ValueError(f"key of {len(key)} bytes, {MIN_KEY_BYTES} are needed")
+    def __init__(self, database: Database, keys: KeyRing) -> None:
         self._database = database
-        self._key = key
+        self._keys = keys
 
     async def issue(
         self, purpose: str, email_key: str, *, user_id: str | None, payload: bytes | None, now_ms: int, ttl_ms: int = TTL_MS
@@ -86,7 +83,7 @@ class OneTimeTokens:
             ttl_ms: life.
         """
         token, code = new_secret(), new_code()
-        code_hash = self._hash_code(purpose, email_key, code)
+        code_hash = _hash_code(self._keys.signing("code").secret, purpose, email_key, code)
         await self._database.execute(ISSUE, _hash(token), purpose, email_key, code_hash, user_id, payload, now_ms, now_ms + ttl_ms)
         return token, code
 
@@ -104,7 +101,8 @@ class OneTimeTokens:
         A code that is void leaves its link usable: else whoever knows an address could void its letters.
         """
         for row in await self._database.fetch(COUNT_TRY, email_key, purposes, now_ms, MAX_TRIES):
-            if hmac.compare_digest(row["code_hash"], self._hash_code(row["purpose"], email_key, code)):
+            hashes = [_hash_code(key.secret, row["purpose"], email_key, code) for key in self._keys.all("code")]
+            if any(hmac.compare_digest(row["code_hash"], one) for one in hashes):
                 taken = await self._database.fetchrow(TAKE, row["hash"], purposes, now_ms)
                 return None if taken is None else _taken(taken)
         return None
@@ -118,9 +116,10 @@ class OneTimeTokens:
         count: int = await self._database.fetchval(PURGE, now_ms)
         return count
 
-    def _hash_code(self, purpose: str, email_key: str, code: str) -> bytes:
-        """Bound to what it is for; none of the three holds a NUL, as PostgreSQL takes none."""
-        return hmac.digest(self._key, "\0".join((purpose, email_key, code)).encode("utf-8", "replace"), "sha256")
+
+def _hash_code(key: bytes, purpose: str, email_key: str, code: str) -> bytes:
+    """Bound to what it is for; none of the three holds a NUL, as PostgreSQL takes none."""
+    return hmac.digest(key, "\0".join((purpose, email_key, code)).encode("utf-8", "replace"), "sha256")
 
 
 def _hash(token: str) -> bytes:

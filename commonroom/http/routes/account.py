@@ -1,0 +1,176 @@
+"""Accounts: by letter and by password, and what one does with one's own. /v1/auth/…, /v1/me/…"""
+
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from commonroom.account.account import Proof, Visitor
+from commonroom.http.auth import agent_of, clear_cookie, guest_of, session_answer, user_of
+from commonroom.http.body import Body, answer, clean_name, read
+from commonroom.http.services import SERVICES
+from commonroom.http.shape import Methods, MethodShape
+
+__all__ = ["TABLE"]
+
+Email = Annotated[str, Meta(min_length=3, max_length=320)]
+Password = Annotated[str, Meta(min_length=1, max_length=4096)]
+Token = Annotated[str, Meta(min_length=1, max_length=200)]
+Code = Annotated[str, Meta(pattern=r"\A[0-9]{6}\Z")]
+
+
+class Registration(Body, frozen=True):
+    """An account to make."""
+
+    email: Email
+    password: Password
+    name: Annotated[str, Meta(max_length=256)]
+
+
+class Address(Body, frozen=True):
+    """Where to send a letter."""
+
+    email: Email
+
+
+class LogIn(Body, frozen=True):
+    """`cookie` false: the refresh token comes in the answer, for clients that are no browsers."""
+
+    email: Email
+    password: Password
+    cookie: bool = True
+
+
+class Confirmation(Body, frozen=True):
+    """What the letter said: the link's token, or address and code."""
+
+    token: Token | None = None
+    email: Email | None = None
+    code: Code | None = None
+    cookie: bool = True
+
+
+class Reset(Body, frozen=True):
+    """What the letter said, and the new password."""
+
+    password: Password
+    token: Token | None = None
+    email: Email | None = None
+    code: Code | None = None
+    cookie: bool = True
+
+
+class NewPassword(Body, frozen=True):
+    """`current` is needed where there is one."""
+
+    password: Password
+    current: Password | None = None
+    cookie: bool = True
+
+
+class Username(Body, frozen=True):
+    """The username to claim."""
+
+    username: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+async def register(request: web.Request) -> web.Response:
+    """Ask for an account; it is made once the letter is answered. Whether the address is known is not told."""
+    wanted = await read(request, Registration)
+    await request.app[SERVICES].accounts.register(wanted.email, wanted.password, clean_name(wanted.name))
+    return web.Response(status=202)
+
+
+async def send_link(request: web.Request) -> web.Response:
+    """Send a link and a code to sign in with; who is new gets an account by using them."""
+    await request.app[SERVICES].accounts.send_link((await read(request, Address)).email)
+    return web.Response(status=202)
+
+
+async def forgot_password(request: web.Request) -> web.Response:
+    """Send a link and a code to set a new password with. Whether the address is known is not told."""
+    await request.app[SERVICES].accounts.forgot((await read(request, Address)).email)
+    return web.Response(status=202)
+
+
+async def confirm(request: web.Request) -> web.Response:
+    """Answer a letter, by its link's token or by address and code: its reader is signed in."""
+    wanted = await read(request, Confirmation)
+    signed_in = await request.app[SERVICES].accounts.confirm(Proof(wanted.token, wanted.email, wanted.code), await _visitor(request))
+    return session_answer(request, signed_in, cookie=wanted.cookie)
+
+
+async def reset_password(request: web.Request) -> web.Response:
+    """Set a new password by a letter. All login sessions end but the one this begins."""
+    wanted = await read(request, Reset)
+    proof = Proof(wanted.token, wanted.email, wanted.code)
+    signed_in = await request.app[SERVICES].accounts.reset(proof, wanted.password, await _visitor(request))
+    return session_answer(request, signed_in, cookie=wanted.cookie)
+
+
+async def log_in(request: web.Request) -> web.Response:
+    """Sign in by address and password. A guest stays where it is and becomes the user."""
+    wanted = await read(request, LogIn)
+    signed_in = await request.app[SERVICES].accounts.log_in(wanted.email, wanted.password, await _visitor(request))
+    return session_answer(request, signed_in, cookie=wanted.cookie)
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """Set a new password. All other login sessions end; this one gets new tokens."""
+    authority, wanted = user_of(request), await read(request, NewPassword)
+    signed_in = await request.app[SERVICES].accounts.change_password(authority, wanted.current, wanted.password)
+    return session_answer(request, signed_in, cookie=wanted.cookie)
+
+
+async def change_email(request: web.Request) -> web.Response:
+    """Send a letter to a new address, which counts once that is answered."""
+    authority, wanted = user_of(request), await read(request, Address)
+    await request.app[SERVICES].accounts.change_email(authority, wanted.email)
+    return web.Response(status=202)
+
+
+async def claim_username(request: web.Request) -> web.Response:
+    """Choose a username, or another one."""
+    authority, wanted = user_of(request), await read(request, Username)
+    await request.app[SERVICES].accounts.claim_username(authority, wanted.username)
+    return web.Response(status=204)
+
+
+async def list_methods(request: web.Request) -> web.Response:
+    """The providers I sign in by."""
+    methods = await request.app[SERVICES].users.methods(user_of(request).principal.actor_id)
+    return answer(Methods([MethodShape(one.provider, one.email, one.linked_at) for one in methods]))
+
+
+async def unlink(request: web.Request) -> web.Response:
+    """Sign in by this provider no more. The last way in stays."""
+    await request.app[SERVICES].users.unlink(user_of(request).principal.actor_id, request.match_info["provider"])
+    return web.Response(status=204)
+
+
+async def delete_me(request: web.Request) -> web.Response:
+    """Delete my account: anonymous at once, signed out everywhere, purged after 30 days."""
+    await request.app[SERVICES].accounts.delete(user_of(request))
+    response = web.Response(status=204)
+    clear_cookie(request, response)
+    return response
+
+
+async def _visitor(request: web.Request) -> Visitor:
+    return Visitor(await guest_of(request), agent_of(request))
+
+
+TABLE = (
+    ("POST", "/v1/auth/register", register),
+    ("POST", "/v1/auth/magic", send_link),
+    ("POST", "/v1/auth/confirm", confirm),
+    ("POST", "/v1/auth/login", log_in),
+    ("POST", "/v1/auth/password/forgot", forgot_password),
+    ("POST", "/v1/auth/password/reset", reset_password),
+    ("PUT", "/v1/me/password", change_password),
+    ("PUT", "/v1/me/email", change_email),
+    ("PUT", "/v1/me/username", claim_username),
+    ("GET", "/v1/me/methods", list_methods),
+    ("DELETE", "/v1/me/methods/{provider}", unlink),
+    ("DELETE", "/v1/me", delete_me),
+)

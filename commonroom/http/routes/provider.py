@@ -1,0 +1,112 @@
+"""Sign-in with a provider: /v1/auth/providers, /v1/auth/{provider}/…
+
+A browser is sent there and comes back; what fails ends on the sign-in page with a word for
+why, as nobody reads JSON there.
+"""
+
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from commonroom.account.account import Identified, Visitor
+from commonroom.account.flow import FLOW_TTL_S, Flow, Intent
+from commonroom.account.provider import Identity, ProviderRefused, ProviderSilent, SignInCancelled, SignInError, SignInInvalid
+from commonroom.errors import Conflict
+from commonroom.http.auth import COOKIE as REFRESH_COOKIE
+from commonroom.http.auth import COOKIE_PATH, agent_of, is_from_our_page, set_cookie, user_of
+from commonroom.http.body import answer
+from commonroom.http.services import SERVICES
+from commonroom.http.shape import Providers, ProviderShape, Redirect
+from commonroom.identity import SessionId
+from commonroom.storage.repository.login_session import LoginSession
+
+__all__ = ["FLOW_COOKIE", "TABLE"]
+
+FLOW_COOKIE: Final = "commonroom_flow"
+PROBLEMS: Final[dict[type[SignInError], str]] = {
+    ProviderSilent: "provider-silent",
+    ProviderRefused: "provider-refused",
+    SignInCancelled: "cancelled",
+    SignInInvalid: "begin-again",
+}
+
+
+async def list_providers(request: web.Request) -> web.Response:
+    """What one can sign in with here."""
+    services = request.app[SERVICES]
+    shapes = [ProviderShape(one.name, one.label) for one in services.providers.values()]
+    return answer(Providers(shapes, services.mailer.configured))
+
+
+async def start(request: web.Request) -> web.Response:
+    """Go to a provider; `next` is the path to come back to. A guest stays where it is and becomes the user."""
+    guest = await _browser_login(request)
+    begun = await _begin(request, "sign_in", None if guest is None else guest.sid)
+    response = web.Response(status=302, headers={hdrs.LOCATION: begun[0]})
+    _set_flow(request, response, begun[1])
+    return response
+
+
+async def start_linking(request: web.Request) -> web.Response:
+    """Begin to link a provider to my account: where to go."""
+    authority = user_of(request)
+    url, cookie = await _begin(request, "link", authority.sid)
+    response = answer(Redirect(url))
+    _set_flow(request, response, cookie)
+    return response
+
+
+async def callback(request: web.Request) -> web.Response:
+    """Come back from a provider."""
+    services, provider = request.app[SERVICES], request.match_info["provider"]
+    response = web.Response(status=302)
+    try:
+        flow, identity = await services.flows.finish(provider, request.cookies.get(FLOW_COOKIE), request.query)
+        await _use(request, response, flow, identity)
+        response.headers[hdrs.LOCATION] = flow.next
+    except SignInError as error:
+        response.headers[hdrs.LOCATION] = f"/login?problem={PROBLEMS[type(error)]}"
+    except Conflict:
+        response.headers[hdrs.LOCATION] = "/login?problem=taken"
+    response.del_cookie(FLOW_COOKIE, path=COOKIE_PATH, httponly=True, secure=services.production, samesite="Lax")
+    return response
+
+
+async def _use(request: web.Request, response: web.Response, flow: Flow, identity: Identity) -> None:
+    services = request.app[SERVICES]
+    email = identity.email if identity.email_verified else None
+    who = Identified(identity.provider, identity.subject, email, identity.name)
+    login = None if flow.sid is None else await services.login_sessions.find(flow.sid)
+    if flow.intent == "link":
+        if login is None:
+            raise SignInInvalid("the login session that began to link has ended")
+        await services.accounts.link(login.authority(0), who)
+        return
+    guest = login if login is not None and login.principal.actor_type == "guest" else None
+    signed_in = await services.accounts.sign_in_by(who, Visitor(guest, agent_of(request)))
+    set_cookie(request, response, signed_in.refresh.token)
+
+
+async def _begin(request: web.Request, intent: Intent, sid: SessionId | None) -> tuple[str, str]:
+    services, provider = request.app[SERVICES], request.match_info["provider"]
+    redirect_uri = f"{services.public_url()}/v1/auth/{quote(provider)}/callback"
+    return await services.flows.begin(provider, redirect_uri, request.query.get("next"), intent, sid)
+
+
+async def _browser_login(request: web.Request) -> LoginSession | None:
+    token = request.cookies.get(REFRESH_COOKIE)
+    return None if token is None or not is_from_our_page(request) else await request.app[SERVICES].logins.of(token)
+
+
+def _set_flow(request: web.Request, response: web.Response, cookie: str) -> None:
+    secure = request.app[SERVICES].production
+    response.set_cookie(FLOW_COOKIE, cookie, max_age=FLOW_TTL_S, httponly=True, secure=secure, samesite="Lax", path=COOKIE_PATH)
+
+
+TABLE = (
+    ("GET", "/v1/auth/providers", list_providers),
+    ("GET", "/v1/auth/{provider}/start", start),
+    ("GET", "/v1/auth/{provider}/callback", callback),
+    ("POST", "/v1/me/methods/{provider}", start_linking),
+)

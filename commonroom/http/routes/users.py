@@ -1,0 +1,46 @@
+"""People: /v1/users"""
+
+from aiohttp import web
+
+from commonroom.account.name import folded, username_key
+from commonroom.errors import Invalid, NotFound
+from commonroom.http.auth import authority_of, user_of
+from commonroom.http.body import answer, positive
+from commonroom.http.services import SERVICES
+from commonroom.http.shape import PublicProfile, UserCard, UserList
+
+__all__ = ["TABLE"]
+
+FOUND = 20
+MOST_FOUND = 50
+MAX_QUERY = 64
+
+
+async def search(request: web.Request) -> web.Response:
+    """People whose username or name begins with `q`, without case and accents. Who has no username is not found."""
+    user_of(request)
+    query = request.query.get("q", "").strip()
+    if not 1 <= len(query) <= MAX_QUERY:
+        raise Invalid(f"q has 1 to {MAX_QUERY} characters", field="q")
+    limit = positive(request, "limit", FOUND, MOST_FOUND) or FOUND
+    found = await request.app[SERVICES].users.search(query.lower(), folded(query), limit)
+    return answer(UserList([UserCard(one.username, one.display_name, one.avatar) for one in found]))
+
+
+async def read_profile(request: web.Request) -> web.Response:
+    """Somebody's public profile."""
+    authority_of(request)
+    try:
+        key = username_key(request.match_info["username"].lower())
+    except Invalid:
+        raise NotFound("no such user") from None
+    user = await request.app[SERVICES].users.by_username(key)
+    if user is None or user.username is None:
+        raise NotFound("no such user")
+    return answer(PublicProfile(user.username, user.display_name, user.avatar, user.status_text, user.created_at))
+
+
+TABLE = (
+    ("GET", "/v1/users/search", search),
+    ("GET", "/v1/users/{username}", read_profile),
+)
