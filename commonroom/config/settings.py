@@ -56,6 +56,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_header_bytes: Annotated[Size, _doc("longest request line or header line")] = 8190
     request_timeout_s: Annotated[Seconds, _doc("time to receive a whole request's head")] = 10.0
     ws_token_ttl_s: Annotated[Seconds, _doc("life of a ws token, 300 s at most")] = 300.0
+    docs: Annotated[bool, _doc("serve /openapi.json and /docs in production too; development always does")] = False
     access_token_ttl_s: Annotated[Seconds, _doc("life of an access token, 900 s at most")] = 900.0
     refresh_grace_s: Annotated[
         Seconds, _doc("time in which a used refresh token brings the same successor again; later use ends the login session")

@@ -1,13 +1,19 @@
 """The HTTP application: routes by area behind the common middleware."""
 
+from typing import Any
+
+import msgspec
 from aiohttp import web
 
+from commonroom.http import openapi
 from commonroom.http.assets import Assets
 from commonroom.http.middleware import MIDDLEWARES
-from commonroom.http.routes import account, auth, health, me, messages, provider, rooms, socket, users
+from commonroom.http.page_cache import Page
+from commonroom.http.route import Route
+from commonroom.http.routes import account, auth, docs, health, me, messages, provider, rooms, socket, users
 from commonroom.http.services import SERVICES, Services
 
-__all__ = ["build"]
+__all__ = ["build", "routes"]
 
 AREAS = (health, auth, account, provider, me, users, rooms, messages, socket)
 
@@ -20,8 +26,17 @@ def build(services: Services) -> web.Application:
     """
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=services.settings.max_body_bytes)
     app[SERVICES] = services
-    for area in AREAS:
-        for method, path, handler in area.TABLE:
-            app.router.add_route(method, path, handler)
+    with_docs = services.settings.docs or not services.production
+    table = routes(with_docs=with_docs)
+    for row in table:
+        app.router.add_route(*row[:3])
+    if with_docs:
+        app[docs.DOCUMENT] = Page.of(msgspec.json.encode(openapi.document(row for row in table if isinstance(row, Route))))
     Assets().add_routes(app.router)
     return app
+
+
+def routes(*, with_docs: bool) -> list[Any]:
+    """All declared routes; those that explain the others only if wanted."""
+    areas = (*AREAS, docs) if with_docs else AREAS
+    return [route for area in areas for route in area.TABLE]

@@ -1,19 +1,23 @@
 """Typed bodies in, JSON out. Hostile bytes end in a 4xx, whatever they are (RELIABILITY R9-R11, A4)."""
 
 import unicodedata
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from commonroom.errors import BadFrame, Invalid
 
-__all__ = ["Body", "answer", "clean_name", "positive", "read", "read_or"]
+__all__ = ["Body", "Number", "answer", "clean_name", "positive", "read", "read_or"]
 
 MAX_NAME = 64
 INVISIBLE = frozenset({"Cf", "Mn", "Me", "Zs"})
 """Categories that show nothing by themselves; joiners and accents are fine beside something visible."""
+
+LARGEST_NUMBER = 10**16 - 1
+Number = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
+"""A whole number of the query string, as `positive` reads it."""
 
 T = TypeVar("T", bound=Struct)
 
@@ -77,6 +81,6 @@ def positive(request: web.Request, name: str, default: int | None, largest: int)
     text = request.query.get(name)
     if text is None or text == "":
         return default
-    if len(text) > 16 or not text.isascii() or not text.isdigit() or int(text) < 1:
+    if len(text) > len(str(LARGEST_NUMBER)) or not text.isascii() or not text.isdigit() or int(text) < 1:
         raise Invalid(f"{name} must be a whole number of at least 1", field=name)
     return min(int(text), largest)

@@ -4,7 +4,7 @@ from asyncio import CancelledError, Future, get_running_loop, shield
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from aiohttp import web
 
@@ -21,6 +21,11 @@ class Page(NamedTuple):
 
     body: bytes
     etag: str
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        """The page of that body."""
+        return cls(body, blake2b(body, digest_size=12).hexdigest())
 
     def answer(self, request: web.Request) -> web.Response:
         """200, or 304 to whom has it."""
@@ -68,7 +73,7 @@ class PageCache:
                 made.set_exception(error)
                 made.exception()  # told here, whether or not somebody else waits
             raise
-        made.set_result(Page(body, blake2b(body, digest_size=12).hexdigest()))
+        made.set_result(Page.of(body))
         return made.result()
 
     def _forget(self, key: Hashable, made: "Future[Page]") -> None:

@@ -1,1 +1,1 @@
-"""Routes by area. Each module has a `TABLE` of (method, path, handler)."""
+"""Routes by area. Each module has a `TABLE` of `Route`s."""

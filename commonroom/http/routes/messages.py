@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from commonroom.errors import NotFound
 from commonroom.http.auth import authority_of
-from commonroom.http.body import answer, positive
-from commonroom.http.routes.rooms import view_of
+from commonroom.http.body import Number, answer, positive
+from commonroom.http.route import Parameter, Route
+from commonroom.http.routes.rooms import ROOM, view_of
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Author, MessagePage, MessageRow
 from commonroom.identity import Principal
@@ -45,4 +47,9 @@ def _author(author: Principal, names: Mapping[str, Known]) -> Author:
     return Author(author.actor_type, author.actor_id, known.name, known.user)
 
 
-TABLE = (("GET", "/v1/rooms/{room}/messages", list_messages),)
+PAGING = (
+    Parameter("before", "query", Number, "Only messages with a smaller id; the `nextCursor` of the page before."),
+    Parameter("limit", "query", Number, f"Most messages of the page; {PAGE} if left out, never more than {LARGEST_PAGE}."),
+)
+
+TABLE = (Route("GET", "/v1/rooms/{room}/messages", list_messages, (ROOM, *PAGING), answer=MessagePage, errors=(NotFound,)),)

@@ -8,22 +8,24 @@ from aiohttp import web
 from msgspec import Meta
 
 from commonroom.engine.address import Address
-from commonroom.errors import BadFrame, InternalError, Invalid, NotFound
+from commonroom.errors import BadFrame, Conflict, InternalError, Invalid, NotFound
 from commonroom.http.auth import authority_of
-from commonroom.http.body import Body, answer, positive, read
+from commonroom.http.body import Body, Number, answer, positive, read
+from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
-from commonroom.http.shape import RoomPage, room_card, room_detail
+from commonroom.http.shape import RoomDetail, RoomPage, room_card, room_detail
 from commonroom.identity import Authority
 from commonroom.ids import derived_id, new_id
 from commonroom.protocol.room import Language, RoomCreate, RoomView, Title, Topic, Visibility
 from commonroom.protocol.timer import PhaseMillis, TimerSettings
 
-__all__ = ["TABLE", "room_address", "view_of"]
+__all__ = ["ROOM", "TABLE", "room_address", "view_of"]
 
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{8,64}")
-ROOM_ID = re.compile(r"[0-9a-z:._-]{1,120}")
+IDEMPOTENCY_KEY = re.compile("^[!-~]{8,64}$")
+ROOM_ID = re.compile("^[0-9a-z:._-]{1,120}$")
 PAGE = 20
 LARGEST_PAGE = 100
+MAX_CURSOR = 200
 DEFAULTS = TimerSettings()
 
 
@@ -75,7 +77,7 @@ async def list_rooms(request: web.Request) -> web.Response:
 async def _page(request: web.Request) -> bytes:
     limit = positive(request, "limit", PAGE, LARGEST_PAGE) or PAGE
     cursor = request.query.get("cursor") or None
-    if cursor is not None and len(cursor) > 200:
+    if cursor is not None and len(cursor) > MAX_CURSOR:
         raise Invalid("cursor is not one of ours", field="cursor")
     rooms, next_cursor = await request.app[SERVICES].rooms.page(cursor, limit)
     return msgspec.json.encode(RoomPage([room_card(room, info) for room, info in rooms], next_cursor))
@@ -121,8 +123,15 @@ def _identity(request: web.Request, authority: Authority) -> tuple[str, str]:
     return derived_id(f"{authority.sid}:{key}"), key
 
 
+ROOM = Parameter("room", "path", Annotated[str, Meta(pattern=ROOM_ID.pattern)], "The room's id.")
+KEY = Parameter("Idempotency-Key", "header", Annotated[str, Meta(pattern=IDEMPOTENCY_KEY.pattern)], "Chosen at random, kept for retries.")
+PAGING = (
+    Parameter("limit", "query", Number, f"Most rooms of the page; {PAGE} if left out, never more than {LARGEST_PAGE}."),
+    Parameter("cursor", "query", Annotated[str, Meta(max_length=MAX_CURSOR)], "The `nextCursor` of the page before."),
+)
+
 TABLE = (
-    ("POST", "/v1/rooms", create_room),
-    ("GET", "/v1/rooms", list_rooms),
-    ("GET", "/v1/rooms/{room}", read_room),
+    Route("POST", "/v1/rooms", create_room, (KEY,), body=NewRoom, answer=RoomDetail, status=201, errors=(Conflict,)),
+    Route("GET", "/v1/rooms", list_rooms, PAGING, answer=RoomPage, also={304: None}, signed_in=False),
+    Route("GET", "/v1/rooms/{room}", read_room, (ROOM,), answer=RoomDetail, errors=(NotFound,)),
 )

@@ -6,16 +6,21 @@ the room. Here the room changes nothing: the socket is aiohttp's until it is han
 
 from aiohttp import web
 
+from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 
 __all__ = ["TABLE"]
 
 
 async def upgrade(request: web.Request) -> web.Response:
-    """Hand the transport over with the request's head, as it was received."""
+    """Open a WebSocket; what is said there is in docs/PROTOCOL.md.
+
+    A room in the path says where the socket is best served, and nothing else. Refusals are plain text.
+    """
     handler, transport = request.protocol, request.transport
     if transport is None:
         raise ConnectionResetError("the client left")
+    # The gateway gets the head as it was received.
     lines = [f"{request.method} {request.raw_path} HTTP/1.1".encode()]
     lines += [name + b": " + value for name, value in request.raw_headers]
     handler.transport = None  # so that the end of aiohttp's protocol does not close the socket
@@ -24,4 +29,10 @@ async def upgrade(request: web.Request) -> web.Response:
     return web.Response()  # goes nowhere
 
 
-TABLE = (("GET", "/v1/ws", upgrade), ("GET", "/v1/ws/{room}", upgrade))
+ROOM = Parameter("room", "path", str, "The id of the room that the client will join first.")
+REFUSALS = {400: None, 403: None, 404: None, 405: None, 426: None}
+
+TABLE = (
+    Route("GET", "/v1/ws", upgrade, status=101, also=REFUSALS, signed_in=False),
+    Route("GET", "/v1/ws/{room}", upgrade, (ROOM,), status=101, also=REFUSALS, signed_in=False),
+)
