@@ -105,6 +105,43 @@ def migrate_status(config_path: Path | None, *, as_json: bool) -> None:
 
 
 @main.group()
+def user() -> None:
+    """Accounts."""
+
+
+password_option = click.option("--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input.")
+
+
+@user.command("create-admin")
+@click.argument("email")
+@click.option("--name", default="Admin", show_default=True, help="Name people see.")
+@password_option
+@config_option
+@json_option
+def user_create_admin(email: str, name: str, config_path: Path | None, *, from_stdin: bool, as_json: bool) -> None:
+    """Make an account with the role ADMIN, whose address counts as confirmed."""
+    from commonroom.cli.user import create_admin  # noqa: PLC0415 - heavy
+
+    password = _password(from_stdin=from_stdin)
+    made = _with_database(config_path, lambda url: create_admin(url, email, name, password), beside=True)
+    click.echo(json.dumps({"id": made}) if as_json else f"made {made}")
+
+
+@user.command("reset-password")
+@click.argument("email")
+@password_option
+@config_option
+@json_option
+def user_reset_password(email: str, config_path: Path | None, *, from_stdin: bool, as_json: bool) -> None:
+    """Set an account's password. Its login sessions end, on running servers within a minute."""
+    from commonroom.cli.user import reset_password  # noqa: PLC0415 - heavy
+
+    password = _password(from_stdin=from_stdin)
+    ended = _with_database(config_path, lambda url: reset_password(url, email, password), beside=True)
+    click.echo(json.dumps({"ended": ended}) if as_json else f"done; login sessions ended: {ended}")
+
+
+@main.group()
 def keys() -> None:
     """The keys that sign tokens."""
 
@@ -213,6 +250,14 @@ def _require_urls(settings: Any) -> None:
     needed = {"POSTGRES": settings.postgres.url, "REDIS": settings.redis.url}
     if missing := [f"COMMONROOM_{name}_URL" for name, url in needed.items() if not url]:
         raise ConfigError(f"serve --node joins a cluster by its URLs: set {' and '.join(missing)}")
+
+
+def _password(*, from_stdin: bool) -> str:
+    """Never an argument: everybody on the machine sees those."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return asked
 
 
 def _with_database(config_path: Path | None, call: Callable[[str], Coroutine[Any, Any, T]], *, beside: bool = False) -> T:

@@ -20,13 +20,14 @@ def _environment(data: Path, extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "COMMONROOM_DATA": str(data), "COMMONROOM_METRICS_PORT": "0", **extra}
 
 
-async def run_cli(*arguments: str, data: Path, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """Run one `commonroom` command to its end: (exit code, stdout, stderr)."""
+async def run_cli(*arguments: str, data: Path, env: Mapping[str, str] | None = None, typed: str = "") -> tuple[int, str, str]:
+    """Run one `commonroom` command, with `typed` as its input, to its end: (exit code, stdout, stderr)."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "commonroom", *arguments,
-        env=_environment(data, env or {}), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env=_environment(data, env or {}),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), START_TIMEOUT_S)
+    out, err = await asyncio.wait_for(process.communicate(typed.encode()), START_TIMEOUT_S)
     return process.returncode or 0, out.decode(), err.decode()
 
 
