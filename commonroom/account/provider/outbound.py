@@ -1,8 +1,8 @@
 """The way to the providers: every answer bounded in size and time, no redirect followed, TLS verified.
 
 Whatever asks goes through one transport, Authlib's client too, so that no caller can
-forget a bound. An answer is read whole here; nothing of it but status, type and body gets further
-(no cookies), and it must not be compressed: a small body could become a large one.
+forget a bound. An answer is read whole here; nothing of it but status, type and body gets further:
+no cookie, and no word of a compression, so that a small body never becomes a large one.
 """
 
 import asyncio
@@ -30,14 +30,15 @@ class Outbound(httpx.AsyncBaseTransport):
     """A transport for httpx clients. They may be closed; its connections stay until `close`.
 
     Args:
-        timeout_s: from asking, the wait for a place included, to the last byte.
+        timeout_s: from asking, the wait for one of `at_once` places included, to the last byte.
         tls: default the certificates of `SSL_CERT_FILE`, `SSL_CERT_DIR` or the package certifi.
     """
 
     def __init__(self, timeout_s: float = TIMEOUT_S, at_once: int = AT_ONCE, tls: ssl.SSLContext | None = None) -> None:
         self._timeout_s = timeout_s
+        # Not the pool's own limit: it loses the connection of a request that is given up while it waits (tried, httpcore 1.0).
         self._places = asyncio.Semaphore(at_once)
-        limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=at_once)
         self._transport = httpx.AsyncHTTPTransport(verify=tls or httpx.create_ssl_context(), trust_env=False, limits=limits)
         self._client = httpx.AsyncClient(transport=self, timeout=None, trust_env=False)  # noqa: S113 - the transport has one
 
@@ -79,8 +80,6 @@ class Outbound(httpx.AsyncBaseTransport):
         try:
             if response.is_redirect:
                 raise ProviderRefused(f"a redirect of {request.url.host}")
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise ProviderRefused(f"a compressed answer of {request.url.host}")
             body = await _body(response, request.url.host)
         finally:
             await response.aclose()
