@@ -5,11 +5,15 @@ ends it (None: the connection lives on and answers a last ping).
 """
 
 import asyncio
+import tracemalloc
 from typing import NamedTuple
 
 import pytest
 
+from commonroom.protocol.chat import MessageCreate
+from commonroom.protocol.codec import JSON_PROTOCOL, MSGPACK_PROTOCOL
 from tests.gateway.conftest import MakeRig
+from tests.gateway.rig import Rig, until
 from tests.gateway.socket import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, RawSocket, closing, frame
 
 KB64 = 65536
@@ -141,16 +145,35 @@ SIZES = [
     Case("64 KiB in 100 fragments", pieces(BINARY, b"m" * KB64, 656), (binary(b"m" * KB64),)),
     Case("64 KiB and one byte", frame(BINARY, b"m" * (KB64 + 1)), code=1009),
     Case("64 KiB and one byte in 100 fragments", pieces(BINARY, b"m" * (KB64 + 1), 656), code=1009),
-    Case("a declared length of 2^40", bytes((0x82, 0xFF)) + (2**40).to_bytes(8, "big") + bytes(4), code=1009),
-    Case("a declared length of 2^63", bytes((0x82, 0xFF)) + (2**63).to_bytes(8, "big") + bytes(4), code=1009),
     Case("200 messages at once", frame(TEXT, b"again") * 200, (text(b"again"),) * 200),
 ]
 
-CASES = [*LENGTHS, *MASKS, *PINGS, *RESERVED, *OPCODES, *FRAGMENTS, *UTF8, *CLOSES, *SIZES]
+DECLARED = [
+    Case("a declared length of 2^40", bytes((0x82, 0xFF)) + (2**40).to_bytes(8, "big") + bytes(4), code=1009),
+    Case("a declared length of 2^63", bytes((0x82, 0xFF)) + (2**63).to_bytes(8, "big") + bytes(4), code=1009),
+]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def by_name(cases: list[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+
+
+@by_name([*LENGTHS, *SIZES])
 async def test_the_connection_answers_as_the_rfc_says(echo: RawSocket, case: Case) -> None:
+    await check(echo, case)
+
+
+@by_name([*MASKS, *PINGS, *RESERVED, *OPCODES, *FRAGMENTS, *DECLARED])
+async def test_W7_frames_are_answered_or_refused_as_the_rfc_says(echo: RawSocket, case: Case) -> None:
+    await check(echo, case)
+
+
+@by_name([*UTF8, *CLOSES])
+async def test_W10_text_and_closes_are_answered_or_refused_as_the_rfc_says(echo: RawSocket, case: Case) -> None:
+    await check(echo, case)
+
+
+async def check(echo: RawSocket, case: Case) -> None:
     echo.send(case.sent)
     if case.code is None:
         echo.send(frame(PING, b"still here?") + closing(1000))
@@ -161,6 +184,50 @@ async def test_the_connection_answers_as_the_rfc_says(echo: RawSocket, case: Cas
         *answered, last = await echo.rest()
         assert (last.opcode, last.close_code) == (CLOSE, case.code)
     assert tuple(answered) == case.answered
+
+
+BROKEN = [
+    Case("an unmasked frame", frame(BINARY, b"\x92\x03\x00", mask=None), code=1002),
+    Case("RSV2", frame(BINARY, b"\x92\x03\x00", rsv=2), code=1002),
+    Case("opcode 3", frame(3), code=1002),
+    Case("a fragmented ping", frame(PING, fin=False), code=1002),
+    Case("a ping of 126 bytes", frame(PING, b"p" * 126), code=1002),
+    Case("a continuation first", frame(CONT), code=1002),
+    *DECLARED,
+]
+
+
+@by_name(BROKEN)
+async def test_W7_a_session_that_breaks_the_framing_ends_at_once_and_nothing_is_allocated_for_it(rig: Rig, case: Case) -> None:
+    witness, socket = await rig.joined("witness"), await rig.joined("eve")
+    tracemalloc.start()
+    try:
+        socket.send(case.sent)  # and nothing more: the answer waits for no payload
+        assert await socket.close_code() == case.code
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < KB64 * 8
+    rig.router.say(rig.router.room())
+    assert isinstance(await witness.message(), MessageCreate)
+    await until(lambda: rig.gateway.stats.sessions == 1)
+
+
+BAD_ENDS = [
+    Case("bad UTF-8 over two fragments", frame(TEXT, BAD_UTF8[:11], fin=False) + frame(CONT, BAD_UTF8[11:]), code=1007),
+    Case("a reason that is not UTF-8", closing(1000, BAD_UTF8), code=1007),
+    *(Case(f"close {code}", closing(code), code=1002) for code in (1005, 1015, 999, 5000)),
+]
+
+
+@pytest.mark.parametrize("subprotocol", [MSGPACK_PROTOCOL, JSON_PROTOCOL])
+@by_name(BAD_ENDS)
+async def test_W10_a_session_that_sends_bad_text_or_a_bad_close_ends(rig: Rig, case: Case, subprotocol: str) -> None:
+    witness, socket = await rig.joined("witness"), await rig.joined("eve", subprotocol=subprotocol)
+    socket.send(case.sent)
+    assert await socket.close_code() == case.code
+    rig.router.say(rig.router.room())
+    assert isinstance(await witness.message(), MessageCreate)
 
 
 @pytest.mark.parametrize("case", [*LENGTHS[:4], *FRAGMENTS[:7], *UTF8[20:24], *CLOSES[:2]], ids=lambda case: case.name)

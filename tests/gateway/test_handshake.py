@@ -1,6 +1,7 @@
 """The opening handshake and the common port: who gets a socket, and who gets which answer."""
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,19 +16,38 @@ from commonroom.protocol.codec import JSON, JSON_PROTOCOL, MSGPACK_PROTOCOL
 from commonroom.protocol.session import Hello, Welcome
 from tests.gateway.conftest import MakeRig
 from tests.gateway.rig import Rig, until
-from tests.gateway.socket import RawSocket, closing
+from tests.gateway.socket import BINARY, CONT, RawSocket, closing, frame
 
 HOST = "app.example:8000"
 HTTP = HttpSettings(port=0, allowed_origins=("https://other.example",), public_url="https://study.example/")
 
 
-async def test_the_server_chooses_one_subprotocol_and_no_extension(rig: Rig) -> None:
+async def test_W2_the_server_answers_with_a_subprotocol_it_chose_and_never_with_a_token(rig: Rig) -> None:
     socket = await rig.socket()
-    offered = f"nonsense, {JSON_PROTOCOL}, {MSGPACK_PROTOCOL}"
-    head = await socket.upgrade(offered, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits=16")
+    head = await socket.upgrade(f"token.canary, {JSON_PROTOCOL}, {MSGPACK_PROTOCOL}")
     assert f"Sec-WebSocket-Protocol: {MSGPACK_PROTOCOL}\r\n".encode() in head
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in head
-    assert b"Extensions" not in head
+    assert b"canary" not in head
+
+
+DEFLATE = ["", "; client_max_window_bits", *(f"; {side}_max_window_bits={bits}" for side in ("client", "server") for bits in (7, 15, 16))]
+
+
+@pytest.mark.parametrize("offered", [f"permessage-deflate{parameter}" for parameter in DEFLATE])
+async def test_W9_compression_is_not_negotiated_whatever_is_offered(rig: Rig, offered: str) -> None:
+    socket = await rig.socket()
+    assert b"extensions" not in (await socket.upgrade(Sec_WebSocket_Extensions=offered)).lower()
+    socket.command(Hello(1, "ada"))
+    assert isinstance(await socket.message(), Welcome)
+
+
+@pytest.mark.parametrize("continued", [False, True], ids=["a bomb", "on a continuation"])
+async def test_W9_a_compressed_frame_ends_the_socket_before_anything_is_inflated(rig: Rig, continued: bool) -> None:
+    socket = await rig.socket()
+    await socket.upgrade(Sec_WebSocket_Extensions="permessage-deflate")
+    bomb = zlib.compress(bytes(2**24), 9)[2:]
+    socket.send(frame(BINARY, bomb, fin=False) + frame(CONT, bomb, rsv=4) if continued else frame(BINARY, bomb, rsv=4))
+    assert await socket.close_code() == 1002
 
 
 async def test_json_is_spoken_as_text(rig: Rig) -> None:
@@ -46,7 +66,7 @@ async def test_a_client_that_offers_nothing_spoken_here_gets_400(rig: Rig, subpr
 
 
 @pytest.mark.parametrize("origin", [f"http://{HOST}", f"https://{HOST}", "https://other.example", "https://study.example"])
-async def test_own_host_and_listed_origins_get_a_socket(make_rig: MakeRig, origin: str) -> None:
+async def test_W1_own_host_and_listed_origins_get_a_socket(make_rig: MakeRig, origin: str) -> None:
     rig = await make_rig(HTTP)
     socket = await rig.socket()
     await socket.upgrade(Origin=origin, host=HOST)
@@ -60,17 +80,24 @@ EVIL = [
     f"https://evil{HOST}",
     f"https://{HOST.upper()}",
     "https://app.example",
+    "https://app.example.evil.com",
+    "https://evilapp.example",
+    "https://APP.EXAMPLE:8000",
     "https://app.example:8001",
     "https://other.example:444",
     "https://other.example.evil.com",
     "HTTPS://other.example",
+    "https://OTHER.example",
+    "https://evilother.example",
+    "https://other.example.",
+    "https://other.example https://evil.example",
     f"ftp://{HOST}",
     f"https://{HOST}/",
 ]
 
 
 @pytest.mark.parametrize("origin", EVIL)
-async def test_any_other_origin_gets_403_and_no_socket_whatever_its_cookie(make_rig: MakeRig, origin: str) -> None:
+async def test_W1_any_other_origin_gets_403_and_no_socket_whatever_its_cookie(make_rig: MakeRig, origin: str) -> None:
     rig = await make_rig(HTTP)
     socket = await rig.socket()
     socket.request(host=HOST, Origin=origin, Cookie="session=valid")
@@ -78,7 +105,15 @@ async def test_any_other_origin_gets_403_and_no_socket_whatever_its_cookie(make_
     assert rig.gateway.stats.connections == 0
 
 
-async def test_a_token_in_the_query_is_refused(rig: Rig) -> None:
+@pytest.mark.parametrize("subprotocol", ["token.canary", f"{MSGPACK_PROTOCOL}.canary"])
+async def test_W2_a_token_is_no_subprotocol(rig: Rig, subprotocol: str) -> None:
+    socket = await rig.socket()
+    socket.request(subprotocol=subprotocol)
+    assert (await socket.head()).startswith(b"HTTP/1.1 400 ")
+    assert b"canary" not in await socket.reader.read()
+
+
+async def test_W2_a_token_in_the_query_is_refused(rig: Rig) -> None:
     socket = await rig.socket()
     socket.request("/v1/ws?token=secret")
     assert await socket.status() == 400
@@ -112,6 +147,16 @@ async def test_a_bad_head_is_refused_before_the_http_server_sees_it(rig: Rig, re
     socket.send(request_head)
     assert await socket.status() == status
     assert rig.http == []
+
+
+async def test_W3_a_connection_that_sends_nothing_is_closed_after_ten_seconds(rig: Rig) -> None:
+    socket = await rig.socket()
+    await until(lambda: rig.gateway.waiting)
+    rig.advance(9.5)
+    assert rig.gateway.waiting == 1
+    rig.advance(0.75)
+    assert await socket.status() == 408
+    assert rig.gateway.waiting == 0
 
 
 async def test_a_slow_head_is_cut_after_the_request_timeout(rig: Rig) -> None:
@@ -214,7 +259,7 @@ async def test_a_kept_alive_http_connection_becomes_a_socket(with_aiohttp: Rig) 
     await until(lambda: with_aiohttp.gateway.stats.connections == 0)
 
 
-async def test_an_evil_upgrade_of_a_kept_alive_connection_gets_403(with_aiohttp: Rig) -> None:
+async def test_W1_an_evil_upgrade_of_a_kept_alive_connection_gets_403(with_aiohttp: Rig) -> None:
     socket = await with_aiohttp.socket()
     socket.send(b"GET /one HTTP/1.1\r\nHost: room.example\r\n\r\n")
     await socket.head()

@@ -89,7 +89,7 @@ class TestHello:
         assert rig.gateway.stats.sessions == 0
 
     @pytest.mark.parametrize("sent", [b"", frame(PING, b"alive?") * 3], ids=["nothing", "only pings"])
-    async def test_a_socket_that_says_no_hello_is_closed_after_ten_seconds(self, rig: Rig, sent: bytes) -> None:
+    async def test_W3_a_socket_that_says_no_hello_is_closed_after_ten_seconds(self, rig: Rig, sent: bytes) -> None:
         socket = await rig.connect()
         rig.advance(9.5)
         socket.send(sent + frame(PING, b"sync"))
@@ -403,7 +403,7 @@ class TestTime:
                 pass
         assert rig.gateway.stats.sessions == 1
 
-    async def test_a_token_that_expires_closes_the_socket(self, rig: Rig) -> None:
+    async def test_W11_a_token_that_expires_closes_the_socket(self, rig: Rig) -> None:
         rig.time.ttl_ms = 12_000
         socket = await rig.hello()
         rig.advance(11.75)
@@ -444,7 +444,7 @@ class TestEnds:
         assert rig.router.room().roster == set()
         assert rig.gateway.stats.closes == {1000: 1, 1006: 1}
 
-    async def test_a_login_session_that_ends_closes_all_its_sockets_and_no_other(self, rig: Rig) -> None:
+    async def test_W11_a_login_session_that_ends_closes_all_its_sockets_and_no_other(self, rig: Rig) -> None:
         mine = [await rig.hello("ada@one"), await rig.hello("ada@one")]
         other = await rig.hello("ada@two")
         first = await rig.hello("ben@one")

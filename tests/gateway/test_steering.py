@@ -201,7 +201,7 @@ async def test_other_paths_below_are_the_http_server_s(here: Rig, target: str) -
     assert len(here.http) == 1
 
 
-async def test_a_query_is_refused_with_a_room_too(here: Rig) -> None:
+async def test_W2_a_query_is_refused_with_a_room_too(here: Rig) -> None:
     assert await (await asking(here, "/v1/ws/quiet?token=secret")).status() == 400
 
 

@@ -50,7 +50,7 @@ async def ended(peer: Peer, within_s: float = WITHIN_S) -> tuple[int | None, str
     return peer.socket.close_code, peer.socket.close_reason
 
 
-async def test_after_a_logout_nothing_of_the_session_works(api: Api, ada: Account) -> None:
+async def test_W11_after_a_logout_nothing_of_the_session_works(api: Api, ada: Account) -> None:
     token = await ws_token(api, ada)
     peers = [await socket_of(api, ada) for _ in range(3)]
     answer = await api.call("POST", LOGOUT, headers=ada.bearer)
@@ -143,7 +143,7 @@ async def pair(way: str, dsn: str, redis_url: str, neighbourhood: Path) -> Async
     await connection.close()
 
 
-async def test_a_logout_closes_the_sockets_of_the_session_on_every_node(pair: tuple[Api, Api]) -> None:
+async def test_W11_a_logout_closes_the_sockets_of_the_session_on_every_node(pair: tuple[Api, Api]) -> None:
     here, there = pair
     ada, bob = await here.guest("Ada"), await there.guest("Bob")
     token = await ws_token(there, ada)

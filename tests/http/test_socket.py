@@ -104,7 +104,7 @@ async def test_a_kept_connection_becomes_a_socket(api: Api, ada: Account, wire: 
     assert isinstance(welcome, Welcome)
 
 
-async def test_a_kept_connection_from_another_site_does_not_become_a_socket(wire: Wire) -> None:
+async def test_W1_a_kept_connection_from_another_site_does_not_become_a_socket(wire: Wire) -> None:
     await wire.get("/healthz")
     wire.send(UPGRADE + "Origin: https://evil.example\r\n\r\n")
     assert (await wire.head()).startswith(b"HTTP/1.1 403")
