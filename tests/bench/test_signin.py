@@ -1,0 +1,34 @@
+"""The figures of signing in, made short: real logins against a real server."""
+
+import pytest
+
+from commonroom.bench import signin
+from commonroom.bench.target.target import Spawned
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LOAD_S": 0.5, "CALM_S": 0.2, "AT_ONCE": 4, "GUESSES": 3, "CHECKS": 10}.items():
+        monkeypatch.setattr(signin, name, value)
+
+
+@pytest.mark.parametrize("name", list(signin.SIGN_IN_FIGURES))
+async def test_each_figure_is_measured(name: str) -> None:
+    outcome = await signin.SIGN_IN_FIGURES[name]({"COMMONROOM_LOG__LEVEL": "error"})
+    assert outcome.failures == []
+    assert any(reading.limit is not None for reading in outcome.readings)
+    assert all(reading.value < 1e6 for reading in outcome.readings)
+
+
+async def test_a_login_that_is_refused_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signin, "PASSWORD", "another than was set")
+    make = signin._make_account
+
+    async def make_with_another(server: Spawned) -> None:
+        monkeypatch.setattr(signin, "PASSWORD", "correct horse battery")
+        await make(server)
+        monkeypatch.setattr(signin, "PASSWORD", "another than was set")
+
+    monkeypatch.setattr(signin, "_make_account", make_with_another)
+    outcome = await signin.password_logins({"COMMONROOM_LOG__LEVEL": "error"})
+    assert outcome.failures == ["a login failed: a login was answered 401"] * 3
