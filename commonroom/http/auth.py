@@ -78,7 +78,7 @@ def session_answer(request: web.Request, signed_in: SignedIn, *, cookie: bool, s
     """A login session's tokens. The refresh token goes into the cookie, out of reach of scripts, or else into the body."""
     login, access, refresh = signed_in
     body = Session(
-        person(login.principal, login.name), login.name, login.sid, login.role,
+        person(login.principal, login.name), login.name, login.sid, login.guests, login.role,
         access.token, access.expires_at, None if cookie else refresh.token,
     )  # fmt: skip
     response = answer(body, status)

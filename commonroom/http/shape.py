@@ -37,11 +37,12 @@ class Author(Person, frozen=True):
 
 
 class Me(Shape, frozen=True):
-    """Who the request's sender is."""
+    """Who the request's sender is; `guests`: ids of guests that this user was (FEATURES P2)."""
 
     principal: PrincipalShape
     name: str
     session_id: str
+    guests: tuple[str, ...]
 
 
 class Session(Me, frozen=True):

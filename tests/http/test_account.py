@@ -77,6 +77,7 @@ async def test_a_guest_that_signs_in_stays_in_its_room_as_the_user(api: Api, mai
     sent: Any = await peer.request("message.send", room=room, text="as a guest", nonce="nonce-0001")
     user = await registered(api, mail, address, ada.bearer)
     assert user.sid == ada.sid
+    assert (await api.call("GET", "/v1/me", headers=user.bearer)).json["guests"] == [ada.sid]
     fresh = (await api.call("POST", "/v1/ws-token", {}, user.bearer)).json["token"]
     refreshed: Any = await peer.request("refresh", token=fresh)
     assert refreshed.principal.actor_type == "user"

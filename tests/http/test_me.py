@@ -70,7 +70,7 @@ async def test_a_guest_is_called_as_it_wants(api: Api, given: str, kept: str) ->
     assert body["name"] == kept
     assert body["principal"] == {"actorType": "guest", "actorId": body["sessionId"], "name": kept}
     me = await api.call("GET", "/v1/me", headers={"Authorization": f"Bearer {body['accessToken']}"})
-    assert (me.status, me.json) == (200, {key: body[key] for key in ("principal", "name", "sessionId")})
+    assert (me.status, me.json) == (200, {key: body[key] for key in ("principal", "name", "sessionId", "guests")})
 
 
 @pytest.mark.parametrize("name", BAD_NAMES.values(), ids=BAD_NAMES.keys())

@@ -104,12 +104,12 @@ async def _login(request: web.Request) -> LoginSession:
 async def _me(request: web.Request) -> Me:
     login = await _login(request)
     if login.principal.actor_type == "guest":
-        return Me(person(login.principal, login.name), login.name, login.sid)
+        return Me(person(login.principal, login.name), login.name, login.sid, login.guests)
     user = await request.app[SERVICES].users.by_id(login.principal.actor_id)
     if user is None:
         raise Unauthenticated("the account was deleted")
     return Account(
-        person(login.principal, user.display_name), user.display_name, login.sid, user.role, user.username, user.email,
+        person(login.principal, user.display_name), user.display_name, login.sid, login.guests, user.role, user.username, user.email,
         user.password_hash is not None, user.avatar, user.status_text, user.created_at,
     )  # fmt: skip
 
