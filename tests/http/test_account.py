@@ -88,6 +88,18 @@ async def test_a_guest_that_signs_in_stays_in_its_room_as_the_user(api: Api, mai
     assert row["author"]["user"] == user.principal["actorId"]
 
 
+async def test_a_guests_tokens_from_before_the_sign_in_bring_nothing_of_the_user(api: Api, mail: MailServer, ada: Account) -> None:
+    """Whoever planted them in the browser must not become the user by it (session fixation)."""
+    user = await registered(api, mail, unused(), ada.bearer)
+    assert user.sid == ada.sid
+    for method, path in (("GET", "/v1/me"), ("PATCH", "/v1/me"), ("POST", "/v1/ws-token")):
+        (await api.call(method, path, {}, ada.bearer)).problem(401, "TOKEN_EXPIRED")
+    assert (await api.call("GET", "/v1/me/sessions", headers=ada.bearer)).json["sessions"] == []
+    (await api.call("DELETE", f"/v1/me/sessions/{ada.sid}", headers=ada.bearer)).problem(404, "NOT_FOUND")
+    (await api.call("POST", "/v1/auth/refresh", {"refreshToken": ada.refresh})).problem(409, "CONFLICT")
+    assert (await api.call("GET", "/v1/me", headers=user.bearer)).status == 200
+
+
 async def test_a_code_does_what_the_link_does(api: Api, mail: MailServer) -> None:
     address = unused()
     assert (await api.call("POST", "/v1/auth/magic", {"email": address})).status == 202

@@ -6,7 +6,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from commonroom.account.name import folded
-from commonroom.errors import Forbidden, NotFound, Unauthenticated
+from commonroom.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
 from commonroom.http.auth import authority_of, clear_cookie
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.routes.rooms import view_of
@@ -94,10 +94,17 @@ async def _grant(request: web.Request, authority: Authority, room: str) -> RoomG
 
 
 async def _login(request: web.Request) -> LoginSession:
-    """The request's login session as the database has it now: a token may be a quarter of an hour old."""
-    login = await request.app[SERVICES].login_sessions.find(authority_of(request).sid)
+    """The request's login session as the database has it now: a token may be a quarter of an hour old.
+
+    A guest's token brings nothing of the user whom its session became: whoever had it before the sign-in
+    may be somebody else (session fixation).
+    """
+    authority = authority_of(request)
+    login = await request.app[SERVICES].login_sessions.find(authority.sid)
     if login is None:
         raise Unauthenticated("the login session has ended")
+    if login.principal != authority.principal:
+        raise TokenExpired("this login session was signed in: refresh it")
     return login
 
 
