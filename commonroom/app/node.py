@@ -59,6 +59,7 @@ class Node:
         self._lag = LoopLag()
         self._storage = Storage(settings, self._clock, self._parts, self._lock_lost)
         self._engine: Engine
+        self._people: People
         self._draining = False
 
     async def open(self) -> None:
@@ -114,7 +115,7 @@ class Node:
         ws_tokens = PrincipalTokens("ws", keys.ring, self._clock, http.ws_token_ttl_s)
         self._engine = engine = Engine(self.settings, self._clock, self._storage, ws_tokens)
         await self._storage.follow(Outbox(effects, engine.router) for effects in OUTBOXES)
-        people = People(self.settings, database, self._clock, lambda: self.url)
+        people = self._people = People(self.settings, database, self._clock, lambda: self.url)
         people.open(keys.ring, engine.revocations, self._parts)
         services = Services(
             http,
@@ -177,7 +178,7 @@ class Node:
 
     async def _listen_metrics(self) -> None:
         http = self.settings.http
-        readings = Readings(self.settings, self._engine, self._storage, self._clock, self._lag)
+        readings = Readings(self.settings, self._engine, self._storage, self._people, self._lag)
         runner = web.AppRunner(build_metrics(readings.by_area(), readings.status), handle_signals=False, access_log=None)
         await runner.setup()
         self._parts.push_async_callback(runner.cleanup)

@@ -11,7 +11,7 @@ from commonroom.account.login import Logins
 from commonroom.account.mail import Mailer
 from commonroom.account.password import Passwords
 from commonroom.account.provider import Outbound, providers_of
-from commonroom.clock import Clock
+from commonroom.clock import ClusterClock
 from commonroom.config.check import is_production
 from commonroom.config.settings import Settings
 from commonroom.engine.revocation import Revocations
@@ -36,10 +36,10 @@ DELETED_MS = 30 * 86_400_000
 class People:
     """Opened by the node before it listens; what it made is closed with `parts`."""
 
-    def __init__(self, settings: Settings, database: Database, clock: Clock, public_url: Callable[[], str]) -> None:
+    def __init__(self, settings: Settings, database: Database, clock: ClusterClock, public_url: Callable[[], str]) -> None:
         self._settings = settings
         self._database = database
-        self._clock = clock
+        self.clock = clock
         self._public_url = public_url
         self._tasks = TaskGroup(self._crashed)
         self.sessions = LoginSessions(database)
@@ -52,15 +52,15 @@ class People:
     def open(self, ring: KeyRing, revocations: Revocations, parts: AsyncExitStack) -> None:
         """Make the parts. Letters that wait are sent before the database goes."""
         http = self._settings.http
-        tokens = (PrincipalTokens("access", ring, self._clock, http.access_token_ttl_s), RefreshTokens(ring, self._clock))
-        self.logins = Logins(self.sessions, revocations, tokens, self._clock, http.refresh_grace_s)
+        tokens = (PrincipalTokens("access", ring, self.clock, http.access_token_ttl_s), RefreshTokens(ring, self.clock))
+        self.logins = Logins(self.sessions, revocations, tokens, self.clock, http.refresh_grace_s)
         self.one_time = OneTimeTokens(self._database, ring)
         self.spent = SpentTokens(self._database)
         outbound, passwords = Outbound(), Passwords()
-        self.providers = providers_of(self._settings.providers, outbound, self._clock)
-        self.flows = SignInFlows(self.providers, self.spent, ring, self._clock)
+        self.providers = providers_of(self._settings.providers, outbound, self.clock)
+        self.flows = SignInFlows(self.providers, self.spent, ring, self.clock)
         self.accounts = Accounts(
-            self.users, self.one_time, self.logins, passwords, self.mailer, clock=self._clock, public_url=self._public_url
+            self.users, self.one_time, self.logins, passwords, self.mailer, clock=self.clock, public_url=self._public_url
         )
         parts.callback(passwords.close)
         parts.push_async_callback(outbound.close)
@@ -71,7 +71,7 @@ class People:
     async def _purges(self) -> None:
         """Every node tries, every hour: what is over is deleted once, whoever comes first."""
         while True:
-            now = self._clock.now()
+            now = self.clock.now()
             try:
                 await self.one_time.purge(now)
                 await self.spent.purge(now)

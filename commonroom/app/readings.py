@@ -6,8 +6,8 @@ from msgspec.structs import asdict
 
 from commonroom import __version__
 from commonroom.app.engine import Engine
+from commonroom.app.people import People
 from commonroom.app.storage import Storage
-from commonroom.clock import ClusterClock
 from commonroom.config.settings import Settings
 from commonroom.engine.address import SLOTS
 from commonroom.engine.cluster.cluster import Cluster
@@ -22,11 +22,11 @@ __all__ = ["Readings"]
 class Readings:
     """Reads the parts of one node."""
 
-    def __init__(self, settings: Settings, engine: Engine, storage: Storage, clock: ClusterClock, lag: LoopLag) -> None:
+    def __init__(self, settings: Settings, engine: Engine, storage: Storage, people: People, lag: LoopLag) -> None:
         self._settings = settings
         self._engine = engine
         self._storage = storage
-        self._clock = clock
+        self._people = people
         self._lag = lag
 
     def by_area(self) -> dict[str, Reading]:
@@ -36,6 +36,7 @@ class Readings:
             "gateway": self._read_gateway,
             "journal": self._read_journal,
             "storage": self._read_storage,
+            "mail": self._read_mail,
         }
         return {**areas, "cluster": self._read_cluster, "redis": self._read_redis} if self._engine.cluster is not None else areas
 
@@ -74,7 +75,7 @@ class Readings:
         stats = self._engine.host.stats
         totals: dict[str, Value] = {f"{name}_total": count for name, count in asdict(stats).items() if name != "live"}
         lag = Buckets(BOUNDS_S, self._lag.counts, self._lag.total_s)
-        return {**totals, "live": stats.live, "loop_lag_seconds": lag, "clock_offset_ms": self._clock.offset_ms}
+        return {**totals, "live": stats.live, "loop_lag_seconds": lag, "clock_offset_ms": self._people.clock.offset_ms}
 
     def _read_gateway(self) -> dict[str, Value]:
         stats = self._engine.gateway.stats
@@ -85,6 +86,10 @@ class Readings:
 
     def _read_storage(self) -> dict[str, Value]:
         return {"statements_total": self._storage.database.statements + self._storage.journal.calls}
+
+    def _read_mail(self) -> dict[str, Value]:
+        stats = asdict(self._people.mailer.stats)
+        return {"queued": stats.pop("queued"), **{f"{name}_total": count for name, count in stats.items()}}
 
     def _read_journal(self) -> dict[str, Value]:
         journal, projections = self._storage.journal, self._storage.projections
