@@ -10,26 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonroom.clock import Millis
 from commonroom.errors import InternalError, TokenExpired, Unauthenticated
 from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.token import LONGEST_S, MAX_TOKEN_CHARS, KeyRing, PrincipalTokens, SigningKey
 from commonroom.token.key import SPREAD_MS
+from tests.support.clock import NOW, HandClock
 
-NOW = 1_800_000_000_000
 KEY = SigningKey("k1", "ws", b"s" * 32)
 MAX_TTL_S = LONGEST_S["ws"]
 ADA = Principal("guest", "0ada")
-
-
-class HandClock:
-    """Cluster time set by hand."""
-
-    def __init__(self) -> None:
-        self.ms = NOW
-
-    def now(self) -> Millis:
-        return Millis(self.ms)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from commonroom.account.provider import (
     SignInInvalid,
     providers_of,
 )
-from commonroom.clock import Millis
 from commonroom.codes import ErrorCode
 from commonroom.config.settings import OidcSettings, ProvidersSettings
 from commonroom.errors import NotFound, row_of
@@ -32,23 +31,13 @@ from commonroom.ids import new_id
 from commonroom.storage.pool import Database
 from commonroom.storage.repository.spent_token import SpentTokens
 from commonroom.token import KeyRing, SigningKey
+from tests.support.clock import NOW, HandClock
 from tests.support.github import GithubServer
 from tests.support.oidc import query_of
 
-NOW = 1_800_000_000_000
 REDIRECT = "https://rooms.example/v1/auth/github/callback"
 SID = SessionId("01hf0000000000000000000000")
 KEYS = [SigningKey("o1", "oauth", b"o" * 32), SigningKey("a1", "access", b"a" * 32)]
-
-
-class HandClock:
-    """Cluster time set by hand."""
-
-    def __init__(self) -> None:
-        self.ms = NOW
-
-    def now(self) -> Millis:
-        return Millis(self.ms)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from commonroom.account.login import Logins, SignedIn
-from commonroom.clock import Millis
 from commonroom.codes import CloseCode
 from commonroom.engine.revocation import Revocations
 from commonroom.errors import Conflict, TokenExpired, Unauthenticated
@@ -16,20 +15,10 @@ from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.revocation import RevokedSessions
 from commonroom.storage.repository.user import NewUser, Users
 from commonroom.token import PURPOSES, REFRESH_TTL_S, KeyRing, PrincipalTokens, RefreshTokens, SigningKey
+from tests.support.clock import NOW, HandClock
 
-NOW = 1_800_000_000_000
 GRACE_MS = 30_000
 KEYS = [SigningKey("k1", purpose, purpose.encode() * 32) for purpose in PURPOSES]
-
-
-class HandClock:
-    """Cluster time set by hand."""
-
-    def __init__(self) -> None:
-        self.ms = NOW
-
-    def now(self) -> Millis:
-        return Millis(self.ms)
 
 
 class Desk:

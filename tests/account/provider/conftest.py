@@ -11,24 +11,13 @@ import pytest
 import structlog
 
 from commonroom.account.provider import Identity, Outbound, Provider, ProviderRefused, SignInError, providers_of
-from commonroom.clock import Millis
 from commonroom.config.settings import OidcSettings, ProvidersSettings
 from commonroom.log import configure
 from tests.account.provider.hostile import CLIENT_ID, NONCE, REDIRECT, VERIFIER, HostileProvider, Key
+from tests.support.clock import HandClock
 
-NOW = 1_800_000_000_000
 CODE = "code-hunter2"
 SECRET = "secret-hunter2"
-
-
-class HandClock:
-    """Cluster time set by hand."""
-
-    def __init__(self) -> None:
-        self.ms = NOW
-
-    def now(self) -> Millis:
-        return Millis(self.ms)
 
 
 class Stage:

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from commonroom.account.provider import Identity, Outbound, Provider, ProviderRefused, ProviderSilent, providers_of
 from commonroom.config.settings import ProvidersSettings
-from tests.account.provider.conftest import HandClock
 from tests.account.provider.hostile import NONCE, VERIFIER
+from tests.support.clock import HandClock
 from tests.support.github import CLIENT_SECRET, GithubServer, Person
 from tests.support.oidc import query_of
 

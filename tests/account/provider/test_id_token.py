@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from commonroom.account.provider import Identity, Outbound, ProviderRefused
 from commonroom.account.provider.oidc import OidcProvider
-from tests.account.provider.conftest import HandClock, Stage
+from tests.account.provider.conftest import Stage
 from tests.account.provider.hostile import CLIENT_ID, NONCE, HostileProvider, Key, b64, unsigned
+from tests.support.clock import HandClock
 
 ADA = Identity("school", "ada", "ada@example.org", email_verified=True, name="Ada")
 HOUR_S = 3600

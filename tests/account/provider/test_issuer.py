@@ -8,8 +8,9 @@ from aiohttp import web
 
 from commonroom.account.provider import ProviderRefused, ProviderSilent
 from commonroom.account.provider.document import FRESH_MS, USABLE_MS
-from tests.account.provider.conftest import HandClock, Stage
+from tests.account.provider.conftest import Stage
 from tests.account.provider.hostile import NONCE, REDIRECT, VERIFIER
+from tests.support.clock import HandClock
 
 DISCOVERY = "/.well-known/openid-configuration"
 
