@@ -19,14 +19,14 @@ from commonroom.engine.testing.journal import SimulatedJournal
 from commonroom.errors import Unavailable
 from commonroom.identity import Principal
 from commonroom.ids import seeded
-from commonroom.protocol.chat import MessageCreate, MessageEdit, MessageSend, MessageUpdate
+from commonroom.protocol.chat import MessageCreate, MessageEdit, MessageRemove, MessageSend, MessageUpdate
 from commonroom.protocol.codec import JSON_PROTOCOL, MSGPACK_PROTOCOL
 from commonroom.protocol.presence import PrincipalUpgraded
 from commonroom.protocol.room import Joined, RoomCreate, RoomJoin, RoomReset
 from commonroom.protocol.roster import Person
 from commonroom.protocol.session import Error, Refresh, Refreshed, Reply
-from commonroom.protocol.typing import Typing
-from commonroom.protocol.wire import ServerMessage
+from commonroom.protocol.typing import Typing, TypingStart
+from commonroom.protocol.wire import ServerMessage, StreamPosition
 from commonroom.storage.journal.port import JournalEvent
 from tests.gateway.rig import EPOCH_MS, Rig, RigRouter, Ticking, principal, until
 from tests.gateway.socket import RawSocket
@@ -264,3 +264,42 @@ async def test_in_a_real_room_the_others_see_it_and_what_was_said_before_stays_e
     tab.command(RoomJoin(8, "den"))
     shown = (await next_of(tab, Joined)).presence.people
     assert {person.principal for person in shown} == {UMA, principal("bob")}
+
+
+async def test_W12_a_private_room_is_heard_no_longer_once_the_token_does_not_admit_to_it(house: Rig) -> None:
+    ada, bob = await house.hello("ada@ada"), await house.hello("bob@bob#den")
+    ada.command(RoomCreate(2, "den", "nonce-00", "study", "Den", visibility="private"))
+    await next_of(ada, Reply)
+    for socket in (ada, bob):
+        socket.command(RoomJoin(3, "den"))
+        await next_of(socket, Joined)
+    bob.command(MessageSend(4, "den", "still in", "nonce-01"))
+    mine = await next_of(bob, MessageCreate)
+    bob.command(Refresh(5, "bob@bob"))
+    await next_of(bob, Refreshed)
+    assert await next_of(bob, RoomReset) == RoomReset("den")
+    ada.command(MessageSend(6, "den", "he is out", "nonce-02"))
+    await next_of(ada, Reply)
+    attempts = (
+        (RoomJoin(7, "den"), ErrorCode.NOT_FOUND),
+        (RoomJoin(7, "den", StreamPosition(1, mine.offset)), ErrorCode.NOT_FOUND),
+        (MessageSend(7, "den", "let me in", "nonce-03"), ErrorCode.NOT_JOINED),
+        (MessageEdit(7, "den", mine.offset, "changed", "nonce-04"), ErrorCode.NOT_JOINED),
+        (MessageRemove(7, "den", mine.offset, "nonce-05"), ErrorCode.NOT_JOINED),
+        (TypingStart(7, "den"), ErrorCode.NOT_JOINED),
+    )
+    for command, code in attempts:
+        bob.command(command)
+        got = await bob.message()
+        assert isinstance(got, Error)
+        assert (got.ref, got.code) == (7, code)
+    ada.command(RoomJoin(8, "den"))
+    room = await next_of(ada, Joined)
+    assert [one.text for one in room.messages] == ["still in", "he is out"]
+    assert [person.principal for person in room.presence.people] == [principal("ada")]
+
+
+async def test_W12_a_token_bound_to_one_room_takes_the_others_from_a_live_socket(rig: Rig) -> None:
+    socket = await guest(rig, "one", "two")
+    await refreshed(socket, "ada@ada#one")
+    assert told(rig.router) == [("one", True, "ada"), ("two", True, "ada")]

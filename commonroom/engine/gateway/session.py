@@ -278,7 +278,7 @@ class Session:
         self._authority = authority
         self._watch_expiry(authority)
         self.replied(command.ref, Refreshed(command.ref, authority.principal, authority.name, authority.expires_at))
-        if (authority.principal, authority.name) != (before.principal, before.name):
+        if _matters_to_rooms(authority) != _matters_to_rooms(before):
             for subscription in tuple(self._rooms.values()):
                 subscription.refreshed()
 
@@ -355,6 +355,11 @@ class Session:
         self._errors += 1
         if self._errors > self._lobby.around.settings.errors_per_minute:
             self.end(CloseCode.TOO_MANY_ERRORS, "too many errors in a minute")
+
+
+def _matters_to_rooms(authority: Authority) -> tuple[object, ...]:
+    """Who it is, and which rooms are open to it: a room that no longer is must stop being heard (RELIABILITY W12)."""
+    return authority.principal, authority.name, authority.grants, authority.bound
 
 
 def _goes_on(before: Authority, after: Authority) -> bool:

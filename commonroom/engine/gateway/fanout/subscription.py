@@ -123,7 +123,7 @@ class Subscription:
         self._around.router.send(Envelope(self.fanout.address, command, self.authority, self, self.reader.id, resume))
 
     def refreshed(self) -> None:
-        """The session has another name, or is a user who was a guest: the room is told, and keeps its place.
+        """The session has another name or other grants, or is a user who was a guest: the room is told, and keeps its place or refuses it.
 
         A first join under way may yet go to another owner, ahead of what is sent now: it is followed up once admitted.
         """
