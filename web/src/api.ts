@@ -10,22 +10,27 @@ export class ApiError extends Error {
   readonly status: number;
   /** Stable name of the problem, as `NOT_FOUND`. */
   readonly problem: string;
+  /** Which part of what was sent is wrong, as `$.email`; empty if that is not told. */
+  readonly field: string;
 
-  constructor(status: number, problem: string, message: string) {
+  constructor(status: number, problem: string, message: string, field = "") {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.problem = problem;
+    this.field = field;
   }
 }
 
 export interface Me {
   principal: Principal;
   name: string;
+  /** The login session. It survives the upgrade, and is a guest's id. */
+  sessionId: string;
 }
 
 /** What a sign-in answers. The refresh token is in a cookie, out of our reach. */
-interface Session extends Me {
+export interface Session extends Me {
   accessToken: string;
 }
 
@@ -50,7 +55,8 @@ export interface NewRoom {
 }
 
 export interface HistoryMessage extends Message {
-  author: Principal & { name: string | null };
+  /** `user`: the account that this actor is, or became. */
+  author: Principal & { name: string | null; user?: string | null };
 }
 
 /** As HTTP says it: the message's id is its offset. */
@@ -70,6 +76,7 @@ interface Problem {
   name?: string;
   title?: string;
   detail?: string;
+  field?: string;
 }
 
 async function problemOf(response: Response): Promise<Problem> {
@@ -82,7 +89,7 @@ let access: string | null = null;
 let refreshing: Promise<Me> | null = null;
 
 /** One request with the access token, which is renewed once if it is over. */
-async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+export async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
   const used = access;
   if (used === null) return send(method, path, body, headers);
   try {
@@ -94,7 +101,8 @@ async function call<T>(method: string, path: string, body?: unknown, headers: Re
   }
 }
 
-async function send<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+/** One request without the access token: the cookie, where the path is one it goes to, says who asks. */
+export async function send<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
@@ -106,13 +114,14 @@ async function send<T>(method: string, path: string, body?: unknown, headers: Re
   } catch (error) {
     throw new ApiError(0, "OFFLINE", String(error));
   }
-  if (response.status === 204) return undefined as T;
+  if (response.status === 204 || response.status === 202) return undefined as T;
   if (response.ok) return (await response.json()) as T;
   const problem = await problemOf(response);
-  throw new ApiError(response.status, problem.name ?? problem.title ?? String(response.status), problem.detail ?? response.statusText);
+  const name = problem.name ?? problem.title ?? String(response.status);
+  throw new ApiError(response.status, name, problem.detail ?? response.statusText, problem.field);
 }
 
-const query = (values: Record<string, string | number | null>): string => {
+export const query = (values: Record<string, string | number | null>): string => {
   const given = Object.entries(values).filter(([, value]) => value !== null && value !== "");
   return given.length ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : "";
 };
@@ -120,6 +129,9 @@ const query = (values: Record<string, string | number | null>): string => {
 const roomPath = (id: string): string => `/v1/rooms/${encodeURIComponent(id)}`;
 
 export const createGuest = async (name: string): Promise<Me> => taken(await send("POST", "/v1/guests", { name }));
+
+/** Proves who we are. The cookie goes along, so that a guest stays where it is and becomes the user. */
+export const signInBy = async (path: string, proof: object): Promise<Me> => taken(await send("POST", `/v1/auth/${path}`, proof));
 
 /** The login session of this browser's cookie goes on with a new access token. One at a time, whoever asks. */
 export function refreshSession(): Promise<Me> {
@@ -138,14 +150,14 @@ async function refresh(triesLeft = 3): Promise<Me> {
   }
 }
 
-function taken({ accessToken, ...person }: Session): Me {
+/** Speaks with these tokens from now on. */
+export function taken({ accessToken, ...person }: Session): Me {
   access = accessToken;
   return person;
 }
 
-/** Sign out here: the server ends the session and its sockets. */
-export async function logOut(): Promise<void> {
-  await call("POST", "/v1/auth/logout");
+/** Without tokens from now on. */
+export function dropTokens(): void {
   access = null;
 }
 

@@ -44,5 +44,15 @@ export function hueOf(id: string): number {
   return hash % 360;
 }
 
+// In this order: each of these says that it is one of those after it, too.
+const BROWSERS = [["Edg", "Edge"], ["OPR", "Opera"], ["Firefox", "Firefox"], ["Chrome", "Chrome"], ["Safari", "Safari"]] as const;
+const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS", "macOS"], ["Linux", "Linux"]] as const;
+
+/** "Firefox, Windows" of what a browser says it is; else its first words. */
+export function deviceOf(agent: string): string {
+  const named = [BROWSERS, SYSTEMS].map((known) => known.find(([mark]) => agent.includes(mark))?.[1] ?? "");
+  return named.filter(Boolean).join(", ") || agent.slice(0, 40);
+}
+
 /** Code points, as the server counts them. */
 export const lengthOf = (text: string): number => [...text].length;

@@ -7,12 +7,17 @@ import { EndingCard } from "./components/ending.tsx";
 import { LiveRegions } from "./components/live.tsx";
 import { SettingsDialog } from "./components/settings.tsx";
 import { TopBar } from "./components/topbar.tsx";
+import { takeLinks } from "./letterlink.ts";
 import { HomePage } from "./pages/home.tsx";
+import { LinkPage } from "./pages/link.tsx";
+import { LoginPage } from "./pages/login.tsx";
 import { RoomPage } from "./pages/room.tsx";
 import { RoomsPage } from "./pages/rooms.tsx";
-import { navigate, route, startRouter } from "./router.ts";
-import { known, resume } from "./session.ts";
+import { UsernamePage } from "./pages/username.tsx";
+import { localPath, navigate, parameter, route, startRouter } from "./router.ts";
+import { cameBackInVain, known, resume } from "./session.ts";
 import { text } from "./text.ts";
+import { goOn } from "./welcome.ts";
 import "./styles/index.css";
 
 function App() {
@@ -38,6 +43,12 @@ function Page() {
       return <HomePage />;
     case "rooms":
       return <RoomsPage />;
+    case "login":
+      return <LoginPage />;
+    case "link":
+      return <LinkPage />;
+    case "username":
+      return <UsernamePage />;
     case "room":
       return <RoomPage key={here.id} id={here.id} />;
     case "unknown":
@@ -57,8 +68,16 @@ function skip(event: Event): void {
   document.getElementById("main")?.focus();
 }
 
+/** Who we are decides what is shown. Who comes back from a provider is asked what others do not need to be. */
+async function begin(): Promise<void> {
+  if (parameter("problem")) cameBackInVain();
+  if (await resume()) await goOn(localPath(location.pathname + location.search));
+  known.value = true;
+}
+
+takeLinks();
 startRouter();
 unlockSound();
-void resume();
+void begin();
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -1,14 +1,25 @@
-/** Addresses of the app: `/`, `/rooms`, `/r/{id}`. */
+/** Addresses of the app: `/`, `/rooms`, `/r/{id}`, `/login`, `/login/link`, `/setup-username`. */
 
 import { signal } from "@preact/signals";
 
-export type Route = { page: "home" } | { page: "rooms" } | { page: "room"; id: string } | { page: "unknown" };
+export type Route = { page: Named | "unknown" } | { page: "room"; id: string };
+
+type Named = "home" | "rooms" | "login" | "link" | "username";
 
 const ROOM_ID = /^[A-Za-z0-9._~-]{1,120}$/;
+const NAMED: Readonly<Record<string, Named>> = {
+  "/": "home",
+  "/rooms": "rooms",
+  "/login": "login",
+  "/login/link": "link",
+  "/setup-username": "username",
+};
+/** One slash, then visible ASCII without a backslash, which browsers take for a slash. */
+const LOCAL_PATH = /^\/(?!\/)[!-[\]-~]{0,511}$/;
 
 export function parse(path: string): Route {
-  if (path === "/") return { page: "home" };
-  if (/^\/rooms\/?$/.test(path)) return { page: "rooms" };
+  const named = Object.entries(NAMED).find(([known]) => path === known || path === `${known}/`);
+  if (named) return { page: named[1] };
   const id = /^\/r\/([^/]+)\/?$/.exec(path)?.[1];
   return id && ROOM_ID.test(id) ? { page: "room", id } : { page: "unknown" };
 }
@@ -21,15 +32,34 @@ export function roomIdIn(pasted: string): string | null {
   return ROOM_ID.test(id) ? id : null;
 }
 
+/** A path of this site to go on to; `/` for anything that could lead elsewhere, or back to signing in. */
+export const localPath = (path: string | null): string =>
+  path && LOCAL_PATH.test(path) && !/^\/(login|setup-username|v1)\b/.test(path) ? path : "/";
+
+/** What the address says under that name. */
+export const parameter = (name: string): string | null => new URLSearchParams(location.search).get(name);
+
+/** Where to go on to after this page: its `next`. */
+export const nextPath = (): string => localPath(parameter("next"));
+
+/** The address of a page after which one comes back here, or to where one wanted to go. */
+export const withReturn = (path: string, back: string): string => (back === "/" ? path : `${path}?next=${encodeURIComponent(back)}`);
+
 export const roomPath = (id: string): string => `/r/${id}`;
 export const roomUrl = (id: string): string => new URL(roomPath(id), location.href).href;
 
 export const route = signal<Route>({ page: "unknown" });
 
 export function navigate(path: string): void {
-  if (path !== location.pathname) history.pushState(null, "", path);
+  if (path !== location.pathname + location.search) history.pushState(null, "", path);
   route.value = parse(location.pathname);
   scrollTo(0, 0);
+}
+
+/** As `navigate`, in place of the page that is shown: "back" does not come here again. */
+export function replace(path: string): void {
+  history.replaceState(null, "", path);
+  route.value = parse(location.pathname);
 }
 
 /** Follows the address bar, and links of this origin without loading a page. */
@@ -45,5 +75,5 @@ function follow(event: MouseEvent): void {
   const link = event.target.closest<HTMLAnchorElement>("a[data-local]");
   if (!link || link.origin !== location.origin) return;
   event.preventDefault();
-  navigate(link.pathname);
+  navigate(link.pathname + link.search);
 }

@@ -1,30 +1,42 @@
-/** Who this browser is, and its one connection to the server. */
+/** Who this browser is, and its one connection to the server. Its tabs tell each other when that changes. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { AuthError, Client } from "../../client/src/index.ts";
-import { ApiError, createGuest, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
+import { ApiError, createGuest, dropTokens, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
 import { ending, state, watch } from "./store/connection.ts";
 import { keyOf } from "./store/presence.ts";
 import { keep, recall } from "./storage.ts";
 
 export const me = signal<Me | null>(null);
+export const isUser = computed(() => me.value?.principal.actorType === "user");
 
 /** False until it is known whether this browser has a session. */
 export const known = signal(false);
+
+type Word = "signed in" | "signed out";
+
+const tabs = new BroadcastChannel("commonroom");
+tabs.onmessage = ({ data }: MessageEvent<Word>) => void (data === "signed in" ? renew() : ended());
 
 let client: Client | null = null;
 
 export const rememberedName = (): string => recall("name") ?? "";
 
-/** Asks the server who we are. A browser that never had a session asks nothing, to keep its console clean. */
-export async function resume(): Promise<void> {
+/**
+ * Asks the server who we are; true if we have just come back from a provider as somebody.
+ * A browser that never had a session asks nothing, to keep its console clean.
+ */
+export async function resume(): Promise<boolean> {
+  const returned = recall("away") !== null;
+  keep("away", "");
   try {
-    if (recall("guest")) me.value = await refreshSession();
+    if (recall("guest") || returned) remember(await refreshSession());
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) keep("guest", "");
   }
-  known.value = true;
+  if (returned && isUser.value) tell("signed in");
+  return returned && isUser.value;
 }
 
 /** The session there is, or a new guest of that name. */
@@ -33,6 +45,19 @@ export async function enter(name: string): Promise<Me> {
   remember(person);
   return person;
 }
+
+/** We are somebody else by now, or have new tokens: the live socket learns of it, and so do the other tabs. */
+export function adopt(person: Me): void {
+  remember(person);
+  client?.refresh();
+  tell("signed in");
+}
+
+/** On the way to a provider, who sends us back to a page that has to ask who it is. */
+export const goAway = (): void => keep("away", "1");
+
+/** We came back as nobody new. */
+export const cameBackInVain = (): void => keep("away", "");
 
 export async function rename(name: string): Promise<void> {
   remember(await renameMe(name));
@@ -43,9 +68,16 @@ export async function rename(name: string): Promise<void> {
 export function forget(): void {
   client?.close();
   client = null;
+  dropTokens();
   keep("guest", "");
   me.value = null;
   ending.value = null;
+}
+
+/** As `forget`, by a person's own wish, for all tabs. */
+export function leave(): void {
+  forget();
+  tell("signed out");
 }
 
 /** The connection of this session, made at first use. */
@@ -70,6 +102,26 @@ function follow(): void {
   const { principal, name } = client;
   if (principal.actorType === "guest" && person.principal.actorType === "user") return; // the new token is on its way
   if (keyOf(principal) !== keyOf(person.principal) || name !== person.name) me.value = { ...person, principal, name };
+}
+
+/** Another tab has new tokens: its cookie is ours. */
+async function renew(): Promise<void> {
+  try {
+    remember(await refreshSession());
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return; // the next request or socket tells why
+  }
+  client?.refresh();
+}
+
+/** Another tab has signed out. A page with a socket is told by its end, which says more. */
+function ended(): void {
+  if (!client) forget();
+}
+
+function tell(word: Word): void {
+  tabs.postMessage(word);
 }
 
 async function getToken(): Promise<string> {

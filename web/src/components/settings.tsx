@@ -3,9 +3,10 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../announce.ts";
 import { chime, setVolume, volume } from "../chime.ts";
 import { explain } from "../explain.ts";
-import { me, rename } from "../session.ts";
+import { isUser, me, rename } from "../session.ts";
 import { text } from "../text.ts";
 import { chooseTheme, storedTheme, type Theme } from "../theme.ts";
+import { AccountSettings } from "./account.tsx";
 import { Icon } from "./icon.tsx";
 import { NameField, problemWith } from "./name.tsx";
 
@@ -33,6 +34,7 @@ export function SettingsDialog() {
       {me.value && <Rename />}
       <Appearance />
       <Sound />
+      {isUser.value && <AccountSettings close={close} />}
     </dialog>
   );
 }

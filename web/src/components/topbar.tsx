@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { me } from "../session.ts";
+import { route, withReturn } from "../router.ts";
+import { isUser, me } from "../session.ts";
 import { text } from "../text.ts";
 import { chooseTheme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
@@ -19,14 +20,26 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
       </a>
       <div class="topbar-middle">{children}</div>
       <div class="topbar-end">
+        <SignInLink />
         <ThemeToggle />
-        <button type="button" class="chip" onClick={openSettings} aria-haspopup="dialog">
+        <button type="button" class="chip" onClick={openSettings} aria-haspopup="dialog" data-testid="open-settings">
           {me.value ? <Avatar id={me.value.principal.actorId} name={me.value.name} /> : <Icon name="sliders" />}
           {me.value && <span class="chip-name">{me.value.name}</span>}
           <span class="hidden">{text.settings.open}</span>
         </button>
       </div>
     </header>
+  );
+}
+
+/** For whoever has no account here yet; one comes back to the same place. */
+function SignInLink() {
+  const here = route.value;
+  if (isUser.value || here.page === "login" || here.page === "link" || here.page === "username") return null;
+  return (
+    <a class="button small" href={withReturn("/login", location.pathname)} data-local data-testid="sign-in-link">
+      {text.login.signIn}
+    </a>
   );
 }
 

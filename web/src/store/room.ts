@@ -308,9 +308,16 @@ export class RoomStore {
     const names = new Map(this.names.value);
     for (const { author } of messages) {
       const key = keyOf(author);
+      this.recognise(author);
       if (author.name && !names.has(key)) names.set(key, author.name);
     }
     this.names.value = names;
+  }
+
+  /** Who wrote as a guest and has an account by now is that user. */
+  private recognise({ actorType, actorId, user }: HistoryMessage["author"]): void {
+    const guest: Principal = { actorType, actorId };
+    if (user && actorType === "guest" && samePrincipal(this.now(guest), guest)) this.identity.upgrade(guest, { actorType: "user", actorId: user });
   }
 
   /** Names of people who have left are known to the history only. Asks once for each. */

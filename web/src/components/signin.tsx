@@ -1,0 +1,134 @@
+import { useState } from "preact/hooks";
+import { forgotPassword, logIn, register, sendLink, startPath, type Ways } from "../account.ts";
+import type { ApiError } from "../api.ts";
+import { adopt, goAway, rememberedName } from "../session.ts";
+import { text } from "../text.ts";
+import { goOn } from "../welcome.ts";
+import { emailProblem, newPasswordProblem, type Problems, useForm } from "./form.ts";
+import { EmailInput, NewPasswordInput, PasswordInput, Submit } from "./input.tsx";
+import { LetterForm } from "./letter.tsx";
+import { NameField, problemWith } from "./name.tsx";
+
+/** By password, by a letter with a link, with a new account, or with a forgotten password. */
+type Way = "password" | "link" | "new" | "forgot";
+
+/** The ways into an account. Where no letters are sent, what needs one is not offered. */
+export function SignIn({ ways, next }: { ways: Ways; next: string }) {
+  const [way, setWay] = useState<Way>("password");
+  const [email, setEmail] = useState("");
+  const [sent, setSent] = useState(false);
+  const go = (wanted: Way): void => {
+    setWay(wanted);
+    setSent(false);
+  };
+  const shared = { email, setEmail, next, onSent: () => setSent(true) };
+  const others = (["password", "link", "new", "forgot"] as const).filter((other) => other !== way);
+  return (
+    <section class="card stack" aria-labelledby="signin-heading">
+      <h2 id="signin-heading">{text.login.headings[way]}</h2>
+      {way === "password" && <Providers ways={ways} next={next} />}
+      {sent ? <LetterForm email={email.trim()} isReset={way === "forgot"} next={next} /> : FORMS[way](shared)}
+      {ways.mail && (
+        <div class="ways">
+          {others.map((other) => (
+            <button key={other} type="button" class="button quiet small" data-testid={`way-${other}`} onClick={() => go(other)}>
+              {text.login.ways[other]}
+            </button>
+          ))}
+        </div>
+      )}
+    </section>
+  );
+}
+
+interface WayProps {
+  email: string;
+  setEmail: (email: string) => void;
+  next: string;
+  /** A letter is on its way. */
+  onSent: () => void;
+}
+
+const FORMS: Readonly<Record<Way, (props: WayProps) => preact.JSX.Element>> = {
+  password: (props) => <ByPassword key="password" {...props} />,
+  link: (props) => <Ask key="link" {...props} ask={sendLink} label={text.login.sendLink} lead={text.login.linkLead} />,
+  new: (props) => <NewAccount key="new" {...props} />,
+  forgot: (props) => <Ask key="forgot" {...props} ask={forgotPassword} label={text.login.sendReset} lead={text.login.forgotLead} />,
+};
+
+function Providers({ ways, next }: { ways: Ways; next: string }) {
+  if (ways.providers.length === 0) return null;
+  return (
+    <>
+      <ul class="stack providers">
+        {ways.providers.map(({ name, label }) => (
+          <li key={name}>
+            <a class="button" href={startPath(name, next)} data-testid={`provider-${name}`} onClick={goAway}>
+              {text.login.with(label)}
+            </a>
+          </li>
+        ))}
+      </ul>
+      <p class="or">{text.login.or}</p>
+    </>
+  );
+}
+
+const refusedLogin = ({ status }: ApiError): Problems | null => (status === 401 ? { password: text.login.wrong } : null);
+
+function ByPassword({ email, setEmail, next }: WayProps) {
+  const [password, setPassword] = useState("");
+  const form = useForm({
+    check: () => ({ email: emailProblem(email), password: password ? "" : text.login.passwordRequired }),
+    send: async () => {
+      adopt(await logIn(email.trim(), password));
+      await goOn(next);
+    },
+    place: refusedLogin,
+  });
+  return (
+    <form class="stack" onSubmit={form.submit} noValidate>
+      <EmailInput id="email" value={email} onInput={setEmail} problem={form.problems["email"]} />
+      <PasswordInput id="password" value={password} onInput={setPassword} problem={form.problems["password"]} />
+      <Submit form={form} label={text.login.signIn} id="sign-in" />
+    </form>
+  );
+}
+
+/** An address to which a letter goes. */
+function Ask({ email, setEmail, onSent, ask, label, lead }: WayProps & { ask: (email: string) => Promise<void>; label: string; lead: string }) {
+  const form = useForm({
+    check: () => ({ email: emailProblem(email) }),
+    send: async () => {
+      await ask(email.trim());
+      onSent();
+    },
+  });
+  return (
+    <form class="stack" onSubmit={form.submit} noValidate>
+      <p class="note">{lead}</p>
+      <EmailInput id="email" value={email} onInput={setEmail} problem={form.problems["email"]} />
+      <Submit form={form} label={label} id="send-letter" />
+    </form>
+  );
+}
+
+function NewAccount({ email, setEmail, onSent }: WayProps) {
+  const [name, setName] = useState(rememberedName);
+  const [password, setPassword] = useState("");
+  const form = useForm({
+    check: () => ({ name: problemWith(name), email: emailProblem(email), password: newPasswordProblem(password) }),
+    send: async () => {
+      await register(email.trim(), password, name.trim());
+      onSent();
+    },
+  });
+  return (
+    <form class="stack" onSubmit={form.submit} noValidate>
+      <NameField id="new-name" value={name} onInput={setName} problem={form.problems["name"] ?? ""} />
+      <EmailInput id="email" value={email} onInput={setEmail} problem={form.problems["email"]} />
+      <NewPasswordInput id="new-password" value={password} onInput={setPassword} problem={form.problems["password"]} />
+      <Submit form={form} label={text.login.register} id="register" />
+    </form>
+  );
+}

@@ -1,0 +1,35 @@
+import { useEffect } from "preact/hooks";
+import { TopBar } from "../components/topbar.tsx";
+import { UsernameForm } from "../components/username.tsx";
+import { nextPath, replace, withReturn } from "../router.ts";
+import { isUser } from "../session.ts";
+import { text } from "../text.ts";
+import { usernameOffered } from "../welcome.ts";
+
+/** Offers a username, once; "later" is an answer. */
+export function UsernamePage() {
+  const next = nextPath();
+  useEffect(() => {
+    document.title = `${text.username.title} · ${text.brand}`;
+    if (!isUser.value) replace(withReturn("/login", next));
+  }, []);
+  const goOn = (): void => {
+    usernameOffered();
+    replace(next);
+  };
+  return (
+    <>
+      <TopBar />
+      <main id="main" tabIndex={-1} class="narrow stack door">
+        <h1>{text.username.title}</h1>
+        <section class="card stack">
+          <p>{text.username.lead}</p>
+          <UsernameForm id="username" current="" onClaimed={goOn} />
+          <button type="button" class="button quiet" data-testid="username-later" onClick={goOn}>
+            {text.username.later}
+          </button>
+        </section>
+      </main>
+    </>
+  );
+}
