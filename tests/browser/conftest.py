@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.conftest import server
+from tests.process.conftest import environment, server
 
-__all__ = ["axe", "server"]
+__all__ = ["axe", "environment", "server"]
 
 
 @pytest.fixture(scope="session")

@@ -6,42 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.journey import check_accessibility, create_room, join_by_link, say, sees
 from tests.support.browser import Visitor, open_browser
 from tests.support.client import until
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-async def _create_room(ada: Visitor) -> str:
-    await ada.page.goto(ada.url)
-    await ada.by("name-input").fill("Ada")
-    await ada.by("create-title").fill("Deep work")
-    await ada.by("create-room").click()
-    await ada.page.wait_for_url(re.compile(r"/r/[0-9a-z]+"))
-    await expect(ada.by("room-title")).to_have_text("Deep work")
-    return ada.page.url
-
-
-async def _join_by_link(grace: Visitor, link: str) -> None:
-    await grace.page.goto(link)
-    await grace.by("name-input").fill("Grace")
-    await grace.page.keyboard.press("Enter")
-    await expect(grace.by("room-title")).to_have_text("Deep work")
-
-
-async def _say(visitor: Visitor, text: str) -> None:
-    await visitor.by("composer").fill(text)
-    await visitor.by("composer").press("Enter")
-
-
-async def _sees(visitor: Visitor, *texts: str) -> None:
-    """Exactly these messages, in this order, all sent."""
-    rows = visitor.by("message")
-    await expect(rows).to_have_count(len(texts))
-    for index, text in enumerate(texts):
-        await expect(rows.nth(index)).to_contain_text(text)
-        await expect(rows.nth(index)).to_have_attribute("data-state", "sent")
 
 
 async def _remaining_s(visitor: Visitor) -> int:
@@ -56,13 +26,13 @@ async def _same_second(one: Visitor, other: Visitor) -> None:
 async def test_two_people_study_together_through_a_killed_server(server: ServerProcess) -> None:
     async with open_browser() as browser:
         ada, grace = await Visitor.open(browser, server.url), await Visitor.open(browser, server.url)
-        link = await _create_room(ada)
-        await _join_by_link(grace, link)
+        link = await create_room(ada)
+        await join_by_link(grace, link)
         await expect(ada.by("person")).to_have_count(2)
-        await _say(ada, "Hello Grace")
-        await _sees(grace, "Hello Grace")
-        await _say(grace, "Hello Ada")
-        await _sees(ada, "Hello Grace", "Hello Ada")
+        await say(ada, "Hello Grace")
+        await sees(grace, "Hello Grace")
+        await say(grace, "Hello Ada")
+        await sees(ada, "Hello Grace", "Hello Ada")
         await _shared_timer(ada, grace)
         await _reload_keeps_place(grace)
         await _killed_server(server, ada, grace)
@@ -86,7 +56,7 @@ async def _shared_timer(ada: Visitor, grace: Visitor) -> None:
 async def _reload_keeps_place(grace: Visitor) -> None:
     await grace.page.reload()
     await expect(grace.by("room-title")).to_have_text("Deep work")
-    await _sees(grace, "Hello Grace", "Hello Ada")
+    await sees(grace, "Hello Grace", "Hello Ada")
     await expect(grace.by("timer-pause")).to_be_visible()
     await expect(grace.by("person")).to_have_count(2)
 
@@ -95,11 +65,11 @@ async def _killed_server(server: ServerProcess, ada: Visitor, grace: Visitor) ->
     ada.offline_expected = grace.offline_expected = True  # the browser itself logs refused connections
     await server.kill()
     await expect(ada.by("reconnect-banner")).to_be_visible()
-    await _say(ada, "Typed while the server was down")
+    await say(ada, "Typed while the server was down")
     await server.start()
     await expect(ada.by("reconnect-banner")).to_be_hidden(timeout=30_000)
-    await _sees(ada, "Hello Grace", "Hello Ada", "Typed while the server was down")
-    await _sees(grace, "Hello Grace", "Hello Ada", "Typed while the server was down")
+    await sees(ada, "Hello Grace", "Hello Ada", "Typed while the server was down")
+    await sees(grace, "Hello Grace", "Hello Ada", "Typed while the server was down")
     await expect(grace.by("timer-pause")).to_be_visible()
     await _same_second(ada, grace)
     await expect(grace.by("person")).to_have_count(2)
@@ -109,10 +79,10 @@ async def _killed_server(server: ServerProcess, ada: Visitor, grace: Visitor) ->
 async def test_the_page_of_a_room_names_that_room_when_it_connects(server: ServerProcess) -> None:
     async with open_browser() as browser:
         ada, grace = await Visitor.open(browser, server.url), await Visitor.open(browser, server.url)
-        link = await _create_room(ada)
+        link = await create_room(ada)
         urls: list[str] = []
         grace.page.on("websocket", lambda opened: urls.append(opened.url))
-        await _join_by_link(grace, link)
+        await join_by_link(grace, link)
         assert urls == [f"{server.ws_url}/{link.rpartition('/')[2]}"]
 
 
@@ -121,10 +91,10 @@ async def test_hostile_text_is_shown_as_text(server: ServerProcess) -> None:
         ada = await Visitor.open(browser, server.url)
         dialogs: list[str] = []
         ada.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-        await _create_room(ada)
+        await create_room(ada)
         hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> javascript:alert(3)"
-        await _say(ada, hostile)
-        await _sees(ada, hostile)
+        await say(ada, hostile)
+        await sees(ada, hostile)
         assert dialogs == []
         assert ada.trouble == []
 
@@ -134,20 +104,11 @@ async def test_pages_hold_no_serious_accessibility_trouble(server: ServerProcess
     async with open_browser() as browser:
         ada = await Visitor.open(browser, server.url, color_scheme=scheme)
         await ada.page.goto(server.url)
-        await _check_accessibility(ada, axe)
-        await _create_room(ada)
-        await _say(ada, "A message to look at")
-        await _sees(ada, "A message to look at")
-        await _check_accessibility(ada, axe)
-
-
-async def _check_accessibility(visitor: Visitor, axe: str) -> None:
-    await visitor.page.evaluate(axe)
-    found = await visitor.page.evaluate(
-        "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],"
-        " rules: {'target-size': {enabled: true}}})).violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join(' ')).join('; ')])"
-    )
-    assert [row for row in found if row[0] in {"serious", "critical"}] == []
+        await check_accessibility(ada, axe)
+        await create_room(ada)
+        await say(ada, "A message to look at")
+        await sees(ada, "A message to look at")
+        await check_accessibility(ada, axe)
 
 
 async def test_the_readme_example_works_in_the_console(server: ServerProcess) -> None:

@@ -10,8 +10,14 @@ from tests.support.server import ServerProcess, postgres_pids
 
 
 @pytest.fixture
-async def server(data: Path) -> AsyncIterator[ServerProcess]:
-    server = ServerProcess(data)
+def environment() -> dict[str, str]:
+    """Settings of the server, for tests that want others than the defaults."""
+    return {}
+
+
+@pytest.fixture
+async def server(data: Path, environment: dict[str, str]) -> AsyncIterator[ServerProcess]:
+    server = ServerProcess(data, environment)
     await server.start()
     yield server
     await server.close()

@@ -51,6 +51,8 @@ class Visitor:
         self.url = url
         self.trouble: list[str] = []
         self.offline_expected = False
+        self.elsewhere: tuple[str, ...] = ()
+        """Other origins that are part of the journey, as a sign-in provider."""
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.trouble.append(f"page error: {error}"))
         page.on("request", self._on_request)
@@ -71,10 +73,11 @@ class Visitor:
         await self.page.screenshot(path=ARTIFACTS / f"{name}.png")
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not self.offline_expected:
-            self.trouble.append(f"console: {message.text}")
+        where = message.location["url"]
+        if message.type == "error" and not self.offline_expected and not (self.elsewhere and where.startswith(self.elsewhere)):
+            self.trouble.append(f"console: {message.text} {where}")
 
     def _on_request(self, request: Request) -> None:
-        local = (self.url, self.url.replace("http", "ws", 1), "data:", "blob:")
+        local = (self.url, self.url.replace("http", "ws", 1), "data:", "blob:", *self.elsewhere)
         if not request.url.startswith(local):
             self.trouble.append(f"request to a third party: {request.url}")
