@@ -59,7 +59,7 @@ class Supervisor:
         """
         self._workers = workers
         if not self._stopping.is_set():
-            keepers = [self._tasks.start(f"worker {worker.number}", worker.keep(self._ready)) for worker in workers]
+            keepers = [self._tasks.start(f"worker {worker.number}", worker.keep(self._ready, self._say)) for worker in workers]
             roller = self._tasks.start("rolling restart", self._roll_when_asked())
             await self._stopping.wait()
             roller.cancel()

@@ -28,7 +28,7 @@ EXIT_CANNOT_RUN = 2
 
 
 class Worker:
-    """Keeps one process running. Its standard error is ours; of its standard output only the ready line is read.
+    """Keeps one process running. Its standard error is ours; of its standard output all but the ready line is passed on.
 
     Args:
         number: from 1, for people.
@@ -59,11 +59,12 @@ class Worker:
         """Of the process that runs now; 0 if none does."""
         return self._process.pid if self._process else 0
 
-    async def keep(self, on_ready: Callable[["Worker"], None]) -> None:
+    async def keep(self, on_ready: Callable[["Worker"], None], say: Callable[[str], None]) -> None:
         """Keep a process in this place until `stop`, then until that has ended.
 
         Args:
             on_ready: called each time a new process is ready.
+            say: prints a line that it said, such as one of a letter while mail is not configured.
 
         Raises:
             ConfigError: it says that it cannot run like this, and never could.
@@ -71,7 +72,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         while not self._over.is_set():
             started_s = loop.time()
-            code, pid = await self._live(on_ready)
+            code, pid = await self._live(on_ready, say)
             if self._over.is_set():
                 return
             if code == EXIT_CANNOT_RUN and not self.url:
@@ -101,7 +102,7 @@ class Worker:
                 self._send(signal.SIGKILL)
         await self._ready.wait()
 
-    async def _live(self, on_ready: Callable[["Worker"], None]) -> tuple[int, int]:
+    async def _live(self, on_ready: Callable[["Worker"], None], say: Callable[[str], None]) -> tuple[int, int]:
         """Run one process to its end: (exit code, negative for a signal; pid).
 
         A session of its own keeps the terminal's Ctrl-C away from it: it gets signals from us alone, and each once.
@@ -117,7 +118,7 @@ class Worker:
         if self._over.is_set():  # while it was being started
             self._end()
         try:
-            await self._listen(process, on_ready)
+            await self._listen(process, on_ready, say)
             return await process.wait(), process.pid
         finally:
             self._ready.clear()
@@ -125,7 +126,7 @@ class Worker:
             if process.returncode is None:  # we are being cancelled
                 process.kill()
 
-    async def _listen(self, process: Process, on_ready: Callable[["Worker"], None]) -> None:
+    async def _listen(self, process: Process, on_ready: Callable[["Worker"], None], say: Callable[[str], None]) -> None:
         """Read its standard output to the end."""
         assert process.stdout is not None  # noqa: S101 - narrows for the type checker
         async for line in process.stdout:
@@ -133,6 +134,8 @@ class Worker:
                 self.url = found[1].decode()
                 self._ready.set()
                 on_ready(self)
+            else:
+                say(line.decode(errors="replace").rstrip("\n"))
 
     async def _rest(self, code: int, pid: int, lived_s: float) -> None:
         """Pause after a death, unless it was meant."""
