@@ -1,7 +1,5 @@
 """The HTTP application: routes by area behind the common middleware."""
 
-from typing import Any
-
 import msgspec
 from aiohttp import web
 
@@ -28,15 +26,15 @@ def build(services: Services) -> web.Application:
     app[SERVICES] = services
     with_docs = services.settings.docs or not services.production
     table = routes(with_docs=with_docs)
-    for row in table:
-        app.router.add_route(*row[:3])
+    for route in table:
+        app.router.add_route(route.method, route.path, route.handler)
     if with_docs:
-        app[docs.DOCUMENT] = Page.of(msgspec.json.encode(openapi.document(row for row in table if isinstance(row, Route))))
-    Assets().add_routes(app.router)
+        app[docs.DOCUMENT] = Page.of(msgspec.json.encode(openapi.document(table)))
+    Assets().add_routes(app.router, with_docs=with_docs)
     return app
 
 
-def routes(*, with_docs: bool) -> list[Any]:
+def routes(*, with_docs: bool) -> list[Route]:
     """All declared routes; those that explain the others only if wanted."""
     areas = (*AREAS, docs) if with_docs else AREAS
     return [route for area in areas for route in area.TABLE]

@@ -19,6 +19,7 @@ __all__ = ["Assets"]
 FOR_EVER = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
 PAGE = "index.html"
+DOCS = "docs.html"
 ROOT_FILES = ("client.js", "client.iife.js")
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml")
 SMALLEST_COMPRESSED = 512
@@ -51,24 +52,31 @@ class Assets:
     def __init__(self) -> None:
         folder = resources.files("commonroom.http") / "static"
         files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if "." in entry.name}
-        if PAGE not in files:
+        if not {PAGE, DOCS} <= files.keys():
             raise ConfigError("the installation is incomplete: it has no page")
         everything = b"".join(name.encode() + data for name, data in sorted(files.items()))
         self.version = sha256(everything).hexdigest()[:12]
-        files[PAGE] = files[PAGE].replace(b"/assets/@/", f"/assets/{self.version}/".encode())
+        for page in (PAGE, DOCS):
+            files[page] = files[page].replace(b"/assets/@/", f"/assets/{self.version}/".encode())
         self._files = {name: Asset.of(name, data) for name, data in files.items()}
 
-    def add_routes(self, router: web.UrlDispatcher) -> None:
-        """The page's addresses, the hashed files, the client."""
+    def add_routes(self, router: web.UrlDispatcher, *, with_docs: bool) -> None:
+        """The page's addresses, the hashed files, the client; /docs only if wanted."""
         for path in ("/", "/rooms", "/r/{room}"):
             router.add_get(path, self.page)
         for name in ROOT_FILES:
             router.add_get(f"/{name}", self.root_file)
         router.add_get("/assets/{version}/{name}", self.asset)
+        if with_docs:
+            router.add_get("/docs", self.docs)
 
     async def page(self, request: web.Request) -> web.Response:
         """The one page; what it shows follows from its address."""
         return _respond(request, self._files[PAGE], FRESH)
+
+    async def docs(self, request: web.Request) -> web.Response:
+        """The page that shows /openapi.json."""
+        return _respond(request, self._files[DOCS], FRESH)
 
     async def root_file(self, request: web.Request) -> web.Response:
         """The client under a stable name."""

@@ -134,9 +134,9 @@ def _operation(route: Route, name: str, schemas: Schemas) -> Json:
 
 
 def _parameter(parameter: Parameter, schemas: Schemas) -> Json:
-    needed = parameter.where == "path"
+    needed = parameter.needed or parameter.where == "path"
     said: Json = {"name": parameter.name, "in": parameter.where, "description": parameter.meaning, "schema": schemas.of(parameter.kind)}
-    if parameter.where == "query":
+    if parameter.where == "query" and not needed:
         said["allowEmptyValue"] = True  # as if it were left out
     return {**said, "required": needed}
 

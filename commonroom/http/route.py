@@ -36,17 +36,19 @@ ERRORS_OF_A_PROOF: Mapping[Proof, tuple[type[CommonroomError], ...]] = {
 
 
 class Parameter(NamedTuple):
-    """A part of the path, the query string or the head. All but those of the path may be left out.
+    """A part of the path, the query string or the head.
 
     Args:
         kind: its type with its limits, as msgspec takes it.
         meaning: one sentence for people, without its limits.
+        needed: it must be there; those of the path always are.
     """
 
     name: str
     where: Literal["path", "query", "header"]
     kind: Any
     meaning: str
+    needed: bool = False
 
 
 class Route(NamedTuple):

@@ -6,12 +6,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from commonroom.account.account import Proof, Visitor
+from commonroom.errors import Conflict, Forbidden, MailNotConfigured
 from commonroom.http.auth import agent_of, clear_cookie, guest_of, session_answer, user_of
 from commonroom.http.body import Body, answer, clean_name, read
+from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
-from commonroom.http.shape import Methods, MethodShape
+from commonroom.http.shape import Methods, MethodShape, Session
 
-__all__ = ["TABLE"]
+__all__ = ["PROVIDER", "TABLE"]
 
 Email = Annotated[str, Meta(min_length=3, max_length=320)]
 Password = Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -160,17 +162,19 @@ async def _visitor(request: web.Request) -> Visitor:
     return Visitor(await guest_of(request), agent_of(request))
 
 
+PROVIDER = Parameter("provider", "path", str, "The provider's name; see /v1/auth/providers.")
+
 TABLE = (
-    ("POST", "/v1/auth/register", register),
-    ("POST", "/v1/auth/magic", send_link),
-    ("POST", "/v1/auth/confirm", confirm),
-    ("POST", "/v1/auth/login", log_in),
-    ("POST", "/v1/auth/password/forgot", forgot_password),
-    ("POST", "/v1/auth/password/reset", reset_password),
-    ("PUT", "/v1/me/password", change_password),
-    ("PUT", "/v1/me/email", change_email),
-    ("PUT", "/v1/me/username", claim_username),
-    ("GET", "/v1/me/methods", list_methods),
-    ("DELETE", "/v1/me/methods/{provider}", unlink),
-    ("DELETE", "/v1/me", delete_me),
+    Route("POST", "/v1/auth/register", register, body=Registration, status=202, signed_in=False, errors=(MailNotConfigured,)),
+    Route("POST", "/v1/auth/magic", send_link, body=Address, status=202, signed_in=False, errors=(MailNotConfigured,)),
+    Route("POST", "/v1/auth/confirm", confirm, body=Confirmation, answer=Session, signed_in="guest", errors=(Conflict,)),
+    Route("POST", "/v1/auth/login", log_in, body=LogIn, answer=Session, signed_in="guest"),
+    Route("POST", "/v1/auth/password/forgot", forgot_password, body=Address, status=202, signed_in=False, errors=(MailNotConfigured,)),
+    Route("POST", "/v1/auth/password/reset", reset_password, body=Reset, answer=Session, signed_in="guest"),
+    Route("PUT", "/v1/me/password", change_password, body=NewPassword, answer=Session, errors=(Forbidden, Conflict)),
+    Route("PUT", "/v1/me/email", change_email, body=Address, status=202, errors=(Forbidden, MailNotConfigured)),
+    Route("PUT", "/v1/me/username", claim_username, body=Username, status=204, errors=(Forbidden, Conflict)),
+    Route("GET", "/v1/me/methods", list_methods, answer=Methods, errors=(Forbidden,)),
+    Route("DELETE", "/v1/me/methods/{provider}", unlink, (PROVIDER,), status=204, errors=(Forbidden, Conflict)),
+    Route("DELETE", "/v1/me", delete_me, status=204, errors=(Forbidden,)),
 )

@@ -5,10 +5,12 @@ from typing import Annotated
 from aiohttp import hdrs, web
 from msgspec import Meta
 
-from commonroom.errors import Unauthenticated
+from commonroom.errors import Conflict, Unauthenticated
 from commonroom.http.auth import agent_of, authority_of, clear_cookie, cookie_of, session_answer
 from commonroom.http.body import Body, clean_name, read, read_or
+from commonroom.http.route import Route
 from commonroom.http.services import SERVICES
+from commonroom.http.shape import Session
 
 __all__ = ["TABLE"]
 
@@ -73,8 +75,8 @@ def _forgotten(request: web.Request) -> web.Response:
 
 
 TABLE = (
-    ("POST", "/v1/guests", create_guest),
-    ("POST", "/v1/auth/refresh", refresh),
-    ("POST", "/v1/auth/logout", log_out),
-    ("POST", "/v1/auth/logout-all", log_out_everywhere),
+    Route("POST", "/v1/guests", create_guest, body=NewGuest, answer=Session, status=201, signed_in=False),
+    Route("POST", "/v1/auth/refresh", refresh, body=Refresh, body_needed=False, answer=Session, signed_in="cookie", errors=(Conflict,)),
+    Route("POST", "/v1/auth/logout", log_out, status=204, signed_in="either"),
+    Route("POST", "/v1/auth/logout-all", log_out_everywhere, status=204),
 )

@@ -9,6 +9,7 @@ from commonroom.account.name import folded
 from commonroom.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
 from commonroom.http.auth import authority_of, clear_cookie
 from commonroom.http.body import Body, answer, clean_name, read
+from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, WsToken, person
@@ -121,10 +122,12 @@ async def _me(request: web.Request) -> Me:
     )  # fmt: skip
 
 
+SESSION = Parameter("session", "path", str, "Its `sessionId` in /v1/me/sessions.")
+
 TABLE = (
-    ("GET", "/v1/me", read_me),
-    ("PATCH", "/v1/me", change_me),
-    ("GET", "/v1/me/sessions", list_sessions),
-    ("DELETE", "/v1/me/sessions/{session}", end_session),
-    ("POST", "/v1/ws-token", create_ws_token),
+    Route("GET", "/v1/me", read_me, answer=Me | Account),
+    Route("PATCH", "/v1/me", change_me, body=Profile, answer=Me | Account, errors=(Forbidden,)),
+    Route("GET", "/v1/me/sessions", list_sessions, answer=SignedInPlaces),
+    Route("DELETE", "/v1/me/sessions/{session}", end_session, (SESSION,), status=204, errors=(NotFound,)),
+    Route("POST", "/v1/ws-token", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,)),
 )

@@ -12,10 +12,12 @@ from aiohttp import hdrs, web
 from commonroom.account.account import Identified, Visitor
 from commonroom.account.flow import FLOW_TTL_S, Flow, Intent
 from commonroom.account.provider import Identity, ProviderRefused, ProviderSilent, SignInCancelled, SignInError, SignInInvalid
-from commonroom.errors import Conflict
+from commonroom.errors import Conflict, Forbidden, NotFound
 from commonroom.http.auth import COOKIE as REFRESH_COOKIE
 from commonroom.http.auth import COOKIE_PATH, agent_of, is_from_our_page, set_cookie, user_of
 from commonroom.http.body import answer
+from commonroom.http.route import Parameter, Route
+from commonroom.http.routes.account import PROVIDER
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Providers, ProviderShape, Redirect
 from commonroom.identity import SessionId
@@ -104,9 +106,17 @@ def _set_flow(request: web.Request, response: web.Response, cookie: str) -> None
     response.set_cookie(FLOW_COOKIE, cookie, max_age=FLOW_TTL_S, httponly=True, secure=secure, samesite="Lax", path=COOKIE_PATH)
 
 
+NEXT = Parameter("next", "query", str, "The path to come back to; / if it is none of ours.")
+CALLBACK = (
+    Parameter("state", "query", str, "As it was sent to the provider."),
+    Parameter("code", "query", str, "What the provider says instead of who it is."),
+    Parameter("error", "query", str, "Why the provider says nothing."),
+    Parameter("iss", "query", str, "The provider's issuer."),
+)
+
 TABLE = (
-    ("GET", "/v1/auth/providers", list_providers),
-    ("GET", "/v1/auth/{provider}/start", start),
-    ("GET", "/v1/auth/{provider}/callback", callback),
-    ("POST", "/v1/me/methods/{provider}", start_linking),
+    Route("GET", "/v1/auth/providers", list_providers, answer=Providers, signed_in=False),
+    Route("GET", "/v1/auth/{provider}/start", start, (PROVIDER, NEXT), status=302, signed_in=False, errors=(NotFound,)),
+    Route("GET", "/v1/auth/{provider}/callback", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False),
+    Route("POST", "/v1/me/methods/{provider}", start_linking, (PROVIDER, NEXT), answer=Redirect, errors=(Forbidden, NotFound)),
 )

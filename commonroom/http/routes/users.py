@@ -1,11 +1,15 @@
 """People: /v1/users"""
 
+from typing import Annotated
+
 from aiohttp import web
+from msgspec import Meta
 
 from commonroom.account.name import folded, username_key
-from commonroom.errors import Invalid, NotFound
+from commonroom.errors import Forbidden, Invalid, NotFound
 from commonroom.http.auth import authority_of, user_of
-from commonroom.http.body import answer, positive
+from commonroom.http.body import Number, answer, positive
+from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PublicProfile, UserCard, UserList
 
@@ -40,7 +44,13 @@ async def read_profile(request: web.Request) -> web.Response:
     return answer(PublicProfile(user.username, user.display_name, user.avatar, user.status_text, user.created_at))
 
 
+QUERY = (
+    Parameter("q", "query", Annotated[str, Meta(min_length=1, max_length=MAX_QUERY)], "How their username or name begins.", needed=True),
+    Parameter("limit", "query", Number, f"Most people found; {FOUND} if left out, never more than {MOST_FOUND}."),
+)
+USERNAME = Parameter("username", "path", str, "Their username, in any case.")
+
 TABLE = (
-    ("GET", "/v1/users/search", search),
-    ("GET", "/v1/users/{username}", read_profile),
+    Route("GET", "/v1/users/search", search, QUERY, answer=UserList, errors=(Forbidden,)),
+    Route("GET", "/v1/users/{username}", read_profile, (USERNAME,), answer=PublicProfile, errors=(NotFound,)),
 )
