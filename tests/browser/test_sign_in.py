@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.journey import check_accessibility, create_room, say, sees
 from tests.support.browser import Visitor, open_browser
@@ -67,31 +67,31 @@ async def test_a_guest_signs_in_with_a_provider_in_place_and_out_everywhere(serv
         ada, phone = await visitor(browser, server, github), await visitor(browser, server, github)
         link = await create_room(ada)
         await say(ada, "As a guest")
-        tab = await ada.context.new_page()
-        await tab.goto(link)
-        await expect(tab.get_by_test_id("message")).to_have_count(1)
+        tab = Visitor(ada.context, await ada.context.new_page(), ada.url)
+        await tab.page.goto(link)
+        await sees(tab, "As a guest")
         await by_provider(ada, "ada")
         await ada.by("username-later").click()
         await expect(ada.by("room-title")).to_have_text("Deep work")
         assert ada.page.url == link
         await is_user(ada)
-        await _own_message_and_one_place(ada.page)
-        await expect(tab.get_by_test_id("sign-in-link")).to_have_count(0)
+        await _own_message_and_one_place(ada)
+        await is_user(tab)
         await _own_message_and_one_place(tab)
         await _second_device(phone, link)
         await ada.by("open-settings").click()
         await expect(ada.by("place")).to_have_count(2)
         await ada.by("sign-out-everywhere").click()
-        await expect(phone.by("ending")).to_have_attribute("data-ending", "signedOut")
-        await expect(tab.get_by_test_id("ending")).to_have_attribute("data-ending", "signedOut")
+        for elsewhere in (phone, tab):
+            await expect(elsewhere.by("ending")).to_have_attribute("data-ending", "signedOut")
         await expect(ada.by("sign-in-link")).to_be_visible()
-        assert ada.trouble + phone.trouble == []
+        assert ada.trouble + tab.trouble + phone.trouble == []
 
 
-async def _own_message_and_one_place(page: Page) -> None:
+async def _own_message_and_one_place(one: Visitor) -> None:
     """The guest's message is one's own still, so it can be edited; and nobody is there twice."""
-    await expect(page.get_by_test_id("person")).to_have_count(1)
-    await expect(page.get_by_test_id("message")).to_have_attribute("data-own", "true")
+    await expect(one.by("person")).to_have_count(1)
+    await expect(one.by("message")).to_have_attribute("data-own", "true")
 
 
 async def _second_device(phone: Visitor, link: str) -> None:
@@ -113,7 +113,7 @@ async def test_an_account_is_made_by_letter_and_keyboard(server: ServerProcess, 
         await keyboard.press("Enter")
         await ada.by("way-new").focus()
         await keyboard.press("Enter")
-        await ada.page.locator("#new-name").focus()
+        await expect(ada.page.locator("#new-name")).to_be_focused()
         for typed in ("Ada", "ada@example.org", "correct horse battery"):
             await keyboard.type(typed)
             await keyboard.press("Tab")

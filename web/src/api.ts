@@ -25,8 +25,8 @@ export class ApiError extends Error {
 export interface Me {
   principal: Principal;
   name: string;
-  /** The login session. It survives the upgrade, and is a guest's id. */
-  sessionId: string;
+  /** Ids of the guests that this user was: what they wrote is ours. */
+  guests: string[];
 }
 
 /** What a sign-in answers. The refresh token is in a cookie, out of our reach. */

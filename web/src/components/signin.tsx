@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { forgotPassword, logIn, register, sendLink, startPath, type Ways } from "../account.ts";
 import type { ApiError } from "../api.ts";
 import { adopt, goAway, rememberedName } from "../session.ts";
@@ -17,14 +17,20 @@ export function SignIn({ ways, next }: { ways: Ways; next: string }) {
   const [way, setWay] = useState<Way>("password");
   const [email, setEmail] = useState("");
   const [sent, setSent] = useState(false);
+  const section = useRef<HTMLElement>(null);
+  const chosen = useRef(false);
+  useEffect(() => {
+    if (chosen.current) section.current?.querySelector("input")?.focus(); // the button that had the focus is gone
+  }, [way]);
   const go = (wanted: Way): void => {
+    chosen.current = true;
     setWay(wanted);
     setSent(false);
   };
   const shared = { email, setEmail, next, onSent: () => setSent(true) };
   const others = (["password", "link", "new", "forgot"] as const).filter((other) => other !== way);
   return (
-    <section class="card stack" aria-labelledby="signin-heading">
+    <section ref={section} class="card stack" aria-labelledby="signin-heading">
       <h2 id="signin-heading">{text.login.headings[way]}</h2>
       {way === "password" && <Providers ways={ways} next={next} />}
       {sent ? <LetterForm email={email.trim()} isReset={way === "forgot"} next={next} /> : FORMS[way](shared)}

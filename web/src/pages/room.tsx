@@ -56,8 +56,7 @@ function useRoom(id: string): RoomStore | null {
   useEffect(() => {
     const self = me.peek();
     if (!self) return;
-    const guests = self.principal.actorType === "user" ? [self.sessionId] : [];
-    const opened = new RoomStore(id, { ...self, guests }, connection());
+    const opened = new RoomStore(id, self, connection());
     opened.onTimer = (change, timer) => {
       const who = opened.isMe(change.author) ? text.people.youSubject : (opened.nameOf(change.author) ?? text.chat.someone);
       announce(text.timer.announceCause(change.cause, who, text.timer.phases[timer.phase]));
