@@ -3,9 +3,10 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -14,14 +15,15 @@ import pytest_asyncio
 
 from commonroom.app import Node
 from commonroom.bench.target.port import free_port
-from commonroom.config.settings import ClusterSettings, HttpSettings, PostgresSettings, RedisSettings, Settings
+from commonroom.config.settings import ClusterSettings, HttpSettings, MailSettings, PostgresSettings, RedisSettings, Settings
 from commonroom.engine import revocation
 from commonroom.engine.cluster.cluster import Cluster
 from commonroom.http.auth import COOKIE
 from commonroom.ids import new_id
-from commonroom.protocol.session import Error
-from tests.http.api import Account, Api
+from tests.http.api import UNSAID, Account, Api, account_of
+from tests.http.test_account import PASSWORD, log_in, registered, unused
 from tests.support.client import Peer, Refused
+from tests.support.mail import MailServer
 from tests.support.postgres import create_database
 from tests.support.redis import redis_url
 
@@ -115,47 +117,66 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
+def settings(url: str, redis: RedisSettings, smtp_url: str, neighbourhood: Path) -> Settings:
+    """Of a node of one cluster."""
+    return Settings(
+        http=HttpSettings(port=0, metrics_port=free_port()),
+        postgres=PostgresSettings(url=url, pool_size=3),
+        redis=redis,
+        mail=MailSettings(smtp_url=smtp_url, sender="Commonroom <rooms@example.org>"),
+        cluster=ClusterSettings(ttl_s=2.0, beat_s=0.2, socket_dir=str(neighbourhood), drain_s=0.0),
+    )
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def pair(way: str, dsn: str, redis_url: str, neighbourhood: Path) -> AsyncIterator[tuple[Api, Api]]:
-    """Two nodes of one cluster, in this process, over a database and a cluster name of their own."""
+async def trio(way: str, dsn: str, redis_url: str, neighbourhood: Path, mail: MailServer) -> AsyncIterator[list[Api]]:
+    """Three nodes of one cluster, in this process, over a database and a cluster name of their own."""
     del way  # closed before they start
-    name = f"pair{new_id(1)}"
+    name = f"trio{new_id(1)}"
     own = dsn.rpartition("/")[2].partition("?")[0]
     url = await create_database(dsn.replace(f"/{own}?", "/commonroom?"), name)
     async with AsyncExitStack() as parts:
         session = await parts.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-        apis = []
-        for _ in range(2):
-            node = Node(
-                Settings(
-                    http=HttpSettings(port=0, metrics_port=free_port()),
-                    postgres=PostgresSettings(url=url, pool_size=3),
-                    redis=RedisSettings(url=redis_url, cluster=name),
-                    cluster=ClusterSettings(ttl_s=2.0, beat_s=0.2, socket_dir=str(neighbourhood), drain_s=0.0),
-                )
-            )
-            await node.open()
+        nodes = [Node(settings(url, RedisSettings(url=redis_url, cluster=name), mail.url, neighbourhood)) for _ in range(3)]
+        await nodes[0].open()
+        await asyncio.gather(*(node.open() for node in nodes[1:]))
+        for node in nodes:
             parts.push_async_callback(node.close)
-            apis.append(Api(node, session))
-        yield apis[0], apis[1]
+        yield [Api(node, session) for node in nodes]
     connection = await asyncpg.connect(dsn)
     await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await connection.close()
 
 
-async def test_W11_a_logout_closes_the_sockets_of_the_session_on_every_node(pair: tuple[Api, Api]) -> None:
-    here, there = pair
-    ada, bob = await here.guest("Ada"), await there.guest("Bob")
-    token = await ws_token(there, ada)
-    peers = [await socket_of(api, ada) for api in (here, there, there)]
+End = Callable[[Account, Account], tuple[str, str, Any, Account]]
+
+ENDS: dict[str, End] = {
+    "logout": lambda _mine, victim: ("POST", LOGOUT, UNSAID, victim),
+    "logout everywhere": lambda mine, _victim: ("POST", f"{LOGOUT}-all", UNSAID, mine),
+    "ended from elsewhere": lambda mine, victim: ("DELETE", f"/v1/me/sessions/{victim.sid}", UNSAID, mine),
+    "new password": lambda mine, _victim: ("PUT", "/v1/me/password", {"current": PASSWORD, "password": "a new one, longer"}, mine),
+    "deleted account": lambda mine, _victim: ("DELETE", "/v1/me", UNSAID, mine),
+}
+"""What a user who is signed in twice can do, by the first session or the second, that ends the second."""
+
+
+async def test_W11_however_a_session_ends_its_sockets_close_on_all_three_nodes(trio: list[Api], mail: MailServer) -> None:
+    here, _, there = trio
+    bob = await there.guest("Bob")
     stays = await socket_of(there, bob)
-    assert (await here.call("POST", LOGOUT, headers=ada.bearer)).status == 204
-    for peer in peers:
-        assert await ended(peer) == (4504, "the login session has ended")
-    with pytest.raises(Refused) as refused:
-        await Peer.open(there.url.replace("http", "ws") + "/v1/ws", token)
-    assert isinstance(refused.value.error, Error)
-    assert refused.value.error.name == "UNAUTHENTICATED"
-    (await there.call("GET", "/v1/me", headers=ada.bearer)).problem(401, "UNAUTHENTICATED")
+    for request_of in ENDS.values():
+        address = unused()
+        mine, victim = await registered(here, mail, address), account_of(await log_in(there, address))
+        token = await ws_token(there, victim)
+        peers = [await socket_of(api, victim) for api in trio]
+        method, path, body, by = request_of(mine, victim)
+        assert (await here.call(method, path, body, by.bearer)).status in {200, 204}
+        for peer in peers:
+            assert await ended(peer) == (4504, "the login session has ended")
+        for api in trio:
+            with pytest.raises(Refused) as refused:
+                await Peer.open(api.url.replace("http", "ws") + "/v1/ws", token)
+            assert refused.value.error.name == "UNAUTHENTICATED"
+            (await api.call("GET", "/v1/me", headers=victim.bearer)).problem(401, "UNAUTHENTICATED")
     await stays.request("refresh", token=await ws_token(there, bob))
     await stays.close()
