@@ -107,24 +107,31 @@ async def _second_device(phone: Visitor, link: str) -> None:
 async def test_an_account_is_made_by_letter_and_keyboard(server: ServerProcess, github: GithubServer, mail: MailServer) -> None:
     async with open_browser() as browser:
         ada = await visitor(browser, server, github)
-        await ada.page.goto(server.url)
+        link = await create_room(ada)
+        await say(ada, "As a guest")
+        tab = Visitor(ada.context, await ada.context.new_page(), ada.url)
+        await tab.page.goto(link)
+        await sees(tab, "As a guest")
         await ada.by("sign-in-link").focus()
         keyboard = ada.page.keyboard
         await keyboard.press("Enter")
         await ada.by("way-new").focus()
         await keyboard.press("Enter")
         await expect(ada.page.locator("#new-name")).to_be_focused()
-        for typed in ("Ada", "ada@example.org", "correct horse battery"):
-            await keyboard.type(typed)
+        for typed in ("ada@example.org", "correct horse battery"):
             await keyboard.press("Tab")
+            await keyboard.type(typed)
         await keyboard.press("Enter")
         await expect(ada.by("letter-sent")).to_be_focused()
         await keyboard.press("Tab")
         await keyboard.type(await code_of(mail, 1))
         await keyboard.press("Enter")
         await _choose_username(ada)
-        await is_user(ada)
-        assert ada.trouble == []
+        assert ada.page.url == link
+        for one in (ada, tab):
+            await is_user(one)
+            await _own_message_and_one_place(one)
+        assert ada.trouble + tab.trouble == []
 
 
 async def _choose_username(ada: Visitor) -> None:
@@ -134,7 +141,7 @@ async def _choose_username(ada: Visitor) -> None:
     await expect(ada.by("username")).to_be_focused()
     await ada.by("username").fill("ada")
     await ada.page.keyboard.press("Enter")
-    await ada.page.wait_for_url(f"{ada.url}/")
+    await expect(ada.by("room-title")).to_have_text("Deep work")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
