@@ -160,7 +160,7 @@ def _refusals(routes: Iterable[Route]) -> Json:
 def _answer(status: int, kind: Any, schemas: Schemas) -> Json:
     response: Json = {"description": HTTPStatus(status).phrase}
     if kind is not None:
-        response["content"] = {"text/html" if kind is str else "application/json": {"schema": schemas.of(kind)}}
+        response["content"] = {"application/json": {"schema": schemas.of(kind)}}
     return response
 
 

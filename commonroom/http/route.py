@@ -59,7 +59,7 @@ class Route(NamedTuple):
         parameters: of path, query string and head.
         body: the type of the JSON body; None: none is read.
         body_needed: false: the body may be left out.
-        answer: the type of the JSON answer, or a union of such types; `str`: a page (HTML); None: it has no body.
+        answer: the type of the JSON answer, or a union of such types; None: it has no JSON.
         status: of that answer.
         also: further answers that are no errors of ours, by status.
         signed_in: see `Proof`.
