@@ -1,6 +1,6 @@
 /** Who this browser is, and its one connection to the server. Its tabs tell each other when that changes. */
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { AuthError, Client } from "../../client/src/index.ts";
 import { ApiError, createGuest, dropTokens, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
 import { ending, state, watch } from "./store/connection.ts";
@@ -12,6 +12,9 @@ export const isUser = computed(() => me.value?.principal.actorType === "user");
 
 /** False until it is known whether this browser has a session. */
 export const known = signal(false);
+
+/** So long the server waits for somebody to come back from a provider. */
+const AWAY_MS = 600_000;
 
 type Word = "signed in" | "signed out";
 
@@ -27,16 +30,17 @@ export const rememberedName = (): string => recall("name") ?? "";
  * A browser that never had a session asks nothing, to keep its console clean.
  */
 export async function resume(): Promise<boolean> {
-  const returned = recall("away") !== null;
-  keep("away", "");
+  const returned = Date.now() - Number(recall("away") ?? 0) < AWAY_MS;
   try {
     if (recall("guest") || returned) remember(await refreshSession());
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) keep("guest", "");
   }
-  if (returned && isUser.value) tell("signed in");
-  return returned && isUser.value;
+  if (!returned || !isUser.value) return false; // another tab may be the one that comes back
+  keep("away", "");
+  tell("signed in");
+  return true;
 }
 
 /** The session there is, or a new guest of that name. */
@@ -48,13 +52,12 @@ export async function enter(name: string): Promise<Me> {
 
 /** We are somebody else by now, or have new tokens: the live socket learns of it, and so do the other tabs. */
 export function adopt(person: Me): void {
-  remember(person);
-  client?.refresh();
+  become(person);
   tell("signed in");
 }
 
 /** On the way to a provider, who sends us back to a page that has to ask who it is. */
-export const goAway = (): void => keep("away", "1");
+export const goAway = (): void => keep("away", String(Date.now()));
 
 /** We came back as nobody new. */
 export const cameBackInVain = (): void => keep("away", "");
@@ -66,12 +69,10 @@ export async function rename(name: string): Promise<void> {
 
 /** The session is over: the next `enter` makes a new guest. */
 export function forget(): void {
-  client?.close();
-  client = null;
+  close();
   dropTokens();
   keep("guest", "");
   me.value = null;
-  ending.value = null;
 }
 
 /** As `forget`, by a person's own wish, for all tabs. */
@@ -107,12 +108,25 @@ function follow(): void {
 /** Another tab has new tokens: its cookie is ours. */
 async function renew(): Promise<void> {
   try {
-    remember(await refreshSession());
+    become(await refreshSession());
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return; // the next request or socket tells why
+    if (!(error instanceof ApiError)) throw error; // else the next request or socket tells why
   }
+}
+
+/** The live socket goes on as this person; one that was ended makes room for another. */
+function become(person: Me): void {
+  batch(() => {
+    if (ending.peek()) close();
+    remember(person);
+  });
   client?.refresh();
+}
+
+function close(): void {
+  client?.close();
+  client = null;
+  ending.value = null;
 }
 
 /** Another tab has signed out. A page with a socket is told by its end, which says more. */
