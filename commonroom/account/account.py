@@ -9,6 +9,7 @@ What is asked of an address answers the same, in the same time, whether it is kn
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -42,10 +43,15 @@ WRONG_PROOF: Final = "the link or code is wrong, used or too old: ask for a new 
 
 
 class Visitor(NamedTuple):
-    """Who signs in: the guest they are until then, if any, and what they use."""
+    """Who signs in: the login session there is, if any, and what they use."""
 
-    guest: LoginSession | None
+    login: LoginSession | None
     agent: str
+
+    @property
+    def guest(self) -> LoginSession | None:
+        """The one that becomes the user's."""
+        return self.login if self.login is not None and self.login.principal.actor_type == "guest" else None
 
 
 class Proof(NamedTuple):
@@ -139,18 +145,23 @@ class Accounts:
     async def confirm(self, proof: Proof, visitor: Visitor) -> SignedIn:
         """Answer a letter: the address is proven, so its reader is signed in.
 
+        A new address is confirmed by whoever asked for it: its reader may be a stranger, if it was mistyped.
+
         Raises:
-            Unauthenticated: the proof is none.
+            Unauthenticated: the proof is none, or another's.
             Conflict: the address has become another account's meanwhile.
         """
         taken = await self._take((REGISTER, SIGN_IN, NEW_ADDRESS), proof)
         if taken.payload is None:
             raise Unauthenticated(WRONG_PROOF)
         pending = msgspec.json.decode(taken.payload, type=_Pending)
-        if taken.purpose == NEW_ADDRESS and taken.user_id is not None:
-            user = await self._move(taken.user_id, pending.email)
-        else:
-            user = await self._by_address(pending, visitor)
+        if taken.purpose == NEW_ADDRESS:
+            login = visitor.login
+            if login is None or login.principal.actor_id != taken.user_id:
+                raise Unauthenticated("open this where you asked for the new address, signed in")
+            await self._move(login.principal.actor_id, pending.email)
+            return await self._logins.renew(login.sid)
+        user = await self._by_address(pending, visitor)
         return await self._logins.sign_in(user, visitor.agent, visitor.guest)
 
     async def reset(self, proof: Proof, password: str, visitor: Visitor) -> SignedIn:
@@ -162,8 +173,9 @@ class Accounts:
         """
         password_hash = await self._passwords.hash(password)
         taken = await self._take((RESET,), proof)
-        if taken.user_id is None:
-            raise Unauthenticated(WRONG_PROOF)
+        user = None if taken.user_id is None else await self.users.by_id(taken.user_id)
+        if taken.user_id is None or user is None or user.email is None or email_key(user.email) != taken.email_key:
+            raise Unauthenticated(WRONG_PROOF)  # the letter may be on its way to an address that is not theirs any more
         await self.users.set_password(taken.user_id, password_hash)
         await self._logins.end_all(taken.user_id)
         await self._tell_of_password(taken.user_id)
@@ -177,8 +189,21 @@ class Accounts:
         if not await self._passwords.verify(user.password_hash if user else None, password) or user is None:
             raise Unauthenticated(WRONG_LOGIN)
         if user.password_hash is not None and self._passwords.is_outdated(user.password_hash):
-            await self.users.set_password(user.id, await self._passwords.hash(password))
-        return await self._logins.sign_in(user.id, visitor.agent, visitor.guest)
+            await self.users.replace_password(user.id, user.password_hash, await self._passwords.hash(password))
+        signed_in = await self._logins.sign_in(user.id, visitor.agent, visitor.guest)
+        await self._check_unchanged(user, password, signed_in)
+        return signed_in
+
+    async def _check_unchanged(self, before: User, password: str, signed_in: SignedIn) -> None:
+        """A password that was changed while it was verified must leave no session behind.
+
+        The change ends all sessions after it has set the new one: what began before that is ended by it, the rest here.
+        """
+        now = await self.users.by_id(before.id)
+        same = now is not None and now.password_hash == before.password_hash
+        if not same and not await self._passwords.verify(now.password_hash if now else None, password):
+            await self._logins.end(signed_in.login.sid)
+            raise Unauthenticated(WRONG_LOGIN)
 
     async def change_password(self, authority: Authority, current: str | None, new: str) -> SignedIn:
         """All other login sessions end; this one gets new tokens.
@@ -214,7 +239,8 @@ class Accounts:
         if not new and await self.users.by_method(who.provider, who.subject) != user.id:
             raise Conflict(f"this {who.provider} account belongs to somebody else here")
         if user.email is None and who.email is not None:
-            await self.users.set_email(user.id, who.email, email_key(who.email))
+            with suppress(Conflict):  # somebody else's here: the provider is linked all the same
+                await self.users.set_email(user.id, who.email, email_key(who.email))
 
     # -- the account -------------------------------------------------------------------
 
@@ -290,9 +316,17 @@ class Accounts:
         raise Conflict("this account was made just now: sign in again")
 
     async def _user(self, authority: Authority) -> User:
-        user = await self.users.by_id(authority.principal.actor_id) if authority.principal.actor_type == "user" else None
-        if user is None:
+        """The account, asked of the database: another node may not have heard yet that the login session ended.
+
+        Raises:
+            Forbidden: it is a guest.
+            Unauthenticated: the login session has ended.
+        """
+        if authority.principal.actor_type != "user":
             raise Forbidden("sign in to unlock this")
+        user = await self.users.by_id(authority.principal.actor_id)
+        if user is None or await self._logins.current(authority) is None:
+            raise Unauthenticated("the login session has ended")
         return user
 
     async def _tell_of_password(self, user: str) -> None:

@@ -5,6 +5,7 @@ guest ──sign in──► user (the same sid: rooms, offsets and roster place
 └── refresh token used once, brings its successor ──┘   reuse after the grace ends the session
 """
 
+import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
@@ -96,7 +97,7 @@ class Logins:
         rotation = await self._sessions.rotate(sid, hash_of(claims.jti), hash_of(successor), now)
         if rotation is None:
             raise Unauthenticated(ENDED)
-        if rotation.present != hash_of(successor):
+        if not hmac.compare_digest(rotation.present, hash_of(successor)):
             await self._judge(rotation, now)
         elif now - rotation.refreshed_at > self._grace_ms:
             await self._end_stolen(sid)
@@ -110,6 +111,11 @@ class Logins:
             return None
         sid = SessionId(claims.sub)
         return None if self._revocations.refuses(sid) else await self._sessions.holder(sid, hash_of(claims.jti))
+
+    async def current(self, authority: Authority) -> LoginSession | None:
+        """The login session of a token as it is now; None: it has ended, or is somebody else's than when the token was minted."""
+        login = await self._sessions.find(authority.sid)
+        return login if login is not None and login.principal == authority.principal else None
 
     async def end(self, *sids: SessionId) -> None:
         """No secret, token or socket of these works any more, on any node within 2 s."""

@@ -10,9 +10,10 @@ from commonroom.errors import Conflict, NotFound
 from commonroom.ids import new_id
 from commonroom.storage.database_clock import compare
 from commonroom.storage.pool import Database
+from commonroom.storage.repository.one_time_token import OneTimeTokens
 from commonroom.storage.repository.revocation import RevokedSessions
 from commonroom.storage.repository.user import NewUser, Users
-from commonroom.token import LONGEST_S
+from commonroom.token import LONGEST_S, KeyRing
 
 __all__ = ["create_admin", "reset_password"]
 
@@ -53,6 +54,7 @@ async def reset_password(url: str, email: str, password: str) -> int:
         if user is None:
             raise NotFound(f"nobody has the address {address}")
         await users.set_password(user.id, password_hash)
+        await OneTimeTokens(database, KeyRing((), ClusterClock())).void(user.id)
         return len(await RevokedSessions(database).add_all(user.id, None, now, now + TOKENS_MS))
     finally:
         await database.close()

@@ -62,7 +62,7 @@ class Assets:
 
     def add_routes(self, router: web.UrlDispatcher, *, with_docs: bool) -> None:
         """The page's addresses, the hashed files, the client; /docs only if wanted."""
-        for path in ("/", "/rooms", "/r/{room}"):
+        for path in ("/", "/rooms", "/r/{room}", "/login", "/login/link", "/setup-username"):
             router.add_get(path, self.page)
         for name in ROOT_FILES:
             router.add_get(f"/{name}", self.root_file)

@@ -16,8 +16,17 @@ from commonroom.identity import Authority
 from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = [
-    "COOKIE", "COOKIE_PATH", "agent_of", "authority_of", "clear_cookie", "cookie_of", "guest_of", "is_from_our_page",
-    "session_answer", "set_cookie", "user_of",
+    "COOKIE",
+    "COOKIE_PATH",
+    "agent_of",
+    "authority_of",
+    "clear_cookie",
+    "cookie_of",
+    "is_from_our_page",
+    "login_of",
+    "session_answer",
+    "set_cookie",
+    "user_of",
 ]  # fmt: skip
 
 COOKIE = "commonroom_refresh"
@@ -50,16 +59,13 @@ def user_of(request: web.Request) -> Authority:
     return authority
 
 
-async def guest_of(request: web.Request) -> LoginSession | None:
-    """The login session that would become a user's by signing in now: a guest's, by access token or cookie; None: there is none."""
+async def login_of(request: web.Request) -> LoginSession | None:
+    """The login session there is, by access token or cookie; None: there is none. A token of the guest it was is not enough."""
     services = request.app[SERVICES]
     if _bearer(request) is not None:
-        authority = authority_of(request)
-        login = await services.login_sessions.find(authority.sid)
-    else:
-        token = cookie_of(request)
-        login = None if token is None else await services.logins.of(token)
-    return login if login is not None and login.principal.actor_type == "guest" else None
+        return await services.logins.current(authority_of(request))
+    token = cookie_of(request)
+    return None if token is None else await services.logins.of(token)
 
 
 def cookie_of(request: web.Request) -> str | None:

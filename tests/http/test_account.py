@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from commonroom.account.password import Passwords
 from commonroom.app import Node
 from commonroom.ids import new_id
 from tests.http.api import Account, Answer, Api, account_of
@@ -220,6 +221,82 @@ async def test_a_new_address_counts_once_it_is_confirmed_and_the_old_one_is_told
     (await log_in(api, old)).problem(401, "UNAUTHENTICATED")
     assert (await log_in(api, new)).status == 200
     assert "address" in (await letter_to(mail, old, 2)).text
+
+
+async def test_a_new_address_is_confirmed_by_whoever_asked_for_it_alone(api: Api, mail: MailServer) -> None:
+    """Mistyped, its reader is a stranger; and a stranger's address must not be taken by a click of theirs."""
+    user, strangers = await registered(api, mail, unused()), unused()
+    assert (await api.call("PUT", "/v1/me/email", {"email": strangers}, user.bearer)).status == 202
+    token = (await letter_to(mail, strangers)).token
+    (await api.call("POST", "/v1/auth/confirm", {"token": token})).problem(401, "UNAUTHENTICATED")
+    assert (await api.call("GET", "/v1/me", headers=user.bearer)).json["email"] != strangers
+    other = await registered(api, mail, unused())
+    assert (await api.call("PUT", "/v1/me/email", {"email": strangers}, user.bearer)).status == 202
+    token = (await letter_to(mail, strangers, 2)).token
+    (await api.call("POST", "/v1/auth/confirm", {"token": token}, other.bearer)).problem(401, "UNAUTHENTICATED")
+
+
+async def test_a_letter_to_a_former_address_resets_nothing(api: Api, mail: MailServer, node: Node) -> None:
+    old, new = unused(), unused()
+    user, database = await registered(api, mail, old), node._storage.database
+    await api.call("PUT", "/v1/me/email", {"email": new}, user.bearer)
+    confirmation = await letter_to(mail, new)
+    await api.call("POST", "/v1/auth/password/forgot", {"email": old})
+    reset = await letter_to(mail, old, 2)
+    row = await database.fetchrow("SELECT * FROM one_time_token WHERE email_key = $1 AND purpose = 'reset'", old)
+    assert row is not None
+    assert (await api.call("POST", "/v1/auth/confirm", {"token": confirmation.token}, user.bearer)).status == 200
+    names, places = ", ".join(row.keys()), ", ".join(f"${nth}" for nth in range(1, len(row) + 1))
+    await database.execute(f"INSERT INTO one_time_token ({names}) VALUES ({places})", *row.values())  # issued while the others were voided
+    body = {"token": reset.token, "password": "a thief's password"}
+    (await api.call("POST", "/v1/auth/password/reset", body)).problem(401, "UNAUTHENTICATED")
+
+
+async def test_a_password_that_is_changed_while_it_is_verified_leaves_no_session(
+    api: Api, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = unused()
+    user = await registered(api, mail, address)
+    verified, go_on, verify = asyncio.Event(), asyncio.Event(), Passwords.verify
+
+    async def slowly(self: Passwords, stored: str | None, password: str) -> bool:
+        right = await verify(self, stored, password)
+        if not verified.is_set():
+            verified.set()
+            await go_on.wait()
+        return right
+
+    monkeypatch.setattr(Passwords, "verify", slowly)
+    async with asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(log_in(api, address))
+        await verified.wait()
+        changed = await api.call("PUT", "/v1/me/password", {"current": PASSWORD, "password": "a new one, longer"}, user.bearer)
+        assert changed.status == 200
+        go_on.set()
+    late.result().problem(401, "UNAUTHENTICATED")
+    here = account_of(changed)
+    assert [one["sessionId"] for one in (await api.call("GET", "/v1/me/sessions", headers=here.bearer)).json["sessions"]] == [here.sid]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [
+    ("PUT", "/v1/me/email", {"email": "thief@example.org"}), ("PUT", "/v1/me/password", {"current": PASSWORD, "password": "a thief's one"}),
+    ("PUT", "/v1/me/username", {"username": "thief"}), ("DELETE", "/v1/me", None),
+])  # fmt: skip
+async def test_an_ended_session_changes_nothing_where_this_node_has_not_heard_of_its_end(
+    api: Api, mail: MailServer, node: Node, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    address = unused()
+    user = await registered(api, mail, address)
+    await node._storage.database.execute("UPDATE login_session SET ended_at = 1 WHERE sid = $1", user.sid)
+    answer = await api.call(method, path, headers=user.bearer) if body is None else await api.call(method, path, body, user.bearer)
+    answer.problem(401, "UNAUTHENTICATED")
+    assert (await log_in(api, address)).status == 200
+
+
+async def test_nobody_ends_another_users_session(api: Api, mail: MailServer) -> None:
+    mine, theirs = await registered(api, mail, unused()), await registered(api, mail, unused())
+    (await api.call("DELETE", f"/v1/me/sessions/{theirs.sid}", headers=mine.bearer)).problem(404, "NOT_FOUND")
+    assert (await api.call("GET", "/v1/me", headers=theirs.bearer)).status == 200
 
 
 async def test_a_username_is_claimed_searched_and_seen(api: Api, mail: MailServer, bob: Account) -> None:

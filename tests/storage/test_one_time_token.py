@@ -150,12 +150,17 @@ async def test_T14_of_100_parallel_guesses_ten_are_compared(
     assert await database.fetchval("SELECT tries FROM one_time_token WHERE email_key = $1", address) == MAX_TRIES
 
 
-async def test_a_new_letter_has_tries_of_its_own(tokens: OneTimeTokens, address: str) -> None:
+async def test_T14_further_letters_bring_no_further_tries_until_the_last_is_over(tokens: OneTimeTokens, address: str) -> None:
     _, code = await _issue(tokens, address)
     for nth in range(MAX_TRIES):
         await tokens.take_by_code([SIGN_IN], address, _other(code, nth + 1), NOW)
-    _, code = await _issue(tokens, address)
-    assert await tokens.take_by_code([SIGN_IN], address, code, NOW) is not None
+    token, code = await _issue(tokens, address, now_ms=NOW + TTL_MS - 1)
+    assert await tokens.take_by_code([SIGN_IN], address, code, NOW + TTL_MS - 1) is None
+    later = NOW + 2 * TTL_MS
+    _, code = await _issue(tokens, f"x{address}")
+    assert await tokens.take([SIGN_IN], token, NOW + TTL_MS) is not None, "the link still works"
+    _, code = await _issue(tokens, address, now_ms=later)
+    assert await tokens.take_by_code([SIGN_IN], address, code, later) is not None
 
 
 async def test_a_code_is_for_its_own_purpose_and_address(tokens: OneTimeTokens, address: str) -> None:

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from commonroom.account.account import Proof, Visitor
 from commonroom.errors import Conflict, Forbidden, MailNotConfigured
-from commonroom.http.auth import agent_of, clear_cookie, guest_of, session_answer, user_of
+from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, user_of
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
@@ -159,7 +159,7 @@ async def delete_me(request: web.Request) -> web.Response:
 
 
 async def _visitor(request: web.Request) -> Visitor:
-    return Visitor(await guest_of(request), agent_of(request))
+    return Visitor(await login_of(request), agent_of(request))
 
 
 PROVIDER = Parameter("provider", "path", str, "The provider's name; see /v1/auth/providers.")

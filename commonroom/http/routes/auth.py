@@ -64,7 +64,9 @@ async def log_out(request: web.Request) -> web.Response:
 
 async def log_out_everywhere(request: web.Request) -> web.Response:
     """End all login sessions of this person, this one too."""
-    await request.app[SERVICES].logins.end_all(authority_of(request).principal.actor_id)
+    logins, authority = request.app[SERVICES].logins, authority_of(request)
+    await logins.end(authority.sid)  # a guest's token may be from before the session was signed in
+    await logins.end_all(authority.principal.actor_id)
     return _forgotten(request)
 
 

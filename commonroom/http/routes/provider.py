@@ -85,8 +85,7 @@ async def _use(request: web.Request, response: web.Response, flow: Flow, identit
             raise SignInInvalid("the login session that began to link has ended")
         await services.accounts.link(login.authority(0), who)
         return
-    guest = login if login is not None and login.principal.actor_type == "guest" else None
-    signed_in = await services.accounts.sign_in_by(who, Visitor(guest, agent_of(request)))
+    signed_in = await services.accounts.sign_in_by(who, Visitor(login, agent_of(request)))
     set_cookie(request, response, signed_in.refresh.token)
 
 

@@ -1,8 +1,8 @@
 """One-time tokens: what a letter carries to prove that its reader has the address.
 
 A link's token (256 bits) and a code of six digits, either of which is used once. Of the token
-only its hash is stored; of the code an HMAC by a key that is not in the database, as whoever reads
-the table could try all of a million codes. There is one row a purpose and address, so that
+only its hash is stored; of the code an HMAC by a key of another table, as whoever reads
+this one could try all of a million codes. There is one row a purpose and address, so that
 a newer letter voids the older (RELIABILITY T14).
 """
 
@@ -21,14 +21,16 @@ TTL_MS = 15 * 60_000
 """Life of a token: no longer, or a letter found later would still sign in (RELIABILITY T14)."""
 
 MAX_TRIES = 10
-"""Codes compared before the code is void: one letter is guessed with a chance of 1 in 100,000 at most."""
+"""Codes compared before codes are void for the address until its last letter is over (the links still work): further letters bring no
+further tries, or an address were guessed by asking for letters."""
 
 ISSUE = """
 INSERT INTO one_time_token (hash, purpose, email_key, code_hash, user_id, payload, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (purpose, email_key) DO UPDATE SET
     hash = excluded.hash, code_hash = excluded.code_hash, user_id = excluded.user_id, payload = excluded.payload,
-    created_at = excluded.created_at, expires_at = excluded.expires_at, tries = 0
+    created_at = excluded.created_at, expires_at = excluded.expires_at,
+    tries = CASE WHEN one_time_token.expires_at > excluded.created_at THEN one_time_token.tries ELSE 0 END
 """
 COLUMNS = "purpose, email_key, user_id, payload"
 

@@ -172,6 +172,10 @@ class Users:
     async def set_password(self, user: str, password_hash: str) -> None:
         await self._database.execute(PASSWORD, user, password_hash)
 
+    async def replace_password(self, user: str, before: str, after: str) -> None:
+        """As `set_password`, unless it was changed meanwhile."""
+        await self._database.execute(f"{PASSWORD} AND password_hash = $3", user, after, before)
+
     async def set_email(self, user: str, email: str, email_key: str) -> None:
         """Raises Conflict: the address is somebody else's."""
         try:
