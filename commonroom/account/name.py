@@ -26,8 +26,12 @@ _WORDS: Final = (
 
 def folded(name: str) -> str:
     """A name as it is searched: without case, accents and needless spaces."""
-    bare = "".join(char for char in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(char))
-    return " ".join(unicodedata.normalize("NFKC", bare).split())
+    while True:  # what one step uncovers another may fold: a few rounds at most, as each makes it plainer
+        bare = "".join(char for char in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(char))
+        plainer = " ".join(unicodedata.normalize("NFKC", bare).split())
+        if plainer == name:
+            return name
+        name = plainer
 
 
 def _skeleton(username: str) -> str:
