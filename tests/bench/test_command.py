@@ -101,7 +101,7 @@ def _is_measuring(pid: int) -> bool:
     for child in children(pid):
         with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
             if b"commonroom.bench.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return len([*Path(f"/proc/{child}/fd").iterdir()]) > 8 and _cpu_ticks(child) > 60
+                return len([*Path(f"/proc/{child}/fd").iterdir()]) > 8 and _cpu_ticks(child) > 200
     return False
 
 
