@@ -270,7 +270,7 @@ class Accounts:
     async def _issue(self, purpose: str, address: str, user: str | None, pending: _Pending | None) -> tuple[str, str]:
         payload = None if pending is None else msgspec.json.encode(pending)
         token, code = await self._tokens.issue(purpose, email_key(address), user_id=user, payload=payload, now_ms=self._clock.now())
-        return letter.link_to(self._public_url(), token), code
+        return letter.link_to(self._public_url(), purpose, token), code
 
     async def _take(self, purposes: tuple[str, ...], proof: Proof) -> OneTimeToken:
         taken = None

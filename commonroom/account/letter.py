@@ -48,14 +48,15 @@ class Letter(Struct, frozen=True):
         return "Letter(…)"
 
 
-def link_to(public_url: str, token: str) -> str:
+def link_to(public_url: str, purpose: str, token: str) -> str:
     """Where a person uses a token up.
 
     Args:
         public_url: of this server, from its settings; never from a request's `Host`, which anybody can forge.
+        purpose: what the token is for, so that the page asks for what belongs to it; one word of a-z and hyphens.
         token: in URL-safe characters.
     """
-    return f"{public_url.rstrip('/')}{LINK_PATH}#{token}"
+    return f"{public_url.rstrip('/')}{LINK_PATH}#{purpose}={token}"
 
 
 def sign_in(to: str, link: str, code: str, ttl_ms: int) -> Letter:

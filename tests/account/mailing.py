@@ -18,7 +18,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 TOKEN = "t0k3n-" * 7
 CODE = "493817"
-LINK = link_to("https://rooms.example", TOKEN)
+LINK = link_to("https://rooms.example", "reset", TOKEN)
 ADA = "ada.secret@example.org"
 SENDER = "Common Rööm <rooms@example.org>"
 SECRETS = (TOKEN, CODE, ADA, "hunter2")

@@ -16,7 +16,7 @@ from tests.support.mail import MailServer, Received
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PASSWORD = "correct horse battery"
-LINK = re.compile(r"/login/link#(\S+)")
+LINK = re.compile(r"/login/link#[a-z-]+=(\S+)")
 CODE = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
 
 
