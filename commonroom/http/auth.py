@@ -8,7 +8,7 @@ is proof by itself.
 from aiohttp import hdrs, web
 
 from commonroom.account.login import SignedIn
-from commonroom.errors import Forbidden, Unauthenticated
+from commonroom.errors import Forbidden, TokenExpired, Unauthenticated
 from commonroom.http.body import answer
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Session, person
@@ -24,6 +24,7 @@ __all__ = [
     "cookie_of",
     "is_from_our_page",
     "login_of",
+    "present_login",
     "session_answer",
     "set_cookie",
     "user_of",
@@ -66,6 +67,25 @@ async def login_of(request: web.Request) -> LoginSession | None:
         return await services.logins.current(authority_of(request))
     token = cookie_of(request)
     return None if token is None else await services.logins.of(token)
+
+
+async def present_login(request: web.Request) -> LoginSession:
+    """The login session of the request's access token as the database has it now: a token may be a quarter of an hour old.
+
+    A guest's token brings nothing of the user whom its session became: whoever had it before the sign-in
+    may be somebody else (session fixation).
+
+    Raises:
+        TokenExpired: the session was signed in since.
+        Unauthenticated: there is no token, or the session has ended.
+    """
+    authority = authority_of(request)
+    login = await request.app[SERVICES].login_sessions.find(authority.sid)
+    if login is None:
+        raise Unauthenticated("the login session has ended")
+    if login.principal != authority.principal:
+        raise TokenExpired("this login session was signed in: refresh it")
+    return login
 
 
 def cookie_of(request: web.Request) -> str | None:

@@ -98,6 +98,29 @@ async def test_a_name_outlives_the_session(api: Api, ada: Account, bob: Account)
     assert (message["text"], message["author"]["name"]) == ("goodbye", "Ada")
 
 
+async def test_all_others_end_and_the_session_that_asks_goes_on(api: Api, mail: MailServer) -> None:
+    address = unused()
+    mine = await registered(api, mail, address)
+    others = [account_of(await log_in(api, address)) for _ in range(2)]
+    answer = await api.call("POST", f"{LOGOUT}-others", headers=mine.bearer)
+    assert (answer.status, answer.body, COOKIE in answer.cookies) == (204, b"", False)
+    (place,) = (await api.call("GET", "/v1/me/sessions", headers=mine.bearer)).json["sessions"]
+    assert (place["sessionId"], place["here"]) == (mine.sid, True)
+    assert (await api.call("POST", "/v1/auth/refresh", headers={**mine.cookie, "Origin": api.url})).status == 200
+    for other in others:
+        (await api.call("GET", "/v1/me", headers=other.bearer)).problem(401, "UNAUTHENTICATED")
+        (await api.call("POST", "/v1/auth/refresh", headers={**other.cookie, "Origin": api.url})).problem(401, "UNAUTHENTICATED")
+
+
+async def test_a_guests_token_from_before_the_sign_in_ends_no_session_of_the_user(api: Api, mail: MailServer, ada: Account) -> None:
+    address = unused()
+    user = await registered(api, mail, address, ada.bearer)
+    other = account_of(await log_in(api, address))
+    (await api.call("POST", f"{LOGOUT}-others", headers=ada.bearer)).problem(401, "TOKEN_EXPIRED")
+    for account in (user, other):
+        assert (await api.call("GET", "/v1/me", headers=account.bearer)).status == 200
+
+
 @pytest.fixture
 def neighbourhood() -> Iterator[Path]:
     """A folder for the sockets by which the nodes of a machine know each other."""
@@ -153,6 +176,7 @@ End = Callable[[Account, Account], tuple[str, str, Any, Account]]
 ENDS: dict[str, End] = {
     "logout": lambda _mine, victim: ("POST", LOGOUT, UNSAID, victim),
     "logout everywhere": lambda mine, _victim: ("POST", f"{LOGOUT}-all", UNSAID, mine),
+    "logout of the others": lambda mine, _victim: ("POST", f"{LOGOUT}-others", UNSAID, mine),
     "ended from elsewhere": lambda mine, victim: ("DELETE", f"/v1/me/sessions/{victim.sid}", UNSAID, mine),
     "new password": lambda mine, _victim: ("PUT", "/v1/me/password", {"current": PASSWORD, "password": "a new one, longer"}, mine),
     "deleted account": lambda mine, _victim: ("DELETE", "/v1/me", UNSAID, mine),

@@ -6,7 +6,7 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from commonroom.errors import Conflict, Unauthenticated
-from commonroom.http.auth import agent_of, authority_of, clear_cookie, cookie_of, session_answer
+from commonroom.http.auth import agent_of, authority_of, clear_cookie, cookie_of, present_login, session_answer
 from commonroom.http.body import Body, clean_name, read, read_or
 from commonroom.http.route import Route
 from commonroom.http.services import SERVICES
@@ -70,6 +70,13 @@ async def log_out_everywhere(request: web.Request) -> web.Response:
     return _forgotten(request)
 
 
+async def log_out_others(request: web.Request) -> web.Response:
+    """End all other login sessions of this person; this one and its tokens stay."""
+    login = await present_login(request)
+    await request.app[SERVICES].logins.end_all(login.principal.actor_id, login.sid)
+    return web.Response(status=204)
+
+
 def _forgotten(request: web.Request) -> web.Response:
     response = web.Response(status=204)
     clear_cookie(request, response)
@@ -81,4 +88,5 @@ TABLE = (
     Route("POST", "/v1/auth/refresh", refresh, body=Refresh, body_needed=False, answer=Session, signed_in="cookie", errors=(Conflict,)),
     Route("POST", "/v1/auth/logout", log_out, status=204, signed_in="either"),
     Route("POST", "/v1/auth/logout-all", log_out_everywhere, status=204),
+    Route("POST", "/v1/auth/logout-others", log_out_others, status=204),
 )

@@ -6,15 +6,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from commonroom.account.name import folded
-from commonroom.errors import Forbidden, NotFound, TokenExpired, Unauthenticated
-from commonroom.http.auth import authority_of, clear_cookie
+from commonroom.errors import Forbidden, NotFound, Unauthenticated
+from commonroom.http.auth import authority_of, clear_cookie, present_login
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, WsToken, person
 from commonroom.identity import Authority, RoomGrant, SessionId
-from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = ["TABLE"]
 
@@ -79,7 +78,7 @@ async def end_session(request: web.Request) -> web.Response:
 
 async def create_ws_token(request: web.Request) -> web.Response:
     """A short-lived token for the socket, bound to one room if asked (FEATURES P4)."""
-    services, login = request.app[SERVICES], await _login(request)
+    services, login = request.app[SERVICES], await present_login(request)
     wanted = await read(request, Binding)
     authority = login.authority(services.clock.now() + AUTHORITY_MS)
     grant = None if wanted.room_id is None else await _grant(request, authority, wanted.room_id)
@@ -94,23 +93,8 @@ async def _grant(request: web.Request, authority: Authority, room: str) -> RoomG
     return RoomGrant(room, authority.principal.actor_id, role)
 
 
-async def _login(request: web.Request) -> LoginSession:
-    """The request's login session as the database has it now: a token may be a quarter of an hour old.
-
-    A guest's token brings nothing of the user whom its session became: whoever had it before the sign-in
-    may be somebody else (session fixation).
-    """
-    authority = authority_of(request)
-    login = await request.app[SERVICES].login_sessions.find(authority.sid)
-    if login is None:
-        raise Unauthenticated("the login session has ended")
-    if login.principal != authority.principal:
-        raise TokenExpired("this login session was signed in: refresh it")
-    return login
-
-
 async def _me(request: web.Request) -> Me:
-    login = await _login(request)
+    login = await present_login(request)
     if login.principal.actor_type == "guest":
         return Me(person(login.principal, login.name), login.name, login.sid, login.guests)
     user = await request.app[SERVICES].users.by_id(login.principal.actor_id)
