@@ -28,6 +28,7 @@ from commonroom.http.connection import connections
 from commonroom.http.metrics import build_metrics
 from commonroom.http.page_cache import PageCache
 from commonroom.http.services import Services
+from commonroom.network import Networks
 from commonroom.storage.database_clock import compare
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
@@ -125,6 +126,7 @@ class Node:
             lambda: self.url,
             people.logins,
             people.accounts,
+            people.by_letter,
             people.flows,
             people.providers,
             people.mailer,
@@ -133,6 +135,7 @@ class Node:
             Rooms(database),
             Messages(database),
             ws_tokens,
+            Networks(http.trusted_proxies),
             engine.gateway.adopt,
             self._unready,
             PageCache(),

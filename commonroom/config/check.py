@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from commonroom.config.mail import sender_of, smtp_server_of
 from commonroom.config.settings import GithubSettings, GoogleSettings, OidcSettings, ProvidersSettings, Settings
 from commonroom.errors import ConfigError
+from commonroom.network import is_network
 
 __all__ = ["canonical_origin", "check", "is_loopback", "is_production", "is_provider_url"]
 
@@ -44,6 +45,9 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
         if origin != canonical_origin(origin):
             hint = canonical_origin(origin) or "https://app.example"
             raise _error("http.allowed_origins", origin, origins, f"expected an exact origin, as in {hint}")
+    for network in http.trusted_proxies:
+        if not is_network(network):
+            raise _error("http.trusted_proxies", network, origins, "expected an address or a network, as in 127.0.0.1 or 10.0.0.0/8")
     if http.public_url and canonical_origin(http.public_url.rstrip("/")) is None:
         raise _error("http.public_url", http.public_url, origins, "expected a URL without a path, as in https://rooms.example")
     if not 1 <= http.ws_token_ttl_s <= MAX_WS_TOKEN_TTL_S:

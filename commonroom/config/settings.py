@@ -50,6 +50,9 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     reuse_port: Annotated[bool, _doc("share the port with other workers of this machine; the kernel spreads connections")] = False
     public_url: Annotated[str, _doc("URL people use, empty: http://host:port; set it in production")] = ""
     allowed_origins: Annotated[tuple[str, ...], _doc("exact origins allowed besides the request's own host")] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], _doc("networks of the proxies in front, whose X-Forwarded-For is believed, as in 127.0.0.1/32; empty: nobody's")
+    ] = ()
     metrics_host: Annotated[str, _doc("address of /metrics")] = "127.0.0.1"
     metrics_port: Annotated[Port, _doc("port of /metrics; 0 picks a free one")] = 9464
     max_body_bytes: Annotated[Size, _doc("largest request body")] = 65536

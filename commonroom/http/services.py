@@ -7,6 +7,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from commonroom.account.account import Accounts
+from commonroom.account.by_letter import ByLetter
 from commonroom.account.flow import SignInFlows
 from commonroom.account.login import Logins
 from commonroom.account.mail import Mailer
@@ -15,6 +16,7 @@ from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.router import Router
 from commonroom.http.page_cache import PageCache
+from commonroom.network import Networks
 from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.room import Rooms
@@ -34,6 +36,7 @@ class Services(NamedTuple):
     public_url: Callable[[], str]
     logins: Logins
     accounts: Accounts
+    by_letter: ByLetter
     flows: SignInFlows
     providers: Mapping[str, Provider]
     mailer: Mailer
@@ -42,6 +45,8 @@ class Services(NamedTuple):
     rooms: Rooms
     messages: Messages
     ws_tokens: PrincipalTokens
+    proxies: Networks
+    """Those in front of us that are believed."""
     adopt: Callable[[asyncio.Transport, bytes], None]
     """Takes a kept-alive connection that asks for an upgrade."""
     unready: Callable[[], Awaitable[list[str]]]
