@@ -17,6 +17,7 @@ from commonroom.engine.revocation import Revocations
 from commonroom.errors import Conflict, Unauthenticated
 from commonroom.identity import Authority, SessionId
 from commonroom.storage.repository.login_session import LoginSession, LoginSessions, Rotation
+from commonroom.storage.repository.user import User
 from commonroom.token import Minted, PrincipalTokens, RefreshTokens
 from commonroom.token.refresh import hash_of
 
@@ -68,11 +69,20 @@ class Logins:
         Raises:
             Unauthenticated: the account was deleted meanwhile.
         """
+        signed_in = await self._begin(user, None, agent, guest)
+        if signed_in is None:
+            raise Unauthenticated("this account was deleted just now")
+        return signed_in
+
+    async def sign_in_by_password(self, user: User, agent: str, guest: LoginSession | None = None) -> SignedIn | None:
+        """As `sign_in`, for whom the password of `user` was verified. None: it has another by now."""
+        return await self._begin(user.id, user.password_hash, agent, guest)
+
+    async def _begin(self, user: str, password_hash: str | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
         now, jti = self._clock.now(), self._refresh.first()
-        sid = None if guest is None else guest.sid
-        if sid is None or not await self._sessions.upgrade(sid, user, hash_of(jti), now):
-            sid = await self._sessions.create_user(user, hash_of(jti), agent, now)
-        return self._signed_in(await self._find(sid), jti, now)
+        sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, password_hash)
+        login = None if sid is None else await self._sessions.find(sid)
+        return None if login is None else self._signed_in(login, jti, now)
 
     async def renew(self, sid: SessionId) -> SignedIn:
         """The login session goes on with new tokens; its former refresh tokens are over. Raises Unauthenticated."""
@@ -120,6 +130,18 @@ class Logins:
     async def end(self, *sids: SessionId) -> None:
         """No secret, token or socket of these works any more, on any node within 2 s."""
         await self._revocations.revoke(*sids)
+
+    async def end_by(self, token: object) -> None:
+        """As `end`, for the login session of a refresh token, if there is one.
+
+        The token may have been used: another tab did that a moment ago, or else it is stolen and using it ends the session anyway.
+        """
+        try:
+            sid = SessionId(self._refresh.verify(token).sub)
+        except Unauthenticated:
+            return
+        if await self._sessions.find(sid) is not None:
+            await self._revocations.revoke(sid)
 
     async def end_all(self, actor: str, but: SessionId | None = None) -> Sequence[SessionId]:
         """As `end`, for all login sessions of somebody but one; those that ended."""

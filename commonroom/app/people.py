@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 import structlog
 
 from commonroom.account.account import Accounts
+from commonroom.account.by_letter import ByLetter
+from commonroom.account.change import Changes
 from commonroom.account.flow import SignInFlows
 from commonroom.account.login import Logins
 from commonroom.account.mail import Mailer
@@ -47,6 +49,7 @@ class People:
         self.mailer = Mailer(settings.mail, is_production(settings), clock)
         self.logins: Logins
         self.accounts: Accounts
+        self.by_letter: ByLetter
         self.flows: SignInFlows
 
     def open(self, ring: KeyRing, revocations: Revocations, parts: AsyncExitStack) -> None:
@@ -59,9 +62,12 @@ class People:
         outbound, passwords = Outbound(), Passwords()
         self.providers = providers_of(self._settings.providers, outbound, self.clock)
         self.flows = SignInFlows(self.providers, self.spent, ring, self.clock)
-        self.accounts = Accounts(
-            self.users, self.one_time, self.logins, passwords, self.mailer, clock=self.clock, public_url=self._public_url
-        )
+        changes = Changes(self._database, revocations)
+        self.by_letter = ByLetter(
+            self.users, changes, self.one_time, self.logins, passwords,
+            mailer=self.mailer, clock=self.clock, public_url=self._public_url,
+        )  # fmt: skip
+        self.accounts = Accounts(self.users, changes, self.logins, passwords, self.by_letter, clock=self.clock)
         parts.callback(passwords.close)
         parts.push_async_callback(outbound.close)
         parts.push_async_callback(self.mailer.close)

@@ -10,10 +10,9 @@ from commonroom.errors import Conflict, NotFound
 from commonroom.ids import new_id
 from commonroom.storage.database_clock import compare
 from commonroom.storage.pool import Database
-from commonroom.storage.repository.one_time_token import OneTimeTokens
-from commonroom.storage.repository.revocation import RevokedSessions
+from commonroom.storage.repository.account_change import account_change
 from commonroom.storage.repository.user import NewUser, Users
-from commonroom.token import LONGEST_S, KeyRing
+from commonroom.token import LONGEST_S
 
 __all__ = ["create_admin", "reset_password"]
 
@@ -49,13 +48,12 @@ async def reset_password(url: str, email: str, password: str) -> int:
     address, password_hash = parse_address(email), await _hashed(password)
     database, now = await _open(url)
     try:
-        users = Users(database)
-        user = await users.by_email(email_key(address))
-        if user is None:
-            raise NotFound(f"nobody has the address {address}")
-        await users.set_password(user.id, password_hash)
-        await OneTimeTokens(database, KeyRing((), ClusterClock())).void(user.id)
-        return len(await RevokedSessions(database).add_all(user.id, None, now, now + TOKENS_MS))
+        user = await Users(database).by_email(email_key(address))
+        async with account_change(database, user.id if user else "") as change:
+            if change is None:
+                raise NotFound(f"nobody has the address {address}")
+            await change.set_password(password_hash)
+            return len(await change.end_sessions(now, now + TOKENS_MS))
     finally:
         await database.close()
 

@@ -10,9 +10,10 @@ What the bus loses, the table has: after a gap it is read within a second, and e
 second while the bus does not work, so that sockets close within two on every node.
 """
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import structlog
 
@@ -23,7 +24,7 @@ from commonroom.identity import Authority, SessionId
 from commonroom.tasks import TaskGroup, pause
 from commonroom.token import LONGEST_S
 
-__all__ = ["Bus", "Ended", "RevocationStore", "Revocations"]
+__all__ = ["Bus", "Ended", "Ending", "RevocationStore", "Revocations"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,19 @@ DOUBT_MS: Final = 3_000
 """Read at each tick for so long after a gap: a sender may learn of us a beat later than we of it."""
 
 MAX_REVOKED: Final = 100_000
+
+
+class Ending(NamedTuple):
+    """Login sessions that end at `now`.
+
+    Attributes:
+        until: their tokens are refused so long, cluster ms.
+        sids: which; filled by whoever ends them.
+    """
+
+    now: int
+    until: int
+    sids: list[SessionId]
 
 
 class RevocationStore(Protocol):
@@ -141,26 +155,27 @@ class Revocations:
         Raises:
             Unavailable: the database does not answer; whether they ended is unknown, it may be tried again.
         """
-        with self._ending() as (now, until):
-            await self._store.add(sids, now, until)
-        self._ended(sids, until)
+        with self.ending() as ending:
+            await self._store.add(sids, ending.now, ending.until)
+            ending.sids.extend(sids)
 
     async def revoke_all(self, actor: str, but: SessionId | None = None) -> Sequence[SessionId]:
         """End all login sessions of an actor but `but`, as `revoke` does; those that ended. Raises Unavailable."""
-        with self._ending() as (now, until):
-            sids = await self._store.add_all(actor, but, now, until)
-        self._ended(sids, until)
-        return sids
+        with self.ending() as ending:
+            ending.sids.extend(await self._store.add_all(actor, but, ending.now, ending.until))
+        return ending.sids
 
     @contextmanager
-    def _ending(self) -> Iterator[tuple[int, int]]:
-        """Now, and until when the tokens are refused."""
+    def ending(self) -> Iterator[Ending]:
+        """Around whatever ends login sessions in the table; sockets and nodes are told once it is through."""
         now = self._clock.now()
+        ending = Ending(now, now + TOKEN_MS + SLACK_MS, [])
         try:
-            yield now, now + TOKEN_MS + SLACK_MS
-        except Unavailable:
+            yield ending
+        except (Unavailable, CancelledError):
             self.doubt()  # they may have ended: the table tells
             raise
+        self._ended(ending.sids, ending.until)
 
     def _ended(self, sids: Sequence[SessionId], until: int) -> None:
         ended = [(sid, until) for sid in sids]

@@ -8,10 +8,11 @@ is proof by itself.
 from aiohttp import hdrs, web
 
 from commonroom.account.login import SignedIn
+from commonroom.account.proof import Purpose
 from commonroom.errors import Forbidden, TokenExpired, Unauthenticated
 from commonroom.http.body import answer
 from commonroom.http.services import SERVICES
-from commonroom.http.shape import Session, person
+from commonroom.http.shape import Confirmed, Session, person
 from commonroom.identity import Authority
 from commonroom.storage.repository.login_session import LoginSession
 
@@ -100,14 +101,16 @@ def cookie_of(request: web.Request) -> str | None:
     return token
 
 
-def session_answer(request: web.Request, signed_in: SignedIn, *, cookie: bool, status: int = 200) -> web.Response:
+def session_answer(
+    request: web.Request, signed_in: SignedIn, *, cookie: bool, status: int = 200, purpose: Purpose | None = None
+) -> web.Response:
     """A login session's tokens. The refresh token goes into the cookie, out of reach of scripts, or else into the body."""
     login, access, refresh = signed_in
-    body = Session(
+    session = (
         person(login.principal, login.name), login.name, login.sid, login.guests, login.role,
         access.token, access.expires_at, None if cookie else refresh.token,
     )  # fmt: skip
-    response = answer(body, status)
+    response = answer(Session(*session) if purpose is None else Confirmed(*session, purpose), status)
     if cookie:
         set_cookie(request, response, refresh.token)
     return response

@@ -2,13 +2,14 @@
 
 from msgspec import Struct
 
+from commonroom.account.proof import Purpose
 from commonroom.identity import ActorType, Principal
 from commonroom.protocol.room import RoomInfo, RoomView, Visibility
 from commonroom.protocol.timer import Phase, Timer, TimerSettings
 
 __all__ = [
-    "Account", "Author", "Me", "MessagePage", "MessageRow", "MethodShape", "Methods", "Person", "ProviderShape", "Providers",
-    "PublicProfile", "Redirect", "RoomCard", "RoomDetail", "RoomPage", "Session", "SignedInPlace",
+    "Account", "Author", "Confirmed", "Me", "MessagePage", "MessageRow", "MethodShape", "Methods", "Person", "ProviderShape", "Providers",
+    "PublicProfile", "Redirect", "Registered", "RoomCard", "RoomDetail", "RoomPage", "Session", "SignedInPlace",
     "SignedInPlaces", "UserCard", "UserList", "WsToken", "person",
 ]  # fmt: skip
 
@@ -52,6 +53,18 @@ class Session(Me, frozen=True):
     access_token: str
     access_expires_at: int
     refresh_token: str | None
+
+
+class Confirmed(Session, frozen=True):
+    """As `Session`; `purpose`: what the letter was about."""
+
+    purpose: Purpose
+
+
+class Registered(Shape, frozen=True):
+    """A secret for /v1/auth/confirm: only with it the account gets the name and the password that were sent."""
+
+    registration: str
 
 
 class Account(Me, frozen=True):

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any, Self, TypeAlias, TypeVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -12,7 +12,7 @@ from commonroom.errors import ConfigError, Unavailable
 from commonroom.storage.fault import explain, translated
 from commonroom.tasks import is_cancelled
 
-__all__ = ["Connection", "Database", "Record", "check_server", "connect"]
+__all__ = ["Connection", "Database", "Queries", "Record", "Transaction", "check_server", "connect"]
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Record = asyncpg.Record
@@ -58,6 +58,62 @@ async def check_server(connection: Connection) -> None:
         value = await connection.fetchval("SELECT current_setting($1)", name)
         if value not in allowed:
             raise ConfigError(f"PostgreSQL has {name} = {value}: acknowledged messages could be lost")
+
+
+class Queries(Protocol):
+    """What repositories ask: the `Database`, each statement by itself, or one `Transaction` of it."""
+
+    async def fetch(self, query: str, *values: Any) -> list[Record]:
+        """All rows."""
+        ...
+
+    async def fetchrow(self, query: str, *values: Any) -> Record | None:
+        """The first row, or None."""
+        ...
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        ...
+
+    async def execute(self, query: str, *values: Any) -> str:
+        """Run a statement; its command tag."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Several statements, of which all happen or none."""
+        ...
+
+
+class Transaction:
+    """The transaction of a connection, for repositories whose statements belong together.
+
+    Args:
+        connection: as `Database.transaction` gives it. A statement that is refused ends the transaction: let its error out.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def fetch(self, query: str, *values: Any) -> list[Record]:
+        """As the database's."""
+        return await _translating(self._connection.fetch(query, *values))
+
+    async def fetchrow(self, query: str, *values: Any) -> Record | None:
+        """As the database's."""
+        return await _translating(self._connection.fetchrow(query, *values))
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """As the database's."""
+        return await _translating(self._connection.fetchval(query, *values))
+
+    async def execute(self, query: str, *values: Any) -> str:
+        """As the database's."""
+        return await _translating(self._connection.execute(query, *values))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """This one: what would be whole by itself is a part of it."""
+        yield self._connection
 
 
 class Database:
@@ -154,12 +210,23 @@ class Database:
                 finally:
                     guard.cancel()
         except Exception as error:  # R19: asyncpg may raise anything; sorted in one place
-            if is_cancelled():  # a silent server makes it raise TimeoutError instead: the caller would go on for ever
-                raise asyncio.CancelledError from error
-            raise translated(error) from error
+            raise _sorted(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection within a transaction."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+
+async def _translating(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except Exception as error:  # as for `Database.connection`
+        raise _sorted(error) from error
+
+
+def _sorted(error: Exception) -> BaseException:
+    if is_cancelled():  # a silent server makes it raise TimeoutError instead: the caller would go on for ever
+        return asyncio.CancelledError()
+    return translated(error)

@@ -33,6 +33,7 @@ from commonroom.storage.slot_table import PostgresSlotTable, claim_all
 from tests.storage.commits import all_committed, commit, event
 from tests.storage.test_fence import append, claim
 from tests.storage.test_projection import Writer
+from tests.support.blocked import WAITING
 from tests.support.postgres import TEMPLATE, create_database
 from tests.support.proxy import LossyProxy
 from tests.support.redis import RedisServer, own_redis
@@ -40,7 +41,6 @@ from tests.support.redis import RedisServer, own_redis
 __all__ = ["own_redis"]
 
 SLOT = 700
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 TURNS = 200
 """Round trips to the database: far more than anything that is not held up takes."""
 

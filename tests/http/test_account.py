@@ -16,6 +16,9 @@ from tests.support.mail import MailServer, Received
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PASSWORD = "correct horse battery"
+OWN = {"requestId", "registration"}
+"""What is another in each answer."""
+
 LINK = re.compile(r"/login/link#[a-z-]+=(\S+)")
 CODE = re.compile(r"^\s*(\d{6})\s*$", re.MULTILINE)
 
@@ -47,12 +50,20 @@ def opened(received: Received) -> Letter:
 
 async def registered(api: Api, mail: MailServer, address: str, headers: dict[str, str] | None = None) -> Account:
     """A user with a password, who was this guest if there are headers."""
-    asked = await api.call("POST", "/v1/auth/register", {"email": address, "password": PASSWORD, "name": "Ada L."})
-    assert (asked.status, asked.body) == (202, b"")
+    registration = await register(api, address)
     letter = await letter_to(mail, address)
-    confirmed = await api.call("POST", "/v1/auth/confirm", {"token": letter.token}, headers)
+    confirmed = await api.call("POST", "/v1/auth/confirm", {"token": letter.token, "registration": registration}, headers)
     assert confirmed.status == 200, confirmed.body
+    assert confirmed.json["purpose"] == "register"
     return account_of(confirmed)
+
+
+async def register(api: Api, address: str, password: str = PASSWORD, name: str = "Ada L.") -> str:
+    """Ask for an account; what is to be brought with the letter."""
+    asked = await api.call("POST", "/v1/auth/register", {"email": address, "password": password, "name": name})
+    assert asked.status == 202, asked.body
+    secret: str = asked.json["registration"]
+    return secret
 
 
 async def log_in(api: Api, address: str, password: str = PASSWORD, headers: dict[str, str] | None = None) -> Answer:
@@ -148,7 +159,7 @@ async def test_T15_known_and_unknown_addresses_get_the_same_answers(api: Api, ma
     }
     for path, body in bodies.items():
         first, second = [await api.call("POST", path, {**body, "email": address}) for address in (known, unused())]
-        told = [{key: value for key, value in one.json.items() if key != "requestId"} if one.body else None for one in (first, second)]
+        told = [{key: value for key, value in one.json.items() if key not in OWN} if one.body else None for one in (first, second)]
         assert (first.status, told[0]) == (second.status, told[1]), path
     assert "already" in (await letter_to(mail, known, 2)).text
 
@@ -156,10 +167,49 @@ async def test_T15_known_and_unknown_addresses_get_the_same_answers(api: Api, ma
 async def test_who_registers_a_known_address_cannot_get_in_by_it(api: Api, mail: MailServer) -> None:
     address = unused()
     await registered(api, mail, address)
-    assert (await api.call("POST", "/v1/auth/register", {"email": address, "password": "attacker's own", "name": "Eve"})).status == 202
+    await register(api, address, "attacker's own", "Eve")
     letter = await letter_to(mail, address, 2)
     assert (letter.token, letter.code) == ("", "")
     (await log_in(api, address, "attacker's own")).problem(401, "UNAUTHENTICATED")
+    assert (await log_in(api, address)).status == 200
+
+
+async def test_a_registration_of_somebody_else_for_ones_address_brings_them_nothing(api: Api, mail: MailServer) -> None:
+    """Who asks last has the newest letter sent; its reader still gets an account that the other has no key to."""
+    address = unused()
+    mine = await register(api, address)
+    await register(api, address, "attacker's own", "Eve")
+    letter = await letter_to(mail, address, 2)
+    confirmed = await api.call("POST", "/v1/auth/confirm", {"token": letter.token, "registration": mine})
+    assert (confirmed.status, confirmed.json["purpose"]) == (200, "register")
+    me = (await api.call("GET", "/v1/me", headers=account_of(confirmed).bearer)).json
+    assert (me["email"], me["name"], me["hasPassword"]) == (address, "Newcomer", False)
+    (await log_in(api, address, "attacker's own")).problem(401, "UNAUTHENTICATED")
+
+
+@pytest.mark.parametrize("brought", [{}, {"registration": "guessed"}])
+async def test_a_letter_read_elsewhere_makes_the_account_without_a_password(
+    api: Api, mail: MailServer, ada: Account, brought: dict[str, str]
+) -> None:
+    address = unused()
+    await register(api, address)
+    code = (await letter_to(mail, address)).code
+    confirmed = await api.call("POST", "/v1/auth/confirm", {"email": address, "code": code, **brought}, ada.bearer)
+    me = (await api.call("GET", "/v1/me", headers=account_of(confirmed).bearer)).json
+    assert (me["name"], me["hasPassword"]) == ("Ada", False)
+    set_now = await api.call("PUT", "/v1/me/password", {"password": PASSWORD}, account_of(confirmed).bearer)
+    assert set_now.status == 200
+    assert (await log_in(api, address)).status == 200
+
+
+async def test_a_letter_for_signing_in_sets_no_password(api: Api, mail: MailServer) -> None:
+    address = unused()
+    await registered(api, mail, address)
+    await api.call("POST", "/v1/auth/magic", {"email": address})
+    letter = await letter_to(mail, address, 2)
+    for proof in ({"token": letter.token}, {"email": address, "code": letter.code}):
+        (await api.call("POST", "/v1/auth/password/reset", {**proof, "password": "a thief's one"})).problem(401, "UNAUTHENTICATED")
+    assert (await api.call("POST", "/v1/auth/confirm", {"token": letter.token})).json["purpose"] == "sign-in"
     assert (await log_in(api, address)).status == 200
 
 
@@ -201,8 +251,8 @@ async def test_T17_passwords_are_argon2id_and_every_byte_counts(api: Api, mail: 
         assert answer.status in {400, 422}, bad
     address = unused()
     long = "a" * 80
-    await api.call("POST", "/v1/auth/register", {"email": address, "password": long + "1", "name": "Ada"})
-    await api.call("POST", "/v1/auth/confirm", {"token": (await letter_to(mail, address)).token})
+    registration = await register(api, address, long + "1")
+    await api.call("POST", "/v1/auth/confirm", {"token": (await letter_to(mail, address)).token, "registration": registration})
     (await log_in(api, address, long + "2")).problem(401, "UNAUTHENTICATED")
     assert (await log_in(api, address, long + "1")).status == 200
     database = node._storage.database
@@ -278,9 +328,32 @@ async def test_a_password_that_is_changed_while_it_is_verified_leaves_no_session
     assert [one["sessionId"] for one in (await api.call("GET", "/v1/me/sessions", headers=here.bearer)).json["sessions"]] == [here.sid]
 
 
+async def test_of_two_changes_of_a_password_at_once_one_is_told_of_the_other(
+    api: Api, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = unused()
+    user = await registered(api, mail, address)
+    hashed, both, make = [], asyncio.Event(), Passwords.hash
+
+    async def together(self: Passwords, password: str) -> str:
+        hashed.append(password)
+        if len(hashed) == 2:
+            both.set()
+        await both.wait()
+        return await make(self, password)
+
+    monkeypatch.setattr(Passwords, "hash", together)
+    wanted = ["a new one, longer", "another new one"]
+    body = [{"current": PASSWORD, "password": one} for one in wanted]
+    answers = await asyncio.gather(*(api.call("PUT", "/v1/me/password", one, user.bearer) for one in body))
+    assert sorted(one.status for one in answers) == [200, 409]
+    won = wanted[[one.status for one in answers].index(200)]
+    assert (await log_in(api, address, won)).status == 200
+
+
 @pytest.mark.parametrize(("method", "path", "body"), [
     ("PUT", "/v1/me/email", {"email": "thief@example.org"}), ("PUT", "/v1/me/password", {"current": PASSWORD, "password": "a thief's one"}),
-    ("PUT", "/v1/me/username", {"username": "thief"}), ("DELETE", "/v1/me", None),
+    ("PUT", "/v1/me/username", {"username": "thief"}), ("DELETE", "/v1/me", None), ("DELETE", "/v1/me/methods/github", None),
 ])  # fmt: skip
 async def test_an_ended_session_changes_nothing_where_this_node_has_not_heard_of_its_end(
     api: Api, mail: MailServer, node: Node, method: str, path: str, body: dict[str, str] | None

@@ -1,15 +1,18 @@
 """Sign-in with GitHub's look-alike over HTTP: bound to one browser, once, and never by an address that was not verified."""
 
+import asyncio
 from http.cookies import SimpleCookie
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from commonroom.app import Node
 from commonroom.http.auth import COOKIE
 from commonroom.http.routes.provider import FLOW_COOKIE
 from commonroom.ids import new_id
 from tests.http.api import Account, Answer, Api
+from tests.support.blocked import until_blocked
 from tests.support.github import GithubServer, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -61,12 +64,12 @@ async def sign_in(api: Api, github: GithubServer, browser: Browser, login: str, 
     return await come_back(api, browser, await github.agree(await begin(api, browser, path), login))
 
 
-async def me(api: Api, browser: Browser) -> dict[str, object]:
+async def me(api: Api, browser: Browser) -> dict[str, Any]:
     refreshed = await api.call("POST", "/v1/auth/refresh", headers=browser.headers)
     assert refreshed.status == 200, refreshed.body
     browser.keep(refreshed.cookies)
     bearer = {"Authorization": f"Bearer {refreshed.json['accessToken']}"}
-    found: dict[str, object] = (await api.call("GET", "/v1/me", headers=bearer)).json
+    found: dict[str, Any] = (await api.call("GET", "/v1/me", headers=bearer)).json
     return found
 
 
@@ -160,3 +163,36 @@ async def test_a_provider_is_linked_and_unlinked_and_the_last_way_in_stays(api: 
     methods = (await api.call("GET", "/v1/me/methods", headers=bearer)).json["methods"]
     assert [one["provider"] for one in methods] == ["github", "github"]
     assert (await api.call("DELETE", "/v1/me/methods/github", headers=bearer)).status == 204  # the address is a way in now
+    (await api.call("DELETE", "/v1/me/methods/github", headers=bearer)).problem(404, "NOT_FOUND")
+
+
+async def signed_in(api: Api, github: GithubServer, browser: Browser, login: str) -> dict[str, str]:
+    """Sign in and fetch the bearer token."""
+    await sign_in(api, github, browser, login)
+    refreshed = await api.call("POST", "/v1/auth/refresh", headers=browser.headers)
+    browser.keep(refreshed.cookies)
+    return {"Authorization": f"Bearer {refreshed.json['accessToken']}"}
+
+
+async def test_the_last_way_in_stays_also_under_a_race(api: Api, github: GithubServer, node: Node) -> None:
+    browser, database, name = Browser({}), node._storage.database, somebody(github, verified=False)
+    bearer = await signed_in(api, github, browser, name)
+    user = (await me(api, browser))["principal"]["actorId"]
+    await database.execute("INSERT INTO sign_in_method (provider, subject, user_id, linked_at) VALUES ('other', $1, $1, 1)", user)
+    async with database.transaction() as connection:
+        await connection.execute("SELECT 1 FROM app_user WHERE id = $1 FOR UPDATE", user)
+        paths = ("/v1/me/methods/github", "/v1/me/methods/other")
+        unlinking = asyncio.gather(*(api.call("DELETE", path, headers=bearer) for path in paths))
+        await until_blocked(database, 2)
+    assert sorted(one.status for one in await unlinking) == [204, 409]
+    assert len((await api.call("GET", "/v1/me/methods", headers=bearer)).json["methods"]) == 1
+
+
+async def test_linking_by_a_session_that_ended_meanwhile_signs_nobody_in(api: Api, github: GithubServer) -> None:
+    browser, other = Browser({}), somebody(github)
+    bearer = await signed_in(api, github, browser, somebody(github))
+    linking = await api.call("POST", "/v1/me/methods/github", headers=bearer)
+    browser.keep(linking.cookies)
+    agreed = await github.agree(linking.json["url"], other)
+    assert (await api.call("POST", "/v1/auth/logout", headers=bearer)).status == 204
+    refused(await come_back(api, browser, agreed), "begin-again")

@@ -25,6 +25,12 @@ async def user(database: Database, name: str = "Ada L.") -> str:
     return ident
 
 
+async def signed_in(database: Database, person: str) -> SessionId:
+    sid = await LoginSessions(database).begin(person, None, new_secret().encode(), "a phone", LONG_AGO)
+    assert sid is not None
+    return sid
+
+
 async def test_a_guest_is_its_login_session(database: Database) -> None:
     logins = LoginSessions(database)
     session = await guest(logins)
@@ -49,12 +55,12 @@ async def test_only_the_valid_refresh_token_is_rotated_and_only_once(database: D
 async def test_a_guest_that_becomes_a_user_keeps_its_sid_and_is_seen_as_the_user(database: Database) -> None:
     logins = LoginSessions(database)
     before, person = await guest(logins), await user(database)
-    assert await logins.upgrade(before.sid, person, b"new", LONG_AGO + 1)
-    assert not await logins.upgrade(before.sid, await user(database), b"other", LONG_AGO + 2), "a user is nobody's guest"
+    assert await logins.begin(person, before.sid, b"new", "", LONG_AGO + 1) == before.sid
+    assert await logins.begin(await user(database), before.sid, b"other", "", LONG_AGO + 2) != before.sid, "a user is nobody's guest"
     after = await logins.find(before.sid)
     assert after is not None
     assert (after.sid, after.principal, after.name, after.guests) == (before.sid, Principal("user", person), "Ada L.", (before.sid,))
-    other = await logins.find(await logins.create_user(person, b"x", "a phone", LONG_AGO))
+    other = await logins.find(await signed_in(database, person))
     assert other is not None
     assert other.guests == (before.sid,)
     assert await logins.names([before.sid, person]) == {before.sid: Known("Ada L.", person), person: Known("Ada L.", person)}
@@ -64,7 +70,7 @@ async def test_the_newest_guests_are_known_and_no_more_than_the_limit(database: 
     logins, person = LoginSessions(database), await user(database)
     sids = [(await guest(logins)).sid for _ in range(MAX_GUESTS + 3)]
     for number, sid in enumerate(sids):
-        await logins.upgrade(sid, person, new_secret().encode(), LONG_AGO + number)
+        await logins.begin(person, sid, new_secret().encode(), "", LONG_AGO + number)
     found = await logins.find(sids[0])
     assert found is not None
     assert found.guests == tuple(reversed(sids[3:]))
@@ -81,7 +87,7 @@ async def test_names_follow_a_rename_and_who_is_gone_is_missing(database: Databa
 async def test_a_deleted_account_is_nobody_at_once_and_gone_after_its_purge(database: Database) -> None:
     logins, users = LoginSessions(database), Users(database)
     session, person = await guest(logins), await user(database)
-    await logins.upgrade(session.sid, person, b"deleted", LONG_AGO)
+    await logins.begin(person, session.sid, b"deleted", "", LONG_AGO)
     assert await users.link(person, "github", "1815", None, LONG_AGO)
     assert await users.delete(person, LONG_AGO)
     assert not await users.delete(person, LONG_AGO)
@@ -94,14 +100,19 @@ async def test_a_deleted_account_is_nobody_at_once_and_gone_after_its_purge(data
     assert await database.fetchval("SELECT count(*) FROM login_session WHERE sid = $1", session.sid) == 0
 
 
-async def test_the_last_way_to_sign_in_stays_also_under_a_race(database: Database) -> None:
+async def test_one_account_of_a_provider_is_one_person_here(database: Database) -> None:
     users, person = Users(database), await user(database)
-    for provider in ("github", "google"):
-        assert await users.link(person, provider, person, None, LONG_AGO)
-    assert not await users.link(await user(database), "github", person, None, LONG_AGO), "one account there is one person here"
-    results = await asyncio.gather(users.unlink(person, "github"), users.unlink(person, "google"), return_exceptions=True)
-    assert sorted(type(one).__name__ for one in results) == ["Conflict", "bool"]
-    assert len(await users.methods(person)) == 1
+    assert await users.link(person, "github", person, None, LONG_AGO)
+    assert not await users.link(await user(database), "github", person, None, LONG_AGO)
+    assert await users.by_method("github", person) == person
+
+
+async def test_a_guest_whose_session_has_ended_becomes_nobody(database: Database) -> None:
+    logins, ended, person = LoginSessions(database), await guest(LoginSessions(database)), await user(database)
+    await RevokedSessions(database).add([ended.sid], LONG_AGO, LONG_AGO + 10)
+    sid = await logins.begin(person, ended.sid, new_secret().encode(), "", LONG_AGO + 1)
+    assert sid not in {None, ended.sid}
+    assert await logins.find(ended.sid) is None
 
 
 async def test_usernames_that_look_alike_are_one_also_under_a_race(database: Database) -> None:
@@ -152,7 +163,7 @@ async def test_an_ended_login_is_not_found_any_more_and_its_name_stays(database:
 
 async def test_all_logins_of_a_person_end_but_one(database: Database) -> None:
     logins, revoked, person = LoginSessions(database), RevokedSessions(database), await user(database)
-    sids = [await logins.create_user(person, new_secret().encode(), "", LONG_AGO) for _ in range(3)]
+    sids = [await signed_in(database, person) for _ in range(3)]
     bob = await guest(logins, "Bob")
     assert set(await revoked.add_all(person, sids[0], FAR_AHEAD, FAR_AHEAD + 10)) == set(sids[1:])
     assert [one.sid for one in await logins.signed_in(Principal("user", person))] == [sids[0]]

@@ -5,13 +5,13 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from commonroom.account.account import Proof, Visitor
+from commonroom.account.proof import Proof, Visitor
 from commonroom.errors import Conflict, Forbidden, MailNotConfigured
 from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, user_of
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
-from commonroom.http.shape import Methods, MethodShape, Session
+from commonroom.http.shape import Confirmed, Methods, MethodShape, Registered, Session
 
 __all__ = ["PROVIDER", "TABLE"]
 
@@ -44,11 +44,12 @@ class LogIn(Body, frozen=True):
 
 
 class Confirmation(Body, frozen=True):
-    """What the letter said: the link's token, or address and code."""
+    """What the letter said: the link's token, or address and code; `registration`: what /v1/auth/register told."""
 
     token: Token | None = None
     email: Email | None = None
     code: Code | None = None
+    registration: Token | None = None
     cookie: bool = True
 
 
@@ -79,34 +80,35 @@ class Username(Body, frozen=True):
 async def register(request: web.Request) -> web.Response:
     """Ask for an account; it is made once the letter is answered. Whether the address is known is not told."""
     wanted = await read(request, Registration)
-    await request.app[SERVICES].accounts.register(wanted.email, wanted.password, clean_name(wanted.name))
-    return web.Response(status=202)
+    secret = await request.app[SERVICES].by_letter.register(wanted.email, wanted.password, clean_name(wanted.name))
+    return answer(Registered(secret), 202)
 
 
 async def send_link(request: web.Request) -> web.Response:
     """Send a link and a code to sign in with; who is new gets an account by using them."""
-    await request.app[SERVICES].accounts.send_link((await read(request, Address)).email)
+    await request.app[SERVICES].by_letter.send_link((await read(request, Address)).email)
     return web.Response(status=202)
 
 
 async def forgot_password(request: web.Request) -> web.Response:
     """Send a link and a code to set a new password with. Whether the address is known is not told."""
-    await request.app[SERVICES].accounts.forgot((await read(request, Address)).email)
+    await request.app[SERVICES].by_letter.forgot((await read(request, Address)).email)
     return web.Response(status=202)
 
 
 async def confirm(request: web.Request) -> web.Response:
     """Answer a letter, by its link's token or by address and code: its reader is signed in."""
     wanted = await read(request, Confirmation)
-    signed_in = await request.app[SERVICES].accounts.confirm(Proof(wanted.token, wanted.email, wanted.code), await _visitor(request))
-    return session_answer(request, signed_in, cookie=wanted.cookie)
+    proof = Proof(wanted.token, wanted.email, wanted.code, wanted.registration)
+    signed_in, purpose = await request.app[SERVICES].by_letter.confirm(proof, await _visitor(request))
+    return session_answer(request, signed_in, cookie=wanted.cookie, purpose=purpose)
 
 
 async def reset_password(request: web.Request) -> web.Response:
     """Set a new password by a letter. All login sessions end but the one this begins."""
     wanted = await read(request, Reset)
     proof = Proof(wanted.token, wanted.email, wanted.code)
-    signed_in = await request.app[SERVICES].accounts.reset(proof, wanted.password, await _visitor(request))
+    signed_in = await request.app[SERVICES].by_letter.reset(proof, wanted.password, await _visitor(request))
     return session_answer(request, signed_in, cookie=wanted.cookie)
 
 
@@ -127,7 +129,7 @@ async def change_password(request: web.Request) -> web.Response:
 async def change_email(request: web.Request) -> web.Response:
     """Send a letter to a new address, which counts once that is answered."""
     authority, wanted = user_of(request), await read(request, Address)
-    await request.app[SERVICES].accounts.change_email(authority, wanted.email)
+    await request.app[SERVICES].by_letter.change_email(authority, wanted.email)
     return web.Response(status=202)
 
 
@@ -146,7 +148,7 @@ async def list_methods(request: web.Request) -> web.Response:
 
 async def unlink(request: web.Request) -> web.Response:
     """Sign in by this provider no more. The last way in stays."""
-    await request.app[SERVICES].users.unlink(user_of(request).principal.actor_id, request.match_info["provider"])
+    await request.app[SERVICES].accounts.unlink(user_of(request), request.match_info["provider"])
     return web.Response(status=204)
 
 
@@ -165,9 +167,9 @@ async def _visitor(request: web.Request) -> Visitor:
 PROVIDER = Parameter("provider", "path", str, "The provider's name; see /v1/auth/providers.")
 
 TABLE = (
-    Route("POST", "/v1/auth/register", register, body=Registration, status=202, signed_in=False, errors=(MailNotConfigured,)),
+    Route("POST", "/v1/auth/register", register, body=Registration, answer=Registered, status=202, signed_in=False, errors=(MailNotConfigured,)),
     Route("POST", "/v1/auth/magic", send_link, body=Address, status=202, signed_in=False, errors=(MailNotConfigured,)),
-    Route("POST", "/v1/auth/confirm", confirm, body=Confirmation, answer=Session, signed_in="guest", errors=(Conflict,)),
+    Route("POST", "/v1/auth/confirm", confirm, body=Confirmation, answer=Confirmed, signed_in="guest", errors=(Conflict,)),
     Route("POST", "/v1/auth/login", log_in, body=LogIn, answer=Session, signed_in="guest"),
     Route("POST", "/v1/auth/password/forgot", forgot_password, body=Address, status=202, signed_in=False, errors=(MailNotConfigured,)),
     Route("POST", "/v1/auth/password/reset", reset_password, body=Reset, answer=Session, signed_in="guest"),

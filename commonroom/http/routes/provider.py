@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from commonroom.account.account import Identified, Visitor
+from commonroom.account.proof import Identified, Visitor
 from commonroom.account.flow import FLOW_TTL_S, Flow, Intent
 from commonroom.account.provider import Identity, ProviderRefused, ProviderSilent, SignInCancelled, SignInError, SignInInvalid
-from commonroom.errors import Conflict, Forbidden, NotFound
+from commonroom.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from commonroom.http.auth import COOKIE as REFRESH_COOKIE
 from commonroom.http.auth import COOKIE_PATH, agent_of, is_from_our_page, set_cookie, user_of
 from commonroom.http.body import answer
@@ -69,6 +69,8 @@ async def callback(request: web.Request) -> web.Response:
         response.headers[hdrs.LOCATION] = flow.next
     except SignInError as error:
         response.headers[hdrs.LOCATION] = f"/login?problem={PROBLEMS[type(error)]}"
+    except Unauthenticated:  # ended, or deleted, while the provider was asked
+        response.headers[hdrs.LOCATION] = f"/login?problem={PROBLEMS[SignInInvalid]}"
     except Conflict:
         response.headers[hdrs.LOCATION] = "/login?problem=taken"
     response.del_cookie(FLOW_COOKIE, path=COOKIE_PATH, httponly=True, secure=services.production, samesite="Lax")

@@ -34,6 +34,10 @@ UPDATE login_session
 SET actor_type = 'user', actor_id = $2, upgraded_at = $4, secret_hash = $3, refreshed_at = $4, last_seen = $4
 WHERE sid = $1 AND actor_type = 'guest' AND ended_at IS NULL
 """
+# Not while the account changes, nor the account while this is under way (`account_change`).
+HOLD = """
+SELECT true FROM app_user WHERE id = $1 AND deleted_at IS NULL AND ($2::text IS NULL OR password_hash = $2) FOR SHARE
+"""
 RENEW = """
 UPDATE login_session SET secret_hash = $2, refreshed_at = $3, last_seen = $3 WHERE sid = $1 AND ended_at IS NULL
 """
@@ -105,12 +109,26 @@ class LoginSessions:
         await self._database.execute(CREATE, sid, refresh, guest, sid, name, now, agent[:MAX_AGENT])
         return LoginSession(sid, Principal(guest, sid), name)
 
-    async def create_user(self, user: str, refresh: bytes, agent: str, now: int) -> SessionId:
-        """A new login of a user."""
-        sid = SessionId(new_id(now))
-        kind: ActorType = "user"
-        await self._database.execute(CREATE, sid, refresh, kind, user, "", now, agent[:MAX_AGENT])
-        return sid
+    async def begin(
+        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, password_hash: str | None = None
+    ) -> SessionId | None:
+        """A login of a user: in the login session of a guest if that is still one, else in a new one.
+
+        Args:
+            guest: its refresh tokens are over, its sid stays.
+            password_hash: of the password that was proven. None: another proof was given.
+
+        Returns:
+            None: there is no such user, or another password by now.
+        """
+        async with self._database.transaction() as connection:
+            if not await connection.fetchval(HOLD, user, password_hash):
+                return None
+            if guest is not None and await connection.execute(UPGRADE, guest, user, refresh, now) == "UPDATE 1":
+                return guest
+            sid, kind = SessionId(new_id(now)), "user"
+            await connection.execute(CREATE, sid, refresh, kind, user, "", now, agent[:MAX_AGENT])
+            return sid
 
     async def find(self, sid: SessionId) -> LoginSession | None:
         """The login session, with the name and role of today; None: there is none, or it has ended."""
@@ -129,10 +147,6 @@ class LoginSessions:
         if row is None:
             return None
         return Rotation(_login(row), row["secret_hash"], row["refreshed_at"] or 0)
-
-    async def upgrade(self, sid: SessionId, user: str, refresh: bytes, now: int) -> bool:
-        """The guest becomes that user; its sid stays, its refresh tokens are over. False: it is no guest any more, or has ended."""
-        return await self._database.execute(UPGRADE, sid, user, refresh, now) == "UPDATE 1"
 
     async def renew(self, sid: SessionId, refresh: bytes, now: int) -> bool:
         """Begin its refresh tokens anew. False: it has ended."""

@@ -12,10 +12,10 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from commonroom.ids import new_code, new_secret
-from commonroom.storage.pool import Database, Record
+from commonroom.storage.pool import Database, Queries, Record
 from commonroom.token import KeyRing
 
-__all__ = ["MAX_TRIES", "TTL_MS", "OneTimeToken", "OneTimeTokens"]
+__all__ = ["MAX_TRIES", "TTL_MS", "OneTimeToken", "OneTimeTokens", "void"]
 
 TTL_MS = 15 * 60_000
 """Life of a token: no longer, or a letter found later would still sign in (RELIABILITY T14)."""
@@ -109,14 +109,15 @@ class OneTimeTokens:
                 return None if taken is None else _taken(taken)
         return None
 
-    async def void(self, user_id: str) -> None:
-        """Void all that is about a user: its password or address changed, or the account ended."""
-        await self._database.execute(VOID, user_id)
-
     async def purge(self, now_ms: int) -> int:
         """Delete those that are over; how many."""
         count: int = await self._database.fetchval(PURGE, now_ms)
         return count
+
+
+async def void(database: Queries, user_id: str) -> None:
+    """Void all that is about a user: its password or address changed, or the account ended."""
+    await database.execute(VOID, user_id)
 
 
 def _hash_code(key: bytes, purpose: str, email_key: str, code: str) -> bytes:

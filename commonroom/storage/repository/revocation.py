@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from commonroom.identity import SessionId
-from commonroom.storage.pool import Database
+from commonroom.storage.pool import Queries
 
 __all__ = ["RevokedSessions"]
 
@@ -27,7 +27,7 @@ TRIM = 'DELETE FROM revoked_session WHERE "until" <= $1'
 class RevokedSessions:
     """The table `revoked_session`. Moments are cluster ms. Every method raises Unavailable where the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Queries) -> None:
         self._database = database
 
     async def add(self, sids: Sequence[SessionId], now: int, until: int) -> None:

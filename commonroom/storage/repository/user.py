@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from commonroom.errors import Conflict
-from commonroom.storage.pool import Database, Record
+from commonroom.storage.pool import Queries, Record
 
 __all__ = ["Found", "Method", "NewUser", "User", "Users"]
 
@@ -13,6 +13,7 @@ INSERT INTO app_user (id, display_name, search_name, email, email_key, password_
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (email_key) DO NOTHING
 """
 BY_ID = f"SELECT {COLUMNS} FROM app_user WHERE id = $1 AND deleted_at IS NULL"  # noqa: S608 - constants only
+LOCK = f"{BY_ID} FOR NO KEY UPDATE"
 BY_EMAIL = f"SELECT {COLUMNS} FROM app_user WHERE email_key = $1 AND deleted_at IS NULL"  # noqa: S608
 BY_USERNAME = f"SELECT {COLUMNS} FROM app_user WHERE username_key = $1 AND deleted_at IS NULL"  # noqa: S608
 BY_METHOD = """
@@ -23,8 +24,6 @@ INSERT INTO sign_in_method (provider, subject, user_id, email, linked_at) VALUES
 ON CONFLICT (provider, subject) DO NOTHING
 """
 METHODS = "SELECT provider, email, linked_at FROM sign_in_method WHERE user_id = $1 ORDER BY linked_at, provider"
-# The last way in stays: the row is locked, so that two unlinkings cannot each leave the other's.
-LOCK = "SELECT email, password_hash FROM app_user WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 UNLINK = "DELETE FROM sign_in_method WHERE user_id = $1 AND provider = $2"
 CLAIM = "UPDATE app_user SET username = $2, username_key = $3 WHERE id = $1 AND deleted_at IS NULL"
 PROFILE = """
@@ -103,7 +102,7 @@ class Found(NamedTuple):
 class Users:
     """The tables `app_user` and `sign_in_method`. Every method raises Unavailable where the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Queries) -> None:
         self._database = database
 
     async def create(self, new: NewUser, now: int, method: tuple[str, str] | None = None) -> bool:
@@ -119,6 +118,10 @@ class Users:
 
     async def by_id(self, user: str) -> User | None:
         return await self._one(BY_ID, user)
+
+    async def locked(self, user: str) -> User | None:
+        """As `by_id`; nobody else changes the account, and nobody signs in to it, until the transaction ends."""
+        return await self._one(LOCK, user)
 
     async def by_email(self, email_key: str) -> User | None:
         return await self._one(BY_EMAIL, email_key)
@@ -139,21 +142,9 @@ class Users:
         """The providers by which somebody signs in."""
         return [Method(row["provider"], row["email"], row["linked_at"]) for row in await self._database.fetch(METHODS, user)]
 
-    async def unlink(self, user: str, provider: str) -> bool:
-        """Take a provider away. False: it was not linked.
-
-        Raises:
-            Conflict: it is the only way in.
-        """
-        async with self._database.transaction() as connection:
-            row = await connection.fetchrow(LOCK, user)
-            linked = {row["provider"] for row in await connection.fetch(METHODS, user)}
-            if row is None or provider not in linked:
-                return False
-            if linked == {provider} and row["email"] is None:
-                raise Conflict("this is the only way to sign in: add another first")
-            await connection.execute(UNLINK, user, provider)
-            return True
+    async def unlink(self, user: str, provider: str) -> None:
+        """Take a provider away."""
+        await self._database.execute(UNLINK, user, provider)
 
     async def claim_username(self, user: str, username: str, key: str) -> None:
         """Raises Conflict: somebody has it, or one that looks alike."""

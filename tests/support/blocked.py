@@ -1,0 +1,16 @@
+"""Waiting until somebody waits for a lock of PostgreSQL."""
+
+import asyncio
+
+from commonroom.storage.pool import Database
+
+__all__ = ["WAITING", "until_blocked"]
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+async def until_blocked(database: Database, count: int = 1) -> None:
+    """Return once so many statements wait for locks in this database."""
+    async with asyncio.timeout(20):
+        while await database.fetchval(WAITING) < count:
+            await asyncio.sleep(0)
