@@ -22,6 +22,7 @@ __all__ = [
     "GithubSettings",
     "GoogleSettings",
     "HttpSettings",
+    "LimitSettings",
     "LogSettings",
     "MailSettings",
     "OidcSettings",
@@ -179,6 +180,14 @@ class ProvidersSettings(Struct, frozen=True, forbid_unknown_fields=True):
     oidc: dict[str, OidcSettings] = {}
 
 
+class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """How often something may be done. The limits themselves are in docs/SECURITY.md."""
+
+    scale: Annotated[
+        float, Meta(ge=0, le=1e6), _doc("times the amount of every limit, as 10 for a school behind one address; 0: no limits, for tests")
+    ] = 1.0
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Logs: JSON, one object a line, to standard error."""
 
@@ -215,6 +224,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     cluster: ClusterSettings = ClusterSettings()
     providers: ProvidersSettings = ProvidersSettings()
     mail: MailSettings = MailSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
 
 

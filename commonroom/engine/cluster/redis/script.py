@@ -1,4 +1,4 @@
-"""The Lua scripts of this package: one file an atomic operation, behind a shared opening."""
+"""The Lua scripts of this package: one file an atomic operation, those of membership behind a shared opening."""
 
 from hashlib import sha1
 from importlib import resources
@@ -14,8 +14,8 @@ class Script(NamedTuple):
     sha: str
 
 
-def load_script(name: str) -> Script:
-    """The script `lua/<name>.lua`, preceded by `lua/opening.lua`."""
+def load_script(name: str, opening: str | None = "opening") -> Script:
+    """The script `lua/<name>.lua`, preceded by the one named `opening`."""
     folder = resources.files(__package__) / "lua"
-    text = "\n".join((folder / f"{part}.lua").read_text() for part in ("opening", name))
+    text = "\n".join((folder / f"{part}.lua").read_text() for part in (opening, name) if part is not None)
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
