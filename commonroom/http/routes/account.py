@@ -6,7 +6,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from commonroom.account.proof import Proof, Visitor
-from commonroom.errors import Conflict, Forbidden, MailNotConfigured
+from commonroom.errors import Conflict, Forbidden, MailNotConfigured, NotFound
 from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, user_of
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.route import Parameter, Route
@@ -177,6 +177,6 @@ TABLE = (
     Route("PUT", "/v1/me/email", change_email, body=Address, status=202, errors=(Forbidden, MailNotConfigured)),
     Route("PUT", "/v1/me/username", claim_username, body=Username, status=204, errors=(Forbidden, Conflict)),
     Route("GET", "/v1/me/methods", list_methods, answer=Methods, errors=(Forbidden,)),
-    Route("DELETE", "/v1/me/methods/{provider}", unlink, (PROVIDER,), status=204, errors=(Forbidden, Conflict)),
+    Route("DELETE", "/v1/me/methods/{provider}", unlink, (PROVIDER,), status=204, errors=(Forbidden, NotFound, Conflict)),
     Route("DELETE", "/v1/me", delete_me, status=204, errors=(Forbidden,)),
 )
