@@ -12,13 +12,16 @@ export class ApiError extends Error {
   readonly problem: string;
   /** Which part of what was sent is wrong, as `$.email`; empty if that is not told. */
   readonly field: string;
+  /** After so many seconds it may go well; null if that is not told. */
+  readonly waitS: number | null;
 
-  constructor(status: number, problem: string, message: string, field = "") {
+  constructor(status: number, problem: string, message: string, { field = "", retryAfterMs }: Problem = {}) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.problem = problem;
     this.field = field;
+    this.waitS = retryAfterMs ? Math.ceil(retryAfterMs / 1000) : null;
   }
 }
 
@@ -77,6 +80,7 @@ interface Problem {
   title?: string;
   detail?: string;
   field?: string;
+  retryAfterMs?: number;
 }
 
 async function problemOf(response: Response): Promise<Problem> {
@@ -114,11 +118,13 @@ export async function send<T>(method: string, path: string, body?: unknown, head
   } catch (error) {
     throw new ApiError(0, "OFFLINE", String(error));
   }
-  if (response.status === 204 || response.status === 202) return undefined as T;
-  if (response.ok) return (await response.json()) as T;
+  if (response.ok) {
+    const said = await response.text();
+    return (said ? JSON.parse(said) : undefined) as T;
+  }
   const problem = await problemOf(response);
   const name = problem.name ?? problem.title ?? String(response.status);
-  throw new ApiError(response.status, name, problem.detail ?? response.statusText, problem.field);
+  throw new ApiError(response.status, name, problem.detail ?? response.statusText, problem);
 }
 
 export const query = (values: Record<string, string | number | null>): string => {
@@ -128,10 +134,11 @@ export const query = (values: Record<string, string | number | null>): string =>
 
 const roomPath = (id: string): string => `/v1/rooms/${encodeURIComponent(id)}`;
 
-export const createGuest = async (name: string): Promise<Me> => taken(await send("POST", "/v1/guests", { name }));
+export const createGuest = async (name: string): Promise<Me> => taken(await send<Session>("POST", "/v1/guests", { name }));
 
 /** Proves who we are. The cookie goes along, so that a guest stays where it is and becomes the user. */
-export const signInBy = async (path: string, proof: object): Promise<Me> => taken(await send("POST", `/v1/auth/${path}`, proof));
+export const signInBy = async <T extends Session>(path: string, proof: object): Promise<Omit<T, "accessToken">> =>
+  taken(await send<T>("POST", `/v1/auth/${path}`, proof));
 
 /** The login session of this browser's cookie goes on with a new access token. One at a time, whoever asks. */
 export function refreshSession(): Promise<Me> {
@@ -141,7 +148,7 @@ export function refreshSession(): Promise<Me> {
 
 async function refresh(triesLeft = 3): Promise<Me> {
   try {
-    return taken(await send("POST", "/v1/auth/refresh"));
+    return taken(await send<Session>("POST", "/v1/auth/refresh"));
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) access = null;
     if (!(error instanceof ApiError) || error.status !== 409 || triesLeft === 0) throw error;
@@ -151,7 +158,7 @@ async function refresh(triesLeft = 3): Promise<Me> {
 }
 
 /** Speaks with these tokens from now on. */
-export function taken({ accessToken, ...person }: Session): Me {
+export function taken<T extends Session>({ accessToken, ...person }: T): Omit<T, "accessToken"> {
   access = accessToken;
   return person;
 }

@@ -1,10 +1,23 @@
-/** The token of a letter's link. It leaves the address bar at once: what stays there ends in histories and screenshots. */
+/** A letter's link: what it is about and its token. It leaves the address bar at once: what stays there ends in histories and screenshots. */
 
 import { signal } from "@preact/signals";
+import type { Purpose } from "./account.ts";
 
 const LINK_PATH = /^\/login\/link\/?$/;
+const FRAGMENT = /^#(register|sign-in|address|reset)=(.+)$/;
 
-export const linkToken = signal("");
+export interface LetterLink {
+  purpose: Purpose;
+  token: string;
+}
+
+/** The one that was opened; null: none, or it is used up. */
+export const letterLink = signal<LetterLink | null>(null);
+
+export function parseFragment(fragment: string): LetterLink | null {
+  const [, purpose, token] = FRAGMENT.exec(fragment) ?? [];
+  return purpose && token ? { purpose: purpose as Purpose, token } : null;
+}
 
 /** Takes the token out of the address, now and whenever another link is opened in this tab. */
 export function takeLinks(): void {
@@ -14,6 +27,6 @@ export function takeLinks(): void {
 
 function takeLink(): void {
   if (!LINK_PATH.test(location.pathname) || location.hash.length < 2) return;
-  linkToken.value = location.hash.slice(1);
+  letterLink.value = parseFragment(location.hash);
   history.replaceState(null, "", location.pathname);
 }

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { unlockSound } from "./chime.ts";
 import { EndingCard } from "./components/ending.tsx";
 import { LiveRegions } from "./components/live.tsx";
+import { NoticeBar } from "./components/notice.tsx";
 import { SettingsDialog } from "./components/settings.tsx";
 import { TopBar } from "./components/topbar.tsx";
 import { takeLinks } from "./letterlink.ts";
@@ -17,7 +18,7 @@ import { UsernamePage } from "./pages/username.tsx";
 import { localPath, navigate, parameter, route, startRouter } from "./router.ts";
 import { cameBackInVain, known, resume } from "./session.ts";
 import { text } from "./text.ts";
-import { goOn } from "./welcome.ts";
+import { cameBackLinked, goOn } from "./welcome.ts";
 import "./styles/index.css";
 
 function App() {
@@ -30,6 +31,7 @@ function App() {
         {text.skip}
       </a>
       {known.value && <Page />}
+      <NoticeBar />
       <SettingsDialog />
       <LiveRegions />
     </>
@@ -73,6 +75,7 @@ async function begin(): Promise<void> {
   if (parameter("problem")) cameBackInVain();
   if (await resume()) await goOn(localPath(location.pathname + location.search));
   known.value = true;
+  await cameBackLinked();
 }
 
 takeLinks();

@@ -1,9 +1,13 @@
 /** Everything the page says, in one place. English now; another language is another object of this shape. */
 
+import type { Purpose } from "./account.ts";
 import type { Phase, TimerCause } from "./protocol.ts";
 import type { Milestone } from "./store/timer.ts";
 
 const many = (count: number, one: string, other: string): string => (count === 1 ? one : other.replace("#", String(count)));
+
+/** How long to wait, in seconds while they are few. */
+const waitOf = (seconds: number): string => (seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} minutes`);
 
 export const text = {
   brand: "Commonroom",
@@ -52,10 +56,18 @@ export const text = {
     sendLink: "Send me a link",
     forgotLead: "We send you a link and a code to set a new password with.",
     sendReset: "Send me a letter",
+    sendAgain: "Send another letter",
+    sendAgainIn: (seconds: number) => `Send another letter in ${seconds} s`,
+    sentAgain: "Another letter is on its way. The one before it is void.",
+    noMail: "This server sends no letters: new accounts, sign-in by letter and forgotten passwords are not available here.",
+    noPassword: "Your account is ready. It has no password yet, as the letter was opened in another browser than the one that asked for it.",
+    show: "Show the password",
+    wait: (seconds: number) => `Wait ${waitOf(seconds)}`,
     sent: (email: string) => `We have sent a letter to ${email}. Open its link, or type its code here. It may take a minute, or be among the spam.`,
     code: "Code of six digits",
     codeInvalid: "The code has six digits.",
     codeWrong: "This code is wrong, used or too old. Ask for a new letter.",
+    confirmCode: "Go on",
     setPassword: "Set the password",
     busy: "One moment…",
     problems: {
@@ -68,12 +80,19 @@ export const text = {
   },
   link: {
     title: "Your letter",
-    lead: "One click, and you are in.",
-    confirm: "Sign in",
-    incomplete: "This link is incomplete or was used already. Ask for a new one.",
-    reset: "This link signs nobody in. If your letter is about a new password, set it here. Otherwise the link was used or is too old.",
-    over: "The link was used or is too old.",
+    titles: { register: "Your new account", "sign-in": "Sign in", address: "Your new address", reset: "Set a new password" } satisfies Record<Purpose, string>,
+    leads: {
+      register: "One click, and your account is there.",
+      "sign-in": "One click, and you are in.",
+      address: "One click, and this address is the one of your account.",
+      reset: "You will be signed in here, and signed out on all other devices.",
+    } satisfies Record<Purpose, string>,
+    actions: { register: "Create the account", "sign-in": "Sign in", address: "Use this address", reset: "Set the password" } satisfies Record<Purpose, string>,
+    incomplete: "This link is incomplete. Copy all of it, or ask for a new letter.",
+    elsewhere: "Open this link in the browser where you asked for the new address, signed in to your account. Or type the letter's code there.",
+    over: "This link was used or is too old, or a newer letter took its place.",
     again: "Ask for a new letter",
+    back: "Go on",
   },
   username: {
     title: "Choose a username",
@@ -92,6 +111,8 @@ export const text = {
     email: "Email address",
     noEmail: "none yet",
     noMail: "This server sends no letters, so an address cannot be confirmed.",
+    emailChanged: "Your address was changed.",
+    sent: (email: string) => `We have sent a letter to ${email}, unless it is somebody's already. Type its code here, or open its link in this browser.`,
     newEmail: "New email address",
     confirmEmail: "Use this address",
     changePassword: "Change the password",
@@ -102,12 +123,14 @@ export const text = {
     linked: "Ways to sign in",
     link: (provider: string) => `Link ${provider}`,
     unlink: (provider: string) => `Unlink ${provider}`,
+    nowLinked: (provider: string) => `From now on you can sign in with ${provider}.`,
     lastWay: "This is your only way in. Add an address or another way first.",
     places: "Signed in here, here and here",
     device: "Unknown device",
     here: "This device",
     seen: (ago: string) => `Last seen ${ago}`,
     end: "Sign out there",
+    ended: "Signed out there.",
     endOthers: "Sign out everywhere else",
     signOut: "Sign out",
     signOutEverywhere: "Sign out everywhere",
@@ -117,6 +140,7 @@ export const text = {
     deleteWord: "delete",
     deleteWrong: "Please type the word delete.",
   },
+  notice: { dismiss: "Close this notice" },
   create: {
     heading: "Open a room",
     title: "Title",
@@ -294,7 +318,8 @@ export const text = {
   errors: {
     offline: "The server cannot be reached. Check your connection and try again.",
     busy: "The server is busy. Try again in a moment.",
-    rateLimited: "That was a little fast. Try again in a moment.",
+    rateLimited: (seconds: number | null) => (seconds === null ? "That was a little fast. Try again in a moment." : `Too many tries. Wait ${waitOf(seconds)}.`),
+    again: "Try again",
     other: (detail: string) => `That did not work: ${detail}`,
   },
   settings: {

@@ -1,13 +1,17 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Account, changeEmail, changePassword, confirm, deleteAccount, readAccount, readWays, type Ways } from "../account.ts";
 import type { ApiError } from "../api.ts";
+import { announce } from "../announce.ts";
 import { navigate } from "../router.ts";
 import { adopt, leave } from "../session.ts";
 import { text } from "../text.ts";
+import { Failed } from "./failed.tsx";
 import { codeProblem, digitsOf, emailProblem, newPasswordProblem, type Problems, useForm } from "./form.ts";
-import { CodeInput, Input, NewPasswordInput, PasswordInput, Submit } from "./input.tsx";
+import { CodeInput, Input, NewPasswordInput, PasswordInput, Submit, Whose } from "./input.tsx";
+import { SendAgain } from "./letter.tsx";
 import { Linked } from "./linked.tsx";
 import { useLoaded } from "./loaded.ts";
+import { opened } from "./opened.ts";
 import { Places } from "./places.tsx";
 import { UsernameForm } from "./username.tsx";
 
@@ -16,7 +20,7 @@ const readBoth = (): Promise<[Account, Ways]> => Promise.all([readAccount(), rea
 /** What one does with one's own account. `close`: of the dialog around it. */
 export function AccountSettings({ close }: { close: () => void }) {
   const { value, problem, reload } = useLoaded(readBoth);
-  if (!value) return problem ? <p class="note problem">{problem}</p> : <p class="note">{text.account.loading}</p>;
+  if (!value) return problem ? <Failed problem={problem} onRetry={reload} /> : <p class="note">{text.account.loading}</p>;
   const [account, ways] = value;
   const gone = (): void => {
     close();
@@ -42,13 +46,18 @@ interface PartProps {
 
 function Address({ account, mail, onChanged }: PartProps & { mail: boolean }) {
   const [sentTo, setSentTo] = useState("");
+  const changed = async (): Promise<void> => {
+    setSentTo("");
+    announce(text.account.emailChanged);
+    await onChanged();
+  };
   return (
-    <details class="part">
+    <details class="part" data-testid="address">
       <summary>
         {text.account.email} <span class="note">{account.email ?? text.account.noEmail}</span>
       </summary>
       {!mail && <p class="note">{text.account.noMail}</p>}
-      {mail && (sentTo ? <NewAddressCode email={sentTo} onChanged={onChanged} /> : <NewAddress onSent={setSentTo} />)}
+      {mail && (sentTo ? <NewAddressCode email={sentTo} onChanged={changed} /> : <NewAddress onSent={setSentTo} />)}
     </details>
   );
 }
@@ -72,6 +81,8 @@ function NewAddress({ onSent }: { onSent: (email: string) => void }) {
 
 function NewAddressCode({ email, onChanged }: { email: string; onChanged: () => Promise<void> }) {
   const [code, setCode] = useState("");
+  const said = useRef<HTMLParagraphElement>(null);
+  useEffect(() => said.current?.focus(), []);
   const form = useForm({
     check: () => ({ code: codeProblem(code) }),
     send: async () => {
@@ -82,9 +93,12 @@ function NewAddressCode({ email, onChanged }: { email: string; onChanged: () => 
   });
   return (
     <form class="stack" onSubmit={form.submit} noValidate>
-      <p class="note">{text.login.sent(email)}</p>
+      <p ref={said} tabIndex={-1} class="note">
+        {text.account.sent(email)}
+      </p>
       <CodeInput id="email-code" value={code} onInput={setCode} problem={form.problems["code"]} />
       <Submit form={form} label={text.account.confirmEmail} id="confirm-email" kind="" />
+      <SendAgain again={() => changeEmail(email)} />
     </form>
   );
 }
@@ -104,11 +118,17 @@ function NewPassword({ account, onChanged }: PartProps) {
     },
     place: wrongPassword,
   });
+  const part = useRef<HTMLDetailsElement>(null);
+  useEffect(() => {
+    if (opened.peek() !== "password" || !part.current) return;
+    part.current.open = true;
+    part.current.querySelector<HTMLElement>("input:not(.hidden)")?.focus();
+  }, []);
   return (
-    <details class="part">
+    <details ref={part} class="part" data-testid="password-part">
       <summary>{account.hasPassword ? text.account.changePassword : text.account.addPassword}</summary>
       <form class="stack" onSubmit={form.submit} noValidate>
-        <input class="hidden" type="text" autocomplete="username" value={account.email ?? ""} readOnly tabIndex={-1} aria-hidden="true" />
+        <Whose email={account.email ?? ""} />
         {account.hasPassword && <PasswordInput id="current-password" value={current} onInput={setCurrent} problem={form.problems["current"]} />}
         <NewPasswordInput id="settings-password" value={password} onInput={setPassword} problem={form.problems["password"]} />
         <p class="note">{form.done ? text.account.passwordSaved : text.account.passwordHint}</p>

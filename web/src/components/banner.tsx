@@ -1,20 +1,8 @@
-import { useEffect, useState } from "preact/hooks";
 import { connection } from "../session.ts";
 import { attempt, outdated, retryAt, troubled } from "../store/connection.ts";
 import { text } from "../text.ts";
+import { useCountdown } from "./countdown.ts";
 import { Icon } from "./icon.tsx";
-
-/** Seconds until `moment` of the page's clock, counting down; null without one. */
-function useCountdown(moment: number | null): number | null {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (moment === null) return;
-    setNow(Date.now());
-    const interval = setInterval(() => setNow(Date.now()), 250);
-    return () => clearInterval(interval);
-  }, [moment]);
-  return moment === null ? null : Math.max(0, Math.ceil((moment - now) / 1000));
-}
 
 /** Shown after two seconds without a connection, until there is one again. */
 export function Banner() {

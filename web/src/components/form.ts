@@ -1,9 +1,10 @@
 /** What forms have in common: checked first, sent once at a time, and what is wrong is said where it is. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ApiError } from "../api.ts";
 import { explain } from "../explain.ts";
 import { text } from "../text.ts";
+import { useCountdown } from "./countdown.ts";
 import { focusProblem } from "./field.tsx";
 
 /** What is wrong, by the name of the field; `form`: what belongs to none. Empty texts are no problem. */
@@ -20,6 +21,8 @@ interface FormOptions {
 export interface Form {
   problems: Problems;
   busy: boolean;
+  /** Seconds until the server takes it again. */
+  waitS: number;
   /** It was sent, and not touched since. */
   done: boolean;
   submit: (event: SubmitEvent) => Promise<void>;
@@ -29,26 +32,36 @@ export function useForm({ check = () => ({}), send, place }: FormOptions): Form 
   const [problems, setProblems] = useState<Problems>({});
   const [busy, setBusy] = useState(false);
   const [done, setDone] = useState(false);
+  const [freeAt, setFreeAt] = useState<number | null>(null);
+  const waitS = useCountdown(freeAt) ?? 0;
+  const sending = useRef(false); // what is drawn lags behind a second click
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
-    if (busy) return;
+    if (sending.current || waitS > 0) return;
     const form = event.currentTarget as HTMLFormElement;
     const found = check();
     setDone(false);
     setProblems(found);
     if (Object.values(found).some(Boolean)) return focusProblem(form);
+    sending.current = true;
     setBusy(true);
     try {
       await send();
       setDone(true);
     } catch (error) {
+      setFreeAt(freeAgainAt(error));
       setProblems((error instanceof ApiError && (place?.(error) ?? placed(error))) || { form: explain(error) });
       focusProblem(form);
     }
+    sending.current = false;
     setBusy(false);
   };
-  return { problems, busy, done, submit };
+  return { problems, busy, waitS, done, submit };
 }
+
+/** When the server takes the next try, on the page's clock; null: at once. */
+export const freeAgainAt = (error: unknown): number | null =>
+  error instanceof ApiError && error.status === 429 && error.waitS !== null ? Date.now() + error.waitS * 1000 : null;
 
 /** Refusals of what was typed, by the field that the server names. */
 function placed({ field }: ApiError): Problems | null {

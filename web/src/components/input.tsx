@@ -1,6 +1,8 @@
+import { useState } from "preact/hooks";
 import { text } from "../text.ts";
 import { Field, noteId } from "./field.tsx";
 import type { Form } from "./form.ts";
+import { Icon } from "./icon.tsx";
 
 interface InputProps {
   id: string;
@@ -14,30 +16,54 @@ interface InputProps {
   numeric?: boolean;
 }
 
-/** One line of text with its label, and what is wrong with it. */
-export function Input({ id, label, value, onInput, hint = "", problem = "", type = "text", autocomplete = "off", numeric = false }: InputProps) {
+/** One line of text with its label, and what is wrong with it. A password can be looked at. */
+export function Input(props: InputProps) {
+  const [shown, setShown] = useState(false);
+  const { id, label, hint = "", problem = "" } = props;
+  const isSecret = props.type === "password";
   return (
     <Field id={id} label={label} hint={hint} problem={problem}>
-      <input
-        id={id}
-        data-testid={id}
-        type={type as "text"} // Preact's types want one literal of them
-        inputMode={numeric ? "numeric" : undefined}
-        autocomplete={autocomplete as "off"}
-        autocapitalize="none"
-        spellcheck={false}
-        value={value}
-        aria-invalid={problem !== ""}
-        aria-describedby={problem || hint ? noteId(id) : undefined}
-        onInput={(event) => onInput(event.currentTarget.value)}
-      />
+      {isSecret ? (
+        <div class="secret">
+          <Line {...props} type={shown ? "text" : "password"} />
+          <button type="button" class="icon-button" aria-pressed={shown} aria-label={text.login.show} data-testid={`show-${id}`} onClick={() => setShown(!shown)}>
+            <Icon name={shown ? "unseen" : "seen"} />
+          </button>
+        </div>
+      ) : (
+        <Line {...props} />
+      )}
     </Field>
+  );
+}
+
+function Line({ id, value, onInput, hint = "", problem = "", type = "text", autocomplete = "off", numeric = false }: InputProps) {
+  return (
+    <input
+      id={id}
+      data-testid={id}
+      type={type as "text"} // Preact's types want one literal of them
+      inputMode={numeric ? "numeric" : undefined}
+      autocomplete={autocomplete as "off"}
+      autocapitalize="none"
+      spellcheck={false}
+      value={value}
+      aria-invalid={problem !== ""}
+      aria-describedby={problem || hint ? noteId(id) : undefined}
+      onInput={(event) => onInput(event.currentTarget.value)}
+    />
   );
 }
 
 type SpecialProps = Pick<InputProps, "id" | "value" | "onInput" | "problem">;
 
-export const EmailInput = (props: SpecialProps) => <Input {...props} type="email" autocomplete="email" label={text.login.email} />;
+/** The address that one signs in with: password managers keep it beside the password. */
+export const EmailInput = (props: SpecialProps) => <Input {...props} type="email" autocomplete="username" label={text.login.email} />;
+
+/** Tells a password manager whose password a form is about. */
+export const Whose = ({ email }: { email: string }) => (
+  <input class="hidden" type="text" autocomplete="username" value={email} readOnly tabIndex={-1} aria-hidden="true" />
+);
 
 export const PasswordInput = (props: SpecialProps) => (
   <Input {...props} type="password" autocomplete="current-password" label={text.login.password} />
@@ -58,8 +84,8 @@ export function Submit({ form, label, id, kind = "primary" }: { form: Form; labe
           {form.problems["form"]}
         </p>
       )}
-      <button type="submit" class={`button ${kind}`} data-testid={id} disabled={form.busy}>
-        {form.busy ? text.login.busy : label}
+      <button type="submit" class={`button ${kind}`} data-testid={id} aria-disabled={form.busy || form.waitS > 0}>
+        {form.waitS > 0 ? text.login.wait(form.waitS) : form.busy ? text.login.busy : label}
       </button>
     </>
   );

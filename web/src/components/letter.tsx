@@ -1,23 +1,28 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { announce } from "../announce.ts";
 import { confirm, type Proof, resetPassword } from "../account.ts";
 import type { ApiError } from "../api.ts";
+import { explain } from "../explain.ts";
 import { adopt } from "../session.ts";
 import { text } from "../text.ts";
-import { goOn } from "../welcome.ts";
-import { codeProblem, digitsOf, newPasswordProblem, type Problems, useForm } from "./form.ts";
-import { CodeInput, NewPasswordInput, Submit } from "./input.tsx";
+import { arrive, goOn } from "../welcome.ts";
+import { useCountdown } from "./countdown.ts";
+import { codeProblem, digitsOf, freeAgainAt, newPasswordProblem, type Problems, useForm } from "./form.ts";
+import { CodeInput, NewPasswordInput, Submit, Whose } from "./input.tsx";
 
 interface LetterProps {
   email: string;
   /** The letter is about a new password. */
   isReset: boolean;
   next: string;
+  /** Sends another letter. */
+  again: () => Promise<void>;
 }
 
 const refusedCode = ({ status }: ApiError): Problems | null => (status === 401 ? { code: text.login.codeWrong } : null);
 
 /** A letter is on its way: its code can be typed right here, for who reads it on another device. */
-export function LetterForm({ email, isReset, next }: LetterProps) {
+export function LetterForm({ email, isReset, next, again }: LetterProps) {
   const [code, setCode] = useState("");
   const [password, setPassword] = useState("");
   const said = useRef<HTMLParagraphElement>(null);
@@ -26,7 +31,8 @@ export function LetterForm({ email, isReset, next }: LetterProps) {
     check: () => ({ code: codeProblem(code), password: isReset ? newPasswordProblem(password) : "" }),
     send: async () => {
       const proof: Proof = { email, code: digitsOf(code) };
-      adopt(await (isReset ? resetPassword(proof, password) : confirm(proof)));
+      if (!isReset) return arrive(await confirm(proof), next);
+      adopt(await resetPassword(proof, password));
       await goOn(next);
     },
     place: refusedCode,
@@ -37,8 +43,43 @@ export function LetterForm({ email, isReset, next }: LetterProps) {
         {text.login.sent(email)}
       </p>
       <CodeInput id="code" value={code} onInput={setCode} problem={form.problems["code"]} />
+      {isReset && <Whose email={email} />}
       {isReset && <NewPasswordInput id="new-password" value={password} onInput={setPassword} problem={form.problems["password"]} />}
-      <Submit form={form} label={isReset ? text.login.setPassword : text.login.signIn} id="confirm-code" />
+      <Submit form={form} label={isReset ? text.login.setPassword : text.login.confirmCode} id="confirm-code" />
+      <SendAgain again={again} />
     </form>
+  );
+}
+
+/** So long a letter may take, before one asks for another. */
+const PATIENCE_MS = 30_000;
+
+export function SendAgain({ again }: { again: () => Promise<void> }) {
+  const [freeAt, setFreeAt] = useState(() => Date.now() + PATIENCE_MS);
+  const [problem, setProblem] = useState("");
+  const waitS = useCountdown(freeAt) ?? 0;
+  const send = async (): Promise<void> => {
+    if (waitS > 0) return;
+    setFreeAt(Date.now() + PATIENCE_MS);
+    try {
+      await again();
+      setProblem("");
+      announce(text.login.sentAgain);
+    } catch (error) {
+      setProblem(explain(error));
+      setFreeAt(freeAgainAt(error) ?? 0);
+    }
+  };
+  return (
+    <>
+      {problem && (
+        <p class="note problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <button type="button" class="button quiet small" data-testid="send-again" aria-disabled={waitS > 0} onClick={send}>
+        {waitS > 0 ? text.login.sendAgainIn(waitS) : text.login.sendAgain}
+      </button>
+    </>
   );
 }

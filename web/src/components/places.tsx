@@ -1,64 +1,75 @@
 import { useState } from "preact/hooks";
-import { endPlace, logOut, logOutEverywhere, type Place, readPlaces } from "../account.ts";
+import { announce } from "../announce.ts";
+import { endPlace, logOut, logOutElsewhere, logOutEverywhere, readPlaces } from "../account.ts";
 import { explain } from "../explain.ts";
 import { agoOf, deviceOf } from "../format.ts";
 import { text } from "../text.ts";
+import { Failed } from "./failed.tsx";
 import { useLoaded } from "./loaded.ts";
 
 /** Where one is signed in, and the ways out. `onGone`: this login session is over. */
 export function Places({ onGone }: { onGone: () => void }) {
   const { value, problem: unread, reload } = useLoaded(readPlaces);
   const [problem, setProblem] = useState("");
+  const [busy, setBusy] = useState(false);
   const places = value ?? [];
   const others = places.filter(({ here }) => !here);
-  const attempt = (action: () => Promise<unknown>) => (): void => {
-    action().then(
-      () => setProblem(""),
-      (error) => setProblem(explain(error)),
-    );
+  const attempt = (action: () => Promise<void>, then: () => unknown) => async (): Promise<void> => {
+    if (busy) return;
+    setBusy(true);
+    setProblem("");
+    try {
+      await action();
+      await then();
+    } catch (error) {
+      setProblem(explain(error));
+    }
+    setBusy(false);
   };
-  const end = (ended: Place[]): (() => void) =>
-    attempt(async () => {
-      await Promise.all(ended.map(({ sessionId }) => endPlace(sessionId)));
-      await reload();
-    });
-  const out = (leave: () => Promise<void>): (() => void) => attempt(async () => {
-      await leave();
-      onGone();
-    });
+  const told = (): Promise<void> => {
+    announce(text.account.ended);
+    return reload();
+  };
   return (
     <section class="part stack" aria-labelledby="places-heading">
       <h3 id="places-heading">{text.account.places}</h3>
       <ul class="rows">
         {places.map((place) => (
-          <li key={place.sessionId} data-testid="place">
+          <li key={place.sessionId} data-testid="place" data-here={place.here}>
             <span>
               {deviceOf(place.agent) || text.account.device}
               <span class="note">{place.here ? text.account.here : text.account.seen(agoOf(place.lastSeen, Date.now()))}</span>
             </span>
             {!place.here && (
-              <button type="button" class="button small" onClick={end([place])}>
+              <button type="button" class="button small" data-testid="end-place" aria-disabled={busy} onClick={attempt(() => endPlace(place.sessionId), told)}>
                 {text.account.end}
               </button>
             )}
           </li>
         ))}
       </ul>
-      {(problem || unread) && (
+      {problem && (
         <p class="note problem" role="alert">
-          {problem || unread}
+          {problem}
         </p>
       )}
+      {unread && <Failed problem={unread} onRetry={reload} />}
       <div class="ways">
-        <button type="button" class="button small" data-testid="sign-out" onClick={out(logOut)}>
+        <button type="button" class="button small" data-testid="sign-out" aria-disabled={busy} onClick={attempt(logOut, onGone)}>
           {text.account.signOut}
         </button>
         {others.length > 0 && (
-          <button type="button" class="button small" data-testid="end-others" onClick={end(others)}>
+          <button type="button" class="button small" data-testid="end-others" aria-disabled={busy} onClick={attempt(logOutElsewhere, told)}>
             {text.account.endOthers}
           </button>
         )}
-        <button type="button" class="button small danger" data-testid="sign-out-everywhere" onClick={out(logOutEverywhere)}>
+        <button
+          type="button"
+          class="button small danger"
+          data-testid="sign-out-everywhere"
+          aria-disabled={busy}
+          onClick={attempt(logOutEverywhere, onGone)}
+        >
           {text.account.signOutEverywhere}
         </button>
       </div>

@@ -1,4 +1,3 @@
-import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../announce.ts";
 import { chime, setVolume, volume } from "../chime.ts";
@@ -9,12 +8,7 @@ import { chooseTheme, storedTheme, type Theme } from "../theme.ts";
 import { AccountSettings } from "./account.tsx";
 import { Icon } from "./icon.tsx";
 import { NameField, problemWith } from "./name.tsx";
-
-const opened = signal(false);
-
-export function openSettings(): void {
-  opened.value = true;
-}
+import { opened } from "./opened.ts";
 
 export function SettingsDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -24,7 +18,7 @@ export function SettingsDialog() {
   const close = (): void => dialog.current?.close();
   if (!opened.value) return null;
   return (
-    <dialog ref={dialog} class="dialog" aria-labelledby="settings-heading" onClose={() => (opened.value = false)}>
+    <dialog ref={dialog} class="dialog" aria-labelledby="settings-heading" onClose={() => (opened.value = null)}>
       <div class="dialog-head">
         <h2 id="settings-heading">{text.settings.heading}</h2>
         <button type="button" class="icon-button" onClick={close} aria-label={text.settings.close}>

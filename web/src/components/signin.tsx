@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { forgotPassword, logIn, register, sendLink, startPath, type Ways } from "../account.ts";
 import type { ApiError } from "../api.ts";
+import { parameter } from "../router.ts";
 import { adopt, goAway, rememberedName } from "../session.ts";
 import { text } from "../text.ts";
 import { goOn } from "../welcome.ts";
@@ -10,13 +11,18 @@ import { LetterForm } from "./letter.tsx";
 import { NameField, problemWith } from "./name.tsx";
 
 /** By password, by a letter with a link, with a new account, or with a forgotten password. */
-type Way = "password" | "link" | "new" | "forgot";
+const WAYS = ["password", "link", "new", "forgot"] as const;
+type Way = (typeof WAYS)[number];
+
+/** The one that the address names. */
+const wayAsked = (): Way => WAYS.find((way) => way === parameter("way")) ?? "password";
 
 /** The ways into an account. Where no letters are sent, what needs one is not offered. */
 export function SignIn({ ways, next }: { ways: Ways; next: string }) {
-  const [way, setWay] = useState<Way>("password");
+  const [way, setWay] = useState<Way>(() => (ways.mail ? wayAsked() : "password"));
   const [email, setEmail] = useState("");
-  const [sent, setSent] = useState(false);
+  /** Sends a letter once more; null: none was sent. */
+  const [again, setAgain] = useState<(() => Promise<void>) | null>(null);
   const section = useRef<HTMLElement>(null);
   const chosen = useRef(false);
   useEffect(() => {
@@ -25,15 +31,16 @@ export function SignIn({ ways, next }: { ways: Ways; next: string }) {
   const go = (wanted: Way): void => {
     chosen.current = true;
     setWay(wanted);
-    setSent(false);
+    setAgain(null);
   };
-  const shared = { email, setEmail, next, onSent: () => setSent(true) };
-  const others = (["password", "link", "new", "forgot"] as const).filter((other) => other !== way);
+  const shared = { email, setEmail, next, onSent: (send: () => Promise<void>) => setAgain(() => send) };
+  const others = WAYS.filter((other) => other !== way);
   return (
     <section ref={section} class="card stack" aria-labelledby="signin-heading">
       <h2 id="signin-heading">{text.login.headings[way]}</h2>
       {way === "password" && <Providers ways={ways} next={next} />}
-      {sent ? <LetterForm email={email.trim()} isReset={way === "forgot"} next={next} /> : FORMS[way](shared)}
+      {again ? <LetterForm email={email.trim()} isReset={way === "forgot"} next={next} again={again} /> : FORMS[way](shared)}
+      {!ways.mail && <p class="note">{text.login.noMail}</p>}
       {ways.mail && (
         <div class="ways">
           {others.map((other) => (
@@ -51,8 +58,8 @@ interface WayProps {
   email: string;
   setEmail: (email: string) => void;
   next: string;
-  /** A letter is on its way. */
-  onSent: () => void;
+  /** A letter is on its way; `again` sends another. */
+  onSent: (again: () => Promise<void>) => void;
 }
 
 const FORMS: Readonly<Record<Way, (props: WayProps) => preact.JSX.Element>> = {
@@ -106,8 +113,9 @@ function Ask({ email, setEmail, onSent, ask, label, lead }: WayProps & { ask: (e
   const form = useForm({
     check: () => ({ email: emailProblem(email) }),
     send: async () => {
-      await ask(email.trim());
-      onSent();
+      const again = (): Promise<void> => ask(email.trim());
+      await again();
+      onSent(again);
     },
   });
   return (
@@ -125,8 +133,9 @@ function NewAccount({ email, setEmail, onSent }: WayProps) {
   const form = useForm({
     check: () => ({ name: problemWith(name), email: emailProblem(email), password: newPasswordProblem(password) }),
     send: async () => {
-      await register(email.trim(), password, name.trim());
-      onSent();
+      const again = (): Promise<void> => register(email.trim(), password, name.trim());
+      await again();
+      onSent(again);
     },
   });
   return (

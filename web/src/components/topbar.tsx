@@ -6,7 +6,7 @@ import { text } from "../text.ts";
 import { chooseTheme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
 import { Icon, Logo } from "./icon.tsx";
-import { openSettings } from "./settings.tsx";
+import { openSettings } from "./opened.ts";
 
 /** The banner of every page. `children` is what the page puts in its middle. */
 export function TopBar({ children }: { children?: ComponentChildren }) {
@@ -22,7 +22,7 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
       <div class="topbar-end">
         <SignInLink />
         <ThemeToggle />
-        <button type="button" class="chip" onClick={openSettings} aria-haspopup="dialog" data-testid="open-settings">
+        <button type="button" class="chip" onClick={() => openSettings()} aria-haspopup="dialog" data-testid="open-settings">
           {me.value ? <Avatar id={me.value.principal.actorId} name={me.value.name} /> : <Icon name="sliders" />}
           {me.value && <span class="chip-name">{me.value.name}</span>}
           <span class="hidden">{text.settings.open}</span>
@@ -37,7 +37,7 @@ function SignInLink() {
   const here = route.value;
   if (isUser.value || here.page === "login" || here.page === "link" || here.page === "username") return null;
   return (
-    <a class="button small" href={withReturn("/login", location.pathname)} data-local data-testid="sign-in-link">
+    <a class="button small sign-in" href={withReturn("/login", location.pathname)} data-local data-testid="sign-in-link">
       {text.login.signIn}
     </a>
   );

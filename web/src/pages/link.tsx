@@ -1,87 +1,103 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { confirm, resetPassword } from "../account.ts";
-import { ApiError } from "../api.ts";
+import { confirm, type Purpose, resetPassword } from "../account.ts";
+import type { ApiError } from "../api.ts";
 import { newPasswordProblem, useForm } from "../components/form.ts";
 import { NewPasswordInput, Submit } from "../components/input.tsx";
 import { TopBar } from "../components/topbar.tsx";
-import { linkToken } from "../letterlink.ts";
-import { adopt } from "../session.ts";
+import { type LetterLink, letterLink } from "../letterlink.ts";
+import { adopt, isUser } from "../session.ts";
 import { text } from "../text.ts";
-import { goOn } from "../welcome.ts";
+import { arrive, goOn } from "../welcome.ts";
 
-/**
- * Where a letter's link leads. Only its button uses the token up, as programs that read
- * letters open links. What the letter was about is not in the link: what signs nobody in
- * may set a new password.
- */
+/** Where a letter's link leads. Only its button uses the token up, as programs that read letters open links. */
 export function LinkPage() {
-  const [refused, setRefused] = useState(false);
+  const letter = letterLink.value;
+  const title = letter ? text.link.titles[letter.purpose] : text.link.title;
   useEffect(() => {
-    document.title = `${text.link.title} · ${text.brand}`;
-  }, []);
-  useEffect(() => setRefused(false), [linkToken.value]);
+    document.title = `${title} · ${text.brand}`;
+  }, [title]);
   return (
     <>
       <TopBar />
       <main id="main" tabIndex={-1} class="narrow stack door">
-        <h1>{text.link.title}</h1>
-        {!linkToken.value ? <Incomplete /> : refused ? <Reset /> : <Confirm onRefused={() => setRefused(true)} />}
+        <h1>{title}</h1>
+        {letter ? <Letter key={letter.token} {...letter} /> : <NoWay words={text.link.incomplete} />}
       </main>
     </>
   );
 }
 
-function Incomplete() {
+interface LetterProps extends LetterLink {
+  /** The token is good for nothing. */
+  onOver: () => void;
+}
+
+function Letter(letter: LetterLink) {
+  const [over, setOver] = useState(false);
+  if (over) return <NoWay words={text.link.over} purpose={letter.purpose} />;
+  if (letter.purpose === "address" && !isUser.value) return <NoWay words={text.link.elsewhere} />;
+  const Form = letter.purpose === "reset" ? Reset : Confirm;
+  return <Form {...letter} onOver={() => setOver(true)} />;
+}
+
+/** Where one gets another letter of that kind. */
+const AGAIN: Readonly<Record<Purpose, string>> = {
+  register: "/login?way=new",
+  "sign-in": "/login?way=link",
+  address: "/",
+  reset: "/login?way=forgot",
+};
+
+function NoWay({ words, purpose }: { words: ComponentChildren; purpose?: Purpose }) {
   return (
-    <section class="card stack">
-      <p>{text.link.incomplete}</p>
-      <a class="button" href="/login" data-local>
-        {text.login.title}
+    <section class="card stack" role="alert" data-testid="link-refused">
+      <p>{words}</p>
+      <a class="button" href={purpose ? AGAIN[purpose] : "/login"} data-local>
+        {purpose && purpose !== "address" ? text.link.again : text.link.back}
       </a>
     </section>
   );
 }
 
-function Confirm({ onRefused }: { onRefused: () => void }) {
+const refused = (onOver: () => void) => ({ status }: ApiError) => {
+  if (status !== 401) return null;
+  onOver();
+  return {};
+};
+
+function Confirm({ purpose, token, onOver }: LetterProps) {
   const form = useForm({
     send: async () => {
-      adopt(await confirm({ token: linkToken.value }));
-      linkToken.value = "";
-      await goOn("/");
+      await arrive(await confirm({ token }), "/");
+      letterLink.value = null;
     },
-    place: ({ status }: ApiError) => {
-      if (status !== 401) return null;
-      onRefused();
-      return {};
-    },
+    place: refused(onOver),
   });
   return (
     <form class="card stack" onSubmit={form.submit}>
-      <p>{text.link.lead}</p>
-      <Submit form={form} label={text.link.confirm} id="confirm-link" />
+      <p>{text.link.leads[purpose]}</p>
+      <Submit form={form} label={text.link.actions[purpose]} id="confirm-link" />
     </form>
   );
 }
 
-function Reset() {
+function Reset({ token, onOver }: LetterProps) {
   const [password, setPassword] = useState("");
   const form = useForm({
     check: () => ({ password: newPasswordProblem(password) }),
     send: async () => {
-      adopt(await resetPassword({ token: linkToken.value }, password));
-      linkToken.value = "";
+      adopt(await resetPassword({ token }, password));
       await goOn("/");
+      letterLink.value = null;
     },
-    place: ({ status }) => (status === 401 ? { form: text.link.over } : null),
+    place: refused(onOver),
   });
   return (
     <form class="card stack" onSubmit={form.submit} noValidate>
-      <p role="alert">{text.link.reset}</p>
+      <p>{text.link.leads.reset}</p>
       <NewPasswordInput id="new-password" value={password} onInput={setPassword} problem={form.problems["password"]} />
-      <Submit form={form} label={text.login.setPassword} id="reset-password" />
-      <a href="/login" data-local>
-        {text.link.again}
-      </a>
+      <Submit form={form} label={text.link.actions.reset} id="reset-password" />
     </form>
   );
 }

@@ -1,12 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
-import { readWays, type Ways } from "../account.ts";
-import { ApiError } from "../api.ts";
+import { readWays } from "../account.ts";
+import { Failed } from "../components/failed.tsx";
 import { NameField, problemWith } from "../components/name.tsx";
 import { useForm } from "../components/form.ts";
 import { Submit } from "../components/input.tsx";
+import { useLoaded } from "../components/loaded.ts";
 import { SignIn } from "../components/signin.tsx";
 import { TopBar } from "../components/topbar.tsx";
-import { explain } from "../explain.ts";
 import { nextPath, parameter, replace } from "../router.ts";
 import { enter, isUser, me, rememberedName } from "../session.ts";
 import { text } from "../text.ts";
@@ -52,20 +52,12 @@ function Already({ next }: { next: string }) {
 }
 
 function Choice({ next }: { next: string }) {
-  const [ways, setWays] = useState<Ways | null>(null);
-  const [problem, setProblem] = useState("");
-  useEffect(() => {
-    readWays().then(setWays, (error) => setProblem(error instanceof ApiError ? explain(error) : String(error)));
-  }, []);
+  const ways = useLoaded(readWays);
   return (
     <>
       {me.value ? <StayGuest next={next} name={me.value.name} /> : <Guest next={next} />}
-      {problem && (
-        <p class="note problem" role="alert">
-          {problem}
-        </p>
-      )}
-      {ways && <SignIn ways={ways} next={next} />}
+      {ways.problem && <Failed problem={ways.problem} onRetry={ways.reload} />}
+      {ways.value && <SignIn ways={ways.value} next={next} />}
     </>
   );
 }

@@ -1,0 +1,29 @@
+import { dismiss, notice } from "../notice.ts";
+import { text } from "../text.ts";
+import { Icon } from "./icon.tsx";
+
+/** Over the page, whichever it is. */
+export function NoticeBar() {
+  const told = notice.value;
+  const act = (): void => {
+    dismiss();
+    told?.action?.run();
+  };
+  return (
+    <div class="notices" role="status">
+      {told && (
+        <div class="notice card" data-testid="notice">
+          <p>{told.words}</p>
+          {told.action && (
+            <button type="button" class="button small" data-testid="notice-action" onClick={act}>
+              {told.action.label}
+            </button>
+          )}
+          <button type="button" class="icon-button" onClick={dismiss} aria-label={text.notice.dismiss} data-testid="notice-dismiss">
+            <Icon name="close" />
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
