@@ -18,6 +18,7 @@ from commonroom.bench.target.port import free_port
 from commonroom.config.settings import ClusterSettings, HttpSettings, MailSettings, PostgresSettings, RedisSettings, Settings
 from commonroom.engine import revocation
 from commonroom.engine.cluster.cluster import Cluster
+from commonroom.engine.revocation import Revocations
 from commonroom.http.auth import COOKIE
 from commonroom.ids import new_id
 from tests.http.api import UNSAID, Account, Api, account_of
@@ -121,7 +122,7 @@ async def test_a_guests_token_from_before_the_sign_in_ends_no_session_of_the_use
         assert (await api.call("GET", "/v1/me", headers=account.bearer)).status == 200
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def neighbourhood() -> Iterator[Path]:
     """A folder for the sockets by which the nodes of a machine know each other."""
     path = Path(tempfile.mkdtemp(prefix="cr-logout-"))
@@ -129,13 +130,17 @@ def neighbourhood() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
+async def _nothing(_revocations: Revocations) -> None:
+    """Nothing is read."""
+
+
 @pytest.fixture(params=["bus", "table"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the other node hears of it: the other way is closed."""
     if request.param == "bus":
-        monkeypatch.setattr(revocation, "TICK_S", 3600.0)
+        monkeypatch.setattr(Revocations, "_try_to_read", _nothing)
     else:
-        monkeypatch.setattr(revocation, "DOUBT_MS", 3_600_000)
+        monkeypatch.setattr(revocation, "REREAD_MS", 0)
         monkeypatch.setattr(Cluster, "revoked", lambda _cluster, _ended: None)
     return str(request.param)
 
@@ -151,10 +156,9 @@ def settings(url: str, redis: RedisSettings, smtp_url: str, neighbourhood: Path)
     )
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def trio(way: str, dsn: str, redis_url: str, neighbourhood: Path, mail: MailServer) -> AsyncIterator[list[Api]]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def trio(dsn: str, redis_url: str, neighbourhood: Path, mail: MailServer) -> AsyncIterator[list[Api]]:
     """Three nodes of one cluster, in this process, over a database and a cluster name of their own."""
-    del way  # closed before they start
     name = f"trio{new_id(1)}"
     own = dsn.rpartition("/")[2].partition("?")[0]
     url = await create_database(dsn.replace(f"/{own}?", "/commonroom?"), name)
@@ -163,9 +167,8 @@ async def trio(way: str, dsn: str, redis_url: str, neighbourhood: Path, mail: Ma
         nodes = [Node(settings(url, RedisSettings(url=redis_url, cluster=name), mail.url, neighbourhood)) for _ in range(3)]
         await nodes[0].open()
         await asyncio.gather(*(node.open() for node in nodes[1:]))
-        for node in nodes:
-            parts.push_async_callback(node.close)
         yield [Api(node, session) for node in nodes]
+        await asyncio.gather(*(node.close() for node in nodes))
     connection = await asyncpg.connect(dsn)
     await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await connection.close()
@@ -184,23 +187,28 @@ ENDS: dict[str, End] = {
 """What a user who is signed in twice can do, by the first session or the second, that ends the second."""
 
 
+async def closes_on_all(nodes: list[Api], mail: MailServer, request_of: End) -> None:
+    here, _, there = nodes
+    address = unused()
+    mine, victim = await registered(here, mail, address), account_of(await log_in(there, address))
+    token = await ws_token(there, victim)
+    peers = [await socket_of(api, victim) for api in nodes]
+    method, path, body, by = request_of(mine, victim)
+    assert (await here.call(method, path, body, by.bearer)).status in {200, 204}
+    for peer in peers:
+        assert await ended(peer) == (4504, "the login session has ended")
+    for api in nodes:
+        with pytest.raises(Refused) as refused:
+            await Peer.open(api.url.replace("http", "ws") + "/v1/ws", token)
+        assert refused.value.error.name == "UNAUTHENTICATED"
+        (await api.call("GET", "/v1/me", headers=victim.bearer)).problem(401, "UNAUTHENTICATED")
+
+
+@pytest.mark.usefixtures("way")
 async def test_W11_however_a_session_ends_its_sockets_close_on_all_three_nodes(trio: list[Api], mail: MailServer) -> None:
-    here, _, there = trio
+    there = trio[2]
     bob = await there.guest("Bob")
     stays = await socket_of(there, bob)
-    for request_of in ENDS.values():
-        address = unused()
-        mine, victim = await registered(here, mail, address), account_of(await log_in(there, address))
-        token = await ws_token(there, victim)
-        peers = [await socket_of(api, victim) for api in trio]
-        method, path, body, by = request_of(mine, victim)
-        assert (await here.call(method, path, body, by.bearer)).status in {200, 204}
-        for peer in peers:
-            assert await ended(peer) == (4504, "the login session has ended")
-        for api in trio:
-            with pytest.raises(Refused) as refused:
-                await Peer.open(api.url.replace("http", "ws") + "/v1/ws", token)
-            assert refused.value.error.name == "UNAUTHENTICATED"
-            (await api.call("GET", "/v1/me", headers=victim.bearer)).problem(401, "UNAUTHENTICATED")
+    await asyncio.gather(*(closes_on_all(trio, mail, request_of) for request_of in ENDS.values()))
     await stays.request("refresh", token=await ws_token(there, bob))
     await stays.close()
