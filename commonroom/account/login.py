@@ -113,6 +113,10 @@ class Logins:
             await self._end_stolen(sid)
         return self._signed_in(rotation.login, successor, rotation.refreshed_at)
 
+    def sid_of(self, token: object) -> SessionId:
+        """Whose refresh token it is, used up or not. No I/O. Raises TokenExpired, Unauthenticated."""
+        return SessionId(self._refresh.verify(token).sub)
+
     async def of(self, token: object) -> LoginSession | None:
         """The login session of a refresh token that could be used now; None: there is none. Nothing is used up."""
         try:

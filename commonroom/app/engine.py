@@ -19,7 +19,7 @@ from commonroom.engine.cluster.cluster import Cluster, Ports
 from commonroom.engine.cluster.member import Member
 from commonroom.engine.cluster.neighbour import UnixNeighbours, host_id
 from commonroom.engine.cluster.port import Neighbours
-from commonroom.engine.cluster.redis import ControlClient, RedisCoordination, RedisTransport
+from commonroom.engine.cluster.redis import ControlClient, RedisCoordination, RedisLimits, RedisTransport
 from commonroom.engine.cluster.steering import UnixSteering
 from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway import Gateway
@@ -27,6 +27,7 @@ from commonroom.engine.host import ActorHost
 from commonroom.engine.local import Asker, LocalRouter
 from commonroom.engine.revocation import Revocations
 from commonroom.ids import new_id, new_secret, seeded
+from commonroom.limit import Limiter
 from commonroom.protocol.wire import DurablePush
 from commonroom.storage.journal.port import JournalEvent
 from commonroom.storage.repository.message import Messages
@@ -62,6 +63,8 @@ class Engine:
         self.cluster: Cluster | None = None
         self.transport: RedisTransport | None = None
         self.control: ControlClient | None = None
+        self.clients: list[ControlClient] = []
+        """Of Redis, for the node to close."""
         self.steering: UnixSteering | None = None
         self.router: Asker
         self._settings = settings
@@ -73,6 +76,7 @@ class Engine:
             self._join()
         else:
             self._stay_alone()
+        self.limiter = Limiter(settings.limits.scale, self._shared_limits())
         self.gateway = Gateway(
             settings.gateway,
             settings.http,
@@ -93,7 +97,7 @@ class Engine:
     def _join(self) -> None:
         settings = self._settings
         redis = settings.redis
-        self.control = ControlClient(redis.url)
+        self.control = self._client()
         self.transport = RedisTransport(redis.url, redis.cluster, max_queued_bytes=settings.cluster.link_bytes, on_trouble=_note)
         if settings.cluster.neighbours and settings.cluster.steer_readers:
             self.steering = UnixSteering(self._socket_folder(), self)
@@ -130,6 +134,14 @@ class Engine:
             self.cluster.on_isolated = self.gateway.send_all_away
             self.gateway.steer = self.cluster.steer if self.steering is not None else None
             self.cluster.bind(self.host, self.gateway)
+
+    def _shared_limits(self) -> RedisLimits | None:
+        redis = self._settings.redis
+        return RedisLimits(self._client(), redis.cluster) if redis.url else None
+
+    def _client(self) -> ControlClient:
+        self.clients.append(client := ControlClient(self._settings.redis.url))
+        return client
 
     # -- as a member -------------------------------------------------------------------
 

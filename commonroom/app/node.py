@@ -136,6 +136,7 @@ class Node:
             Messages(database),
             ws_tokens,
             Networks(http.trusted_proxies),
+            engine.limiter,
             engine.gateway.adopt,
             self._unready,
             PageCache(),
@@ -153,8 +154,8 @@ class Node:
         self._parts.push_async_callback(engine.host.close)
         if engine.cluster is None:
             return
-        if engine.control is not None:
-            self._parts.push_async_callback(engine.control.close)
+        for client in engine.clients:
+            self._parts.push_async_callback(client.close)
         await engine.cluster.open()
         self._parts.push_async_callback(engine.cluster.close)
         try:

@@ -37,6 +37,7 @@ class Readings:
             "journal": self._read_journal,
             "storage": self._read_storage,
             "mail": self._read_mail,
+            "limit": self._read_limit,
         }
         return {**areas, "cluster": self._read_cluster, "redis": self._read_redis} if self._engine.cluster is not None else areas
 
@@ -91,6 +92,10 @@ class Readings:
         stats = asdict(self._people.mailer.stats)
         return {"queued": stats.pop("queued"), **{f"{name}_total": count for name, count in stats.items()}}
 
+    def _read_limit(self) -> dict[str, Value]:
+        limiter = self._engine.limiter
+        return {"keys": limiter.keys, **{f"{name}_total": count for name, count in asdict(limiter.stats).items()}}
+
     def _read_journal(self) -> dict[str, Value]:
         journal, projections = self._storage.journal, self._storage.projections
         return {
@@ -133,12 +138,13 @@ class Readings:
         return {} if steering is None else {f"steering_{name}_total": value for name, value in asdict(steering.stats).items()}
 
     def _read_redis(self) -> dict[str, Value]:
-        transport, control = self._engine.transport, self._engine.control
-        if transport is None or control is None:
+        transport = self._engine.transport
+        if transport is None:
             return {}
+        commands = transport.stats.commands + sum(client.commands for client in self._engine.clients)
         stats = asdict(transport.stats)
         totals: dict[str, Value] = {f"{name}_total": value for name, value in stats.items() if name != "queued_bytes"}
-        return {**totals, "commands_total": transport.stats.commands + control.commands, "queued_bytes": transport.stats.queued_bytes}
+        return {**totals, "commands_total": commands, "queued_bytes": transport.stats.queued_bytes}
 
 
 def _member(member: Member, me: str, slots: int) -> MemberStatus:

@@ -5,6 +5,7 @@ from aiohttp import web
 
 from commonroom.http import openapi
 from commonroom.http.assets import Assets
+from commonroom.http.limit import limited
 from commonroom.http.middleware import MIDDLEWARES
 from commonroom.http.page_cache import Page
 from commonroom.http.route import Route
@@ -27,7 +28,7 @@ def build(services: Services) -> web.Application:
     with_docs = services.settings.docs or not services.production
     table = routes(with_docs=with_docs)
     for route in table:
-        app.router.add_route(route.method, route.path, route.handler)
+        app.router.add_route(route.method, route.path, limited(route))
     if with_docs:
         app[docs.DOCUMENT] = Page.of(msgspec.json.encode(openapi.document(table)))
     Assets().add_routes(app.router, with_docs=with_docs)

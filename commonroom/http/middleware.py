@@ -12,6 +12,7 @@ from commonroom import log as logging
 from commonroom.clock import monotonic_s
 from commonroom.errors import CommonroomError, InternalError
 from commonroom.http import problem
+from commonroom.http.limit import note_limits
 from commonroom.http.services import REQUEST_ID
 from commonroom.ids import new_id, new_secret, seeded
 
@@ -46,6 +47,7 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     began_s = monotonic_s()
     with logging.bound(request_id=request_id):
         response = await _answered(request, handler, request_id)
+        note_limits(request, response)
         if logging.is_written(INFO) and request.path not in UNLOGGED:
             took_ms = round((monotonic_s() - began_s) * 1000, 1)
             log.info("request", method=request.method, path=request.path, status=response.status, ms=took_ms)

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from http import HTTPStatus
 from inspect import getdoc
 from types import UnionType
@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from commonroom.errors import TABLE, CommonroomError
+from commonroom.errors import TABLE, CommonroomError, RateLimited
 from commonroom.http.auth import COOKIE
 from commonroom.http.problem import Problem
 from commonroom.http.route import Parameter, Proof, Route
@@ -35,6 +35,8 @@ SECURITY: Final[dict[Proof, list[Json]]] = {
     "either": [{"accessToken": []}, {"refreshCookie": []}],
     "guest": [{}, {"accessToken": []}, {"refreshCookie": []}],
 }
+
+RETRY_AFTER: Final[Json] = {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}}
 
 
 class Schemas:
@@ -175,7 +177,7 @@ def _name(errors: Iterable[type[CommonroomError]]) -> str:
     return "-".join(TABLE[error].code.name for error in errors)
 
 
-def _refusal(status: int, errors: Iterable[type[CommonroomError]]) -> Json:
+def _refusal(status: int, errors: Collection[type[CommonroomError]]) -> Json:
     """A problem of this status, of one of these names."""
     rows = [TABLE[error] for error in errors]
     narrowed = {
@@ -185,7 +187,8 @@ def _refusal(status: int, errors: Iterable[type[CommonroomError]]) -> Json:
     }
     schema = {"allOf": [{"$ref": SCHEMA.format(name=Problem.__name__)}, {"properties": narrowed}]}
     meaning = " ".join(f"{TABLE[error].code.name}: {_first_line(error)}" for error in errors)
-    return {"description": meaning, "content": {"application/problem+json": {"schema": schema}}}
+    refusal: Json = {"description": meaning, "content": {"application/problem+json": {"schema": schema}}}
+    return {**refusal, "headers": {"Retry-After": RETRY_AFTER}} if RateLimited in errors else refusal
 
 
 def _first_line(documented: object) -> str:

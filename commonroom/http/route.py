@@ -13,11 +13,13 @@ from commonroom.errors import (
     Forbidden,
     InternalError,
     Invalid,
+    RateLimited,
     TokenExpired,
     TooLarge,
     Unauthenticated,
     Unavailable,
 )
+from commonroom.limit import Limit
 
 __all__ = ["Parameter", "Proof", "Route"]
 
@@ -63,7 +65,8 @@ class Route(NamedTuple):
         status: of that answer.
         also: further answers that are no errors of ours, by status.
         signed_in: see `Proof`.
-        errors: what else it raises; errors of body, parameters and proof follow from those.
+        errors: what else it raises; errors of body, parameters, proof and limits follow from those.
+        limits: how often it may be asked; see `commonroom.http.limit`.
     """
 
     method: str
@@ -77,6 +80,7 @@ class Route(NamedTuple):
     also: Mapping[int, Any] = {}
     signed_in: Proof = True
     errors: tuple[type[CommonroomError], ...] = ()
+    limits: tuple[Limit, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -104,6 +108,8 @@ class Route(NamedTuple):
             yield Invalid
         if "header" in places:
             yield BadFrame
+        if self.limits:
+            yield RateLimited
         yield from (InternalError, Unavailable)
 
     @property

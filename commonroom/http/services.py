@@ -16,6 +16,7 @@ from commonroom.clock import Clock
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.router import Router
 from commonroom.http.page_cache import PageCache
+from commonroom.limit import Limiter
 from commonroom.network import Networks
 from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
@@ -47,6 +48,7 @@ class Services(NamedTuple):
     ws_tokens: PrincipalTokens
     proxies: Networks
     """Those in front of us that are believed."""
+    limiter: Limiter
     adopt: Callable[[asyncio.Transport, bytes], None]
     """Takes a kept-alive connection that asks for an upgrade."""
     unready: Callable[[], Awaitable[list[str]]]

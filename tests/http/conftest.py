@@ -16,7 +16,7 @@ import uvloop
 
 from commonroom.app import Node
 from commonroom.bench.target.port import free_port
-from commonroom.config.settings import HttpSettings, MailSettings, ProvidersSettings, Settings
+from commonroom.config.settings import HttpSettings, LimitSettings, MailSettings, ProvidersSettings, Settings
 from commonroom.log import configure
 from tests.http.api import Account, Api
 from tests.support.github import GithubServer
@@ -53,7 +53,8 @@ async def github() -> AsyncIterator[GithubServer]:
 async def node(folder: Path, mail: MailServer, github: GithubServer) -> AsyncIterator[Node]:
     http = HttpSettings(port=0, metrics_port=free_port(), allowed_origins=("https://friend.example",))
     letters = MailSettings(smtp_url=mail.url, sender="Commonroom <rooms@example.org>")
-    node = Node(Settings(data=folder / "data", http=http, mail=letters, providers=ProvidersSettings(github=github.settings)))
+    providers, limits = ProvidersSettings(github=github.settings), LimitSettings(scale=1000)
+    node = Node(Settings(data=folder / "data", http=http, mail=letters, providers=providers, limits=limits))
     await node.open()
     github.redirect_uris.add(f"{node.url}/v1/auth/github/callback")
     yield node

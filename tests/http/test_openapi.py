@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -50,7 +51,9 @@ async def test_every_route_is_declared() -> None:
         assert served.resource is not None
         if isinstance(getattr(served.handler, "__self__", None), Assets):
             continue  # a file
-        assert declared.get((served.method, served.resource.canonical)) is served.handler, f"{served.method} {served.resource.canonical}"
+        assert declared.get((served.method, served.resource.canonical)) is inspect.unwrap(served.handler), (
+            f"{served.method} {served.resource.canonical}"
+        )
 
 
 async def test_every_declaration_says_what_the_route_does_and_takes() -> None:

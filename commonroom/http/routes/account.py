@@ -9,9 +9,11 @@ from commonroom.account.proof import Proof, Visitor
 from commonroom.errors import Conflict, Forbidden, MailNotConfigured, NotFound
 from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, user_of
 from commonroom.http.body import Body, answer, clean_name, read
+from commonroom.http.limit import admit, remember
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Confirmed, Methods, MethodShape, Registered, Session
+from commonroom.limit.limit import ACCOUNT_CHANGES, AUTH_BY_ADDRESS, LETTERS, LETTERS_A_DAY, LOGINS, LOGINS_OF_STRANGERS, PROOFS
 
 __all__ = ["PROVIDER", "TABLE"]
 
@@ -80,42 +82,53 @@ class Username(Body, frozen=True):
 async def register(request: web.Request) -> web.Response:
     """Ask for an account; it is made once the letter is answered. Whether the address is known is not told."""
     wanted = await read(request, Registration)
+    await admit(request, email=wanted.email)
     secret = await request.app[SERVICES].by_letter.register(wanted.email, wanted.password, clean_name(wanted.name))
     return answer(Registered(secret), 202)
 
 
 async def send_link(request: web.Request) -> web.Response:
     """Send a link and a code to sign in with; who is new gets an account by using them."""
-    await request.app[SERVICES].by_letter.send_link((await read(request, Address)).email)
+    wanted = await read(request, Address)
+    await admit(request, email=wanted.email)
+    await request.app[SERVICES].by_letter.send_link(wanted.email)
     return web.Response(status=202)
 
 
 async def forgot_password(request: web.Request) -> web.Response:
     """Send a link and a code to set a new password with. Whether the address is known is not told."""
-    await request.app[SERVICES].by_letter.forgot((await read(request, Address)).email)
+    wanted = await read(request, Address)
+    await admit(request, email=wanted.email)
+    await request.app[SERVICES].by_letter.forgot(wanted.email)
     return web.Response(status=202)
 
 
 async def confirm(request: web.Request) -> web.Response:
     """Answer a letter, by its link's token or by address and code: its reader is signed in."""
     wanted = await read(request, Confirmation)
+    await admit(request, email=wanted.email)
     proof = Proof(wanted.token, wanted.email, wanted.code, wanted.registration)
     signed_in, purpose = await request.app[SERVICES].by_letter.confirm(proof, await _visitor(request))
+    await remember(request, signed_in.login)
     return session_answer(request, signed_in, cookie=wanted.cookie, purpose=purpose)
 
 
 async def reset_password(request: web.Request) -> web.Response:
     """Set a new password by a letter. All login sessions end but the one this begins."""
     wanted = await read(request, Reset)
+    await admit(request, email=wanted.email)
     proof = Proof(wanted.token, wanted.email, wanted.code)
     signed_in = await request.app[SERVICES].by_letter.reset(proof, wanted.password, await _visitor(request))
+    await remember(request, signed_in.login)
     return session_answer(request, signed_in, cookie=wanted.cookie)
 
 
 async def log_in(request: web.Request) -> web.Response:
     """Sign in by address and password. A guest stays where it is and becomes the user."""
     wanted = await read(request, LogIn)
+    await admit(request, email=wanted.email)
     signed_in = await request.app[SERVICES].accounts.log_in(wanted.email, wanted.password, await _visitor(request))
+    await remember(request, signed_in.login, wanted.email)
     return session_answer(request, signed_in, cookie=wanted.cookie)
 
 
@@ -129,6 +142,7 @@ async def change_password(request: web.Request) -> web.Response:
 async def change_email(request: web.Request) -> web.Response:
     """Send a letter to a new address, which counts once that is answered."""
     authority, wanted = user_of(request), await read(request, Address)
+    await admit(request, email=wanted.email)
     await request.app[SERVICES].by_letter.change_email(authority, wanted.email)
     return web.Response(status=202)
 
@@ -165,16 +179,72 @@ async def _visitor(request: web.Request) -> Visitor:
 
 
 PROVIDER = Parameter("provider", "path", str, "The provider's name; see /v1/auth/providers.")
+LETTER_LIMITS = (AUTH_BY_ADDRESS, LETTERS, LETTERS_A_DAY)
+LOGIN_LIMITS = (AUTH_BY_ADDRESS, LOGINS, LOGINS_OF_STRANGERS)
+PROOF_LIMITS = (AUTH_BY_ADDRESS, PROOFS)
 
 TABLE = (
-    Route("POST", "/v1/auth/register", register, body=Registration, answer=Registered, status=202, signed_in=False, errors=(MailNotConfigured,)),
-    Route("POST", "/v1/auth/magic", send_link, body=Address, status=202, signed_in=False, errors=(MailNotConfigured,)),
-    Route("POST", "/v1/auth/confirm", confirm, body=Confirmation, answer=Confirmed, signed_in="guest", errors=(Conflict,)),
-    Route("POST", "/v1/auth/login", log_in, body=LogIn, answer=Session, signed_in="guest"),
-    Route("POST", "/v1/auth/password/forgot", forgot_password, body=Address, status=202, signed_in=False, errors=(MailNotConfigured,)),
-    Route("POST", "/v1/auth/password/reset", reset_password, body=Reset, answer=Session, signed_in="guest"),
-    Route("PUT", "/v1/me/password", change_password, body=NewPassword, answer=Session, errors=(Forbidden, Conflict)),
-    Route("PUT", "/v1/me/email", change_email, body=Address, status=202, errors=(Forbidden, MailNotConfigured)),
+    Route(
+        "POST",
+        "/v1/auth/register",
+        register,
+        body=Registration,
+        answer=Registered,
+        status=202,
+        signed_in=False,
+        errors=(MailNotConfigured,),
+        limits=LETTER_LIMITS,
+    ),  # fmt: skip
+    Route(
+        "POST",
+        "/v1/auth/magic",
+        send_link,
+        body=Address,
+        status=202,
+        signed_in=False,
+        errors=(MailNotConfigured,),
+        limits=LETTER_LIMITS,
+    ),  # fmt: skip
+    Route(
+        "POST",
+        "/v1/auth/confirm",
+        confirm,
+        body=Confirmation,
+        answer=Confirmed,
+        signed_in="guest",
+        errors=(Conflict,),
+        limits=PROOF_LIMITS,
+    ),  # fmt: skip
+    Route("POST", "/v1/auth/login", log_in, body=LogIn, answer=Session, signed_in="guest", limits=LOGIN_LIMITS),
+    Route(
+        "POST",
+        "/v1/auth/password/forgot",
+        forgot_password,
+        body=Address,
+        status=202,
+        signed_in=False,
+        errors=(MailNotConfigured,),
+        limits=LETTER_LIMITS,
+    ),  # fmt: skip
+    Route("POST", "/v1/auth/password/reset", reset_password, body=Reset, answer=Session, signed_in="guest", limits=PROOF_LIMITS),
+    Route(
+        "PUT",
+        "/v1/me/password",
+        change_password,
+        body=NewPassword,
+        answer=Session,
+        errors=(Forbidden, Conflict),
+        limits=(AUTH_BY_ADDRESS, ACCOUNT_CHANGES),
+    ),  # fmt: skip
+    Route(
+        "PUT",
+        "/v1/me/email",
+        change_email,
+        body=Address,
+        status=202,
+        errors=(Forbidden, MailNotConfigured),
+        limits=(ACCOUNT_CHANGES, LETTERS, LETTERS_A_DAY),
+    ),  # fmt: skip
     Route("PUT", "/v1/me/username", claim_username, body=Username, status=204, errors=(Forbidden, Conflict)),
     Route("GET", "/v1/me/methods", list_methods, answer=Methods, errors=(Forbidden,)),
     Route("DELETE", "/v1/me/methods/{provider}", unlink, (PROVIDER,), status=204, errors=(Forbidden, NotFound, Conflict)),

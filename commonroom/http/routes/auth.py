@@ -8,9 +8,11 @@ from msgspec import Meta
 from commonroom.errors import Conflict, Unauthenticated
 from commonroom.http.auth import agent_of, authority_of, clear_cookie, cookie_of, present_login, session_answer
 from commonroom.http.body import Body, clean_name, read, read_or
+from commonroom.http.limit import admit
 from commonroom.http.route import Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Session
+from commonroom.limit.limit import GUESTS, REFRESHES
 
 __all__ = ["TABLE"]
 
@@ -47,16 +49,21 @@ async def refresh(request: web.Request) -> web.Response:
     token = given or cookie_of(request)
     if token is None:
         raise Unauthenticated("sign in first")
-    return session_answer(request, await request.app[SERVICES].logins.refresh(token), cookie=given is None)
+    logins = request.app[SERVICES].logins
+    await admit(request, session=logins.sid_of(token))
+    return session_answer(request, await logins.refresh(token), cookie=given is None)
 
 
 async def log_out(request: web.Request) -> web.Response:
-    """End this login session for good: no token or socket of it works any more, on any node."""
+    """End this login session for good: no token or socket of it works any more, on any node.
+
+    By cookie, a token that another tab has used meanwhile does as well, and one whose login session has ended is no error.
+    """
     logins = request.app[SERVICES].logins
     if hdrs.AUTHORIZATION in request.headers:
         await logins.end(authority_of(request).sid)
-    elif (login := await logins.of(cookie_of(request))) is not None:
-        await logins.end(login.sid)
+    elif (token := cookie_of(request)) is not None:
+        await logins.end_by(token)
     else:
         raise Unauthenticated("sign in first")
     return _forgotten(request)
@@ -84,8 +91,18 @@ def _forgotten(request: web.Request) -> web.Response:
 
 
 TABLE = (
-    Route("POST", "/v1/guests", create_guest, body=NewGuest, answer=Session, status=201, signed_in=False),
-    Route("POST", "/v1/auth/refresh", refresh, body=Refresh, body_needed=False, answer=Session, signed_in="cookie", errors=(Conflict,)),
+    Route("POST", "/v1/guests", create_guest, body=NewGuest, answer=Session, status=201, signed_in=False, limits=(GUESTS,)),
+    Route(
+        "POST",
+        "/v1/auth/refresh",
+        refresh,
+        body=Refresh,
+        body_needed=False,
+        answer=Session,
+        signed_in="cookie",
+        errors=(Conflict,),
+        limits=(REFRESHES,),
+    ),  # fmt: skip
     Route("POST", "/v1/auth/logout", log_out, status=204, signed_in="either"),
     Route("POST", "/v1/auth/logout-all", log_out_everywhere, status=204),
     Route("POST", "/v1/auth/logout-others", log_out_others, status=204),

@@ -14,6 +14,7 @@ from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, WsToken, person
 from commonroom.identity import Authority, RoomGrant, SessionId
+from commonroom.limit.limit import WS_TOKENS
 
 __all__ = ["TABLE"]
 
@@ -113,5 +114,5 @@ TABLE = (
     Route("PATCH", "/v1/me", change_me, body=Profile, answer=Me | Account, errors=(Forbidden,)),
     Route("GET", "/v1/me/sessions", list_sessions, answer=SignedInPlaces),
     Route("DELETE", "/v1/me/sessions/{session}", end_session, (SESSION,), status=204, errors=(NotFound,)),
-    Route("POST", "/v1/ws-token", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,)),
+    Route("POST", "/v1/ws-token", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,), limits=(WS_TOKENS,)),
 )

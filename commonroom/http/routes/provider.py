@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from commonroom.account.proof import Identified, Visitor
 from commonroom.account.flow import FLOW_TTL_S, Flow, Intent
+from commonroom.account.proof import Identified, Visitor
 from commonroom.account.provider import Identity, ProviderRefused, ProviderSilent, SignInCancelled, SignInError, SignInInvalid
 from commonroom.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from commonroom.http.auth import COOKIE as REFRESH_COOKIE
 from commonroom.http.auth import COOKIE_PATH, agent_of, is_from_our_page, set_cookie, user_of
 from commonroom.http.body import answer
+from commonroom.http.limit import remember
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.account import PROVIDER
 from commonroom.http.services import SERVICES
@@ -88,6 +89,7 @@ async def _use(request: web.Request, response: web.Response, flow: Flow, identit
         await services.accounts.link(login.authority(0), who)
         return
     signed_in = await services.accounts.sign_in_by(who, Visitor(login, agent_of(request)))
+    await remember(request, signed_in.login)
     set_cookie(request, response, signed_in.refresh.token)
 
 

@@ -12,6 +12,7 @@ from commonroom.http.body import Number, answer, positive
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PublicProfile, UserCard, UserList
+from commonroom.limit.limit import SEARCHES
 
 __all__ = ["TABLE"]
 
@@ -51,6 +52,6 @@ QUERY = (
 USERNAME = Parameter("username", "path", str, "Their username, in any case.")
 
 TABLE = (
-    Route("GET", "/v1/users/search", search, QUERY, answer=UserList, errors=(Forbidden,)),
+    Route("GET", "/v1/users/search", search, QUERY, answer=UserList, errors=(Forbidden,), limits=(SEARCHES,)),
     Route("GET", "/v1/users/{username}", read_profile, (USERNAME,), answer=PublicProfile, errors=(NotFound,)),
 )
