@@ -185,68 +185,33 @@ PROOF_LIMITS = (AUTH_BY_ADDRESS, PROOFS)
 
 TABLE = (
     Route(
-        "POST",
-        "/v1/auth/register",
-        register,
-        body=Registration,
-        answer=Registered,
-        status=202,
-        signed_in=False,
-        errors=(MailNotConfigured,),
-        limits=LETTER_LIMITS,
-    ),  # fmt: skip
+        "POST", "/v1/auth/register", register, body=Registration, answer=Registered, status=202,
+        signed_in=False, errors=(MailNotConfigured,), limits=LETTER_LIMITS,
+    ),
     Route(
-        "POST",
-        "/v1/auth/magic",
-        send_link,
-        body=Address,
-        status=202,
-        signed_in=False,
-        errors=(MailNotConfigured,),
-        limits=LETTER_LIMITS,
-    ),  # fmt: skip
+        "POST", "/v1/auth/magic", send_link, body=Address, status=202,
+        signed_in=False, errors=(MailNotConfigured,), limits=LETTER_LIMITS,
+    ),
     Route(
-        "POST",
-        "/v1/auth/confirm",
-        confirm,
-        body=Confirmation,
-        answer=Confirmed,
-        signed_in="guest",
-        errors=(Conflict,),
-        limits=PROOF_LIMITS,
-    ),  # fmt: skip
+        "POST", "/v1/auth/confirm", confirm, body=Confirmation, answer=Confirmed,
+        signed_in="guest", errors=(Conflict,), limits=PROOF_LIMITS,
+    ),
     Route("POST", "/v1/auth/login", log_in, body=LogIn, answer=Session, signed_in="guest", limits=LOGIN_LIMITS),
     Route(
-        "POST",
-        "/v1/auth/password/forgot",
-        forgot_password,
-        body=Address,
-        status=202,
-        signed_in=False,
-        errors=(MailNotConfigured,),
-        limits=LETTER_LIMITS,
-    ),  # fmt: skip
+        "POST", "/v1/auth/password/forgot", forgot_password, body=Address, status=202,
+        signed_in=False, errors=(MailNotConfigured,), limits=LETTER_LIMITS,
+    ),
     Route("POST", "/v1/auth/password/reset", reset_password, body=Reset, answer=Session, signed_in="guest", limits=PROOF_LIMITS),
     Route(
-        "PUT",
-        "/v1/me/password",
-        change_password,
-        body=NewPassword,
-        answer=Session,
-        errors=(Forbidden, Conflict),
-        limits=(AUTH_BY_ADDRESS, ACCOUNT_CHANGES),
-    ),  # fmt: skip
+        "PUT", "/v1/me/password", change_password, body=NewPassword, answer=Session,
+        errors=(Forbidden, Conflict), limits=(AUTH_BY_ADDRESS, ACCOUNT_CHANGES),
+    ),
     Route(
-        "PUT",
-        "/v1/me/email",
-        change_email,
-        body=Address,
-        status=202,
-        errors=(Forbidden, MailNotConfigured),
-        limits=(ACCOUNT_CHANGES, LETTERS, LETTERS_A_DAY),
-    ),  # fmt: skip
+        "PUT", "/v1/me/email", change_email, body=Address, status=202,
+        errors=(Forbidden, MailNotConfigured), limits=(ACCOUNT_CHANGES, LETTERS, LETTERS_A_DAY),
+    ),
     Route("PUT", "/v1/me/username", claim_username, body=Username, status=204, errors=(Forbidden, Conflict)),
     Route("GET", "/v1/me/methods", list_methods, answer=Methods, errors=(Forbidden,)),
     Route("DELETE", "/v1/me/methods/{provider}", unlink, (PROVIDER,), status=204, errors=(Forbidden, NotFound, Conflict)),
     Route("DELETE", "/v1/me", delete_me, status=204, errors=(Forbidden,)),
-)
+)  # fmt: skip

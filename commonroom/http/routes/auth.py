@@ -93,17 +93,10 @@ def _forgotten(request: web.Request) -> web.Response:
 TABLE = (
     Route("POST", "/v1/guests", create_guest, body=NewGuest, answer=Session, status=201, signed_in=False, limits=(GUESTS,)),
     Route(
-        "POST",
-        "/v1/auth/refresh",
-        refresh,
-        body=Refresh,
-        body_needed=False,
-        answer=Session,
-        signed_in="cookie",
-        errors=(Conflict,),
-        limits=(REFRESHES,),
-    ),  # fmt: skip
+        "POST", "/v1/auth/refresh", refresh, body=Refresh, body_needed=False, answer=Session,
+        signed_in="cookie", errors=(Conflict,), limits=(REFRESHES,),
+    ),
     Route("POST", "/v1/auth/logout", log_out, status=204, signed_in="either"),
     Route("POST", "/v1/auth/logout-all", log_out_everywhere, status=204),
     Route("POST", "/v1/auth/logout-others", log_out_others, status=204),
-)
+)  # fmt: skip
