@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
-__all__ = ["UNKNOWN", "Networks", "client_of", "is_network", "limit_key"]
+__all__ = ["UNKNOWN", "Networks", "client_address", "client_of", "is_network", "limit_key"]
 
 Address = IPv4Address | IPv6Address
 
@@ -54,7 +54,12 @@ class Networks:
 
 
 def client_of(remote: str, forwarded: Sequence[str], proxies: Networks) -> str:
-    """The limit key of whoever sent a request.
+    """The limit key of whoever sent a request, see `client_address`."""
+    return limit_key(client_address(remote, forwarded, proxies))
+
+
+def client_address(remote: str, forwarded: Sequence[str], proxies: Networks) -> str:
+    """The address of whoever sent a request, empty where it cannot be told.
 
     Args:
         remote: the address at the other end of the connection.
@@ -66,17 +71,21 @@ def client_of(remote: str, forwarded: Sequence[str], proxies: Networks) -> str:
     """
     last = _address(remote)
     if last is None:
-        return UNKNOWN
+        return ""
     hops = ",".join(forwarded).split(",") if forwarded and proxies else []
     while hops and proxies.hold(last) and (hop := _address(hops.pop())) is not None:
         last = hop
-    return _key(last)
+    return str(last)
 
 
 def limit_key(address: str) -> str:
     """What limits count `address` under: itself; of IPv6 its /64."""
     found = _address(address)
-    return UNKNOWN if found is None else _key(found)
+    if found is None:
+        return UNKNOWN
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(IPv6Network((int(found), IPV6_PREFIX), strict=False))
 
 
 def is_network(text: str) -> bool:
@@ -86,12 +95,6 @@ def is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _key(address: Address) -> str:
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(IPv6Network((int(address), IPV6_PREFIX), strict=False))
 
 
 def _address(text: str) -> Address | None:

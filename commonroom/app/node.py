@@ -24,7 +24,7 @@ from commonroom.engine.lag import LoopLag
 from commonroom.engine.outbox import Outbox
 from commonroom.errors import ConfigError, Unavailable
 from commonroom.http.application import build
-from commonroom.http.connection import connections
+from commonroom.http.connection import Connections
 from commonroom.http.metrics import build_metrics
 from commonroom.http.page_cache import PageCache
 from commonroom.http.services import Services
@@ -174,7 +174,7 @@ class Node:
         await self._listen_metrics()
         self._parts.push_async_callback(gateway.close)
         try:
-            await gateway.start(connections(runner.server), reuse_port=http.reuse_port)
+            await gateway.start(Connections(runner.server, http, gateway), reuse_port=http.reuse_port)
         except OSError as error:
             raise ConfigError(f"cannot listen on {http.host}:{http.port}: {_reason(error)}") from None
         shown = f"[{http.host}]" if ":" in http.host else http.host

@@ -45,9 +45,10 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
         if origin != canonical_origin(origin):
             hint = canonical_origin(origin) or "https://app.example"
             raise _error("http.allowed_origins", origin, origins, f"expected an exact origin, as in {hint}")
-    for network in http.trusted_proxies:
-        if not is_network(network):
-            raise _error("http.trusted_proxies", network, origins, "expected an address or a network, as in 127.0.0.1 or 10.0.0.0/8")
+    for name, networks in (("trusted_proxies", http.trusted_proxies), ("uncounted_networks", http.uncounted_networks)):
+        for network in networks:
+            if not is_network(network):
+                raise _error(f"http.{name}", network, origins, "expected an address or a network, as in 127.0.0.1 or 10.0.0.0/8")
     if http.public_url and canonical_origin(http.public_url.rstrip("/")) is None:
         raise _error("http.public_url", http.public_url, origins, "expected a URL without a path, as in https://rooms.example")
     if not 1 <= http.ws_token_ttl_s <= MAX_WS_TOKEN_TTL_S:

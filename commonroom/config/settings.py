@@ -54,11 +54,24 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: Annotated[
         tuple[str, ...], _doc("networks of the proxies in front, whose X-Forwarded-For is believed, as in 127.0.0.1/32; empty: nobody's")
     ] = ()
+    connections_per_address: Annotated[
+        Size, _doc("most connections one network address has to this node at a time, an IPv6 /64 together; more get 429")
+    ] = 500
+    uncounted_networks: Annotated[
+        tuple[str, ...],
+        _doc("networks whose connections are not counted, this machine by default: a proxy that is not known as one, a bench"),
+    ] = ("127.0.0.0/8", "::1/128")
     metrics_host: Annotated[str, _doc("address of /metrics")] = "127.0.0.1"
     metrics_port: Annotated[Port, _doc("port of /metrics; 0 picks a free one")] = 9464
     max_body_bytes: Annotated[Size, _doc("largest request body")] = 65536
     max_header_bytes: Annotated[Size, _doc("longest request line or header line")] = 8190
-    request_timeout_s: Annotated[Seconds, _doc("time to receive a whole request's head")] = 10.0
+    request_timeout_s: Annotated[
+        Seconds, _doc("time to receive a request's head, again its body, and in which a reader takes something of an answer")
+    ] = 10.0
+    keepalive_s: Annotated[Seconds, _doc("time an HTTP connection is kept for a next request; a proxy in front should give up sooner")] = (
+        75.0
+    )
+    kept_connections: Annotated[Size, _doc("HTTP connections of this node above which none is kept for a next request")] = 2000
     ws_token_ttl_s: Annotated[Seconds, _doc("life of a ws token, 300 s at most")] = 300.0
     docs: Annotated[bool, _doc("serve /openapi.json and /docs in production too; development always does")] = False
     access_token_ttl_s: Annotated[Seconds, _doc("life of an access token, 900 s at most")] = 900.0

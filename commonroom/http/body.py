@@ -1,5 +1,6 @@
 """Typed bodies in, JSON out. Hostile bytes end in a 4xx, whatever they are (RELIABILITY R9-R11, A4)."""
 
+import asyncio
 import unicodedata
 from typing import Annotated, Any, TypeVar
 
@@ -8,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from commonroom.errors import BadFrame, Invalid
+from commonroom.http.services import SERVICES
 
 __all__ = ["Body", "Number", "answer", "clean_name", "positive", "read", "read_or"]
 
@@ -31,12 +33,12 @@ async def read(request: web.Request, kind: type[T]) -> T:
 
     Raises:
         Invalid: a field is of the wrong type, out of range or unknown; names the field.
-        BadFrame: no JSON at all, or not declared as JSON.
+        BadFrame: no JSON at all, not declared as JSON, or too slow.
     """
     if request.content_type != "application/json":
         raise BadFrame("the body must be application/json")
     try:
-        data = await request.read()
+        data = await _whole(request)
     except web.RequestPayloadError:
         raise BadFrame("the body does not unpack") from None
     try:
@@ -46,6 +48,17 @@ async def read(request: web.Request, kind: type[T]) -> T:
         raise Invalid(message[:200].lower(), field=path.rstrip("`") or "$") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise BadFrame("the body is not valid JSON") from None
+
+
+async def _whole(request: web.Request) -> bytes:
+    if request.content.is_eof():  # it came with its head, as most do
+        return await request.read()
+    limit_s = request.app[SERVICES].settings.request_timeout_s
+    try:
+        async with asyncio.timeout(limit_s):
+            return await request.read()
+    except TimeoutError:
+        raise BadFrame(f"the body did not arrive within {limit_s:g} s") from None
 
 
 async def read_or(request: web.Request, default: T) -> T:

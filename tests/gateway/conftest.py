@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from commonroom.config.settings import GatewaySettings, HttpSettings
-from commonroom.engine.gateway import Gateway
+from commonroom.config.settings import HttpSettings
 from commonroom.engine.gateway.listener import Steer
-from tests.gateway.rig import Rig, RigRouter, Ticking
+from tests.gateway.rig import Rig
 from tests.gateway.socket import RawSocket
 
 
@@ -28,24 +27,8 @@ async def make_rig() -> AsyncIterator[MakeRig]:
     rigs: list[Rig] = []
 
     async def make(http: HttpSettings | None = None, steer: Steer | None = None, **settings: Any) -> Rig:
-        ticking, router = Ticking(), RigRouter()
-        gateway = Gateway(
-            GatewaySettings(**{"close_timeout_s": 1.0, **settings}),
-            http or HttpSettings(port=0),
-            clock=ticking,
-            router=router,
-            authenticate=ticking.authenticate,
-            read_events=router.read_events,
-            history=1,
-            monotonic=ticking.monotonic,
-        )
-        gateway.steer = steer
-        router.subscribers = gateway
-        rig = Rig(gateway, router, ticking)
-        await gateway.start(rig.make_http_protocol)
-        await gateway.start_echo(0)
-        rigs.append(rig)
-        return rig
+        rigs.append(await Rig.start(http, steer, **settings))
+        return rigs[-1]
 
     yield make
     for rig in rigs:

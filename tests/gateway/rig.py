@@ -3,12 +3,14 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, Self, cast
 
 from commonroom.clock import Millis
+from commonroom.config.settings import GatewaySettings, HttpSettings
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Resync, Subscribers
 from commonroom.engine.gateway import Gateway
+from commonroom.engine.gateway.listener import Steer
 from commonroom.errors import CommonroomError, TokenExpired, Unauthenticated, Unavailable
 from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.protocol.chat import MessageCreate, MessageSend
@@ -232,6 +234,27 @@ class Rig:
         self.http_protocol: Callable[[], asyncio.Protocol] = self._plain_http
         self.sockets: list[RawSocket] = []
 
+    @classmethod
+    async def start(cls, http: HttpSettings | None = None, steer: Steer | None = None, **settings: Any) -> Self:
+        """A started gateway with these settings."""
+        ticking, router = Ticking(), RigRouter()
+        gateway = Gateway(
+            GatewaySettings(**{"close_timeout_s": 1.0, **settings}),
+            http or HttpSettings(port=0),
+            clock=ticking,
+            router=router,
+            authenticate=ticking.authenticate,
+            read_events=router.read_events,
+            history=1,
+            monotonic=ticking.monotonic,
+        )
+        gateway.steer = steer
+        router.subscribers = gateway
+        rig = cls(gateway, router, ticking)
+        await gateway.start(rig.make_http_protocol)
+        await gateway.start_echo(0)
+        return rig
+
     def make_http_protocol(self) -> asyncio.Protocol:
         """What the gateway asks for; a test may put a real server in `http_protocol`."""
         return self.http_protocol()
@@ -246,9 +269,9 @@ class Rig:
             self.time.elapsed_s += 0.25
             self.gateway.wheel.turn()
 
-    async def socket(self) -> RawSocket:
+    async def socket(self, source: str = "127.0.0.1") -> RawSocket:
         """A TCP connection to the common port."""
-        return self.owned(await RawSocket.open(self.gateway.port))
+        return self.owned(await RawSocket.open(self.gateway.port, source))
 
     async def echo(self) -> RawSocket:
         """A WebSocket to the echo listener."""

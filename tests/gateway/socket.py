@@ -49,8 +49,9 @@ class RawSocket:
         self.codec = codec
 
     @classmethod
-    async def open(cls, port: int) -> Self:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
+    async def open(cls, port: int, source: str = "127.0.0.1") -> Self:
+        """Connect from an address of this machine."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24, local_addr=(source, 0))
         return cls(reader, writer)
 
     def send(self, data: bytes) -> None:

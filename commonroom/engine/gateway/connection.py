@@ -77,6 +77,10 @@ class Owner(Protocol):
         """Close the transport when its peer has read everything."""
         ...
 
+    def lost(self, transport: asyncio.Transport) -> None:
+        """The transport is gone, without having lingered."""
+        ...
+
 
 class Connection(asyncio.Protocol):
     """An open WebSocket; takes over the transport of an accepted handshake.
@@ -162,6 +166,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._rest = b""
         self._end(CloseCode.ABNORMAL_CLOSURE)
+        self._owner.lost(self._transport)
 
     # From the wheel.
 

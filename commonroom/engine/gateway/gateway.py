@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections import defaultdict
 from collections.abc import Callable
+from http import HTTPStatus
 
 import structlog
 
@@ -17,6 +18,7 @@ from commonroom.engine.gateway.echo import Echo
 from commonroom.engine.gateway.fanout import RoomFanout
 from commonroom.engine.gateway.handshake import Origins
 from commonroom.engine.gateway.listener import HttpProtocolFactory, Listener, Steer
+from commonroom.engine.gateway.places import Places
 from commonroom.engine.gateway.reading import EventReader, ReadEvents
 from commonroom.engine.gateway.session import Session
 from commonroom.engine.gateway.sockets import Sockets
@@ -93,7 +95,8 @@ class Gateway:
         self._fanouts: dict[Address, RoomFanout] = {}
         self._by_login: defaultdict[SessionId, set[Session]] = defaultdict(set)
         origins = Origins((*http.allowed_origins, *([http.public_url.rstrip("/")] if http.public_url else ())))
-        self._sockets = Sockets(settings, self.wheel, self.stats, origins, tuple(CODECS), self._session)
+        self.places = Places(http)
+        self._sockets = Sockets(settings, self.wheel, self.stats, self.places, origins, tuple(CODECS), self._session)
         self._listeners: list[Listener] = []
         self.on_unfollowed: Callable[[Address], None] = _ignore
         """Called when the last session that followed an address is gone."""
@@ -135,7 +138,7 @@ class Gateway:
         Raises:
             OSError: the port is taken.
         """
-        sockets = Sockets(self.around.settings, self.wheel, self.stats, Origins(), (), Echo)
+        sockets = Sockets(self.around.settings, self.wheel, self.stats, self.places, Origins(), (), Echo)
         listener = Listener(sockets, self._http, None)
         self.echo_port = await listener.start("127.0.0.1", port)
         self._listeners.append(listener)
@@ -143,6 +146,14 @@ class Gateway:
     def adopt(self, transport: asyncio.Transport, head: bytes) -> None:
         """Take over a kept-alive HTTP connection that asks for an upgrade; see `Listener.adopt`."""
         self._listeners[0].adopt(transport, head)
+
+    def refuse(self, transport: asyncio.Transport, status: HTTPStatus) -> None:
+        """Take over an HTTP connection to answer a request that goes no further."""
+        self._sockets.refuse(transport, status)
+
+    def left(self, transport: asyncio.Transport) -> None:
+        """An HTTP connection is gone."""
+        self.places.leave(transport)
 
     @property
     def has_place(self) -> bool:

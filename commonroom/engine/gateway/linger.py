@@ -24,10 +24,10 @@ class Linger(asyncio.Protocol):
         on_lost: called once when the transport is gone.
     """
 
-    __slots__ = ("_discardable", "_on_lost", "_transport", "_until_s", "_wheel", "bucket")
+    __slots__ = ("_discardable", "_on_lost", "_until_s", "_wheel", "bucket", "transport")
 
     def __init__(self, transport: asyncio.Transport, wheel: Wheel, timeout_s: float, on_lost: Callable[["Linger"], None]) -> None:
-        self._transport = transport
+        self.transport = transport
         self._wheel = wheel
         self._until_s = wheel.now_s + timeout_s
         self._on_lost = on_lost
@@ -42,7 +42,7 @@ class Linger(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._discardable -= len(data)
         if self._discardable < 0:
-            self._transport.abort()
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wheel.forget(self)
@@ -50,10 +50,10 @@ class Linger(asyncio.Protocol):
 
     def abort(self) -> None:
         """End it now."""
-        self._transport.abort()
+        self.transport.abort()
 
     def tick(self, now_s: float) -> float | None:
         if now_s < self._until_s:
             return self._until_s
-        self._transport.abort()
+        self.transport.abort()
         return None

@@ -16,6 +16,7 @@ from typing import Final, cast
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.address import Address
 from commonroom.engine.gateway.handshake import PATH, room_of
+from commonroom.engine.gateway.places import Entry
 from commonroom.engine.gateway.sockets import Sockets
 from commonroom.engine.gateway.wheel import NEVER
 from commonroom.errors import Invalid
@@ -128,11 +129,17 @@ class Listener:
         """The request ended before its head was complete."""
         self._waiting.discard(request)
 
-    def expect(self, request: "FirstRequest") -> bool:
-        """Its socket stands; False where that was accepted in the moment before we stopped."""
-        if not self._stopped:
-            self._waiting.add(request)
-        return not self._stopped
+    def expect(self, request: "FirstRequest", transport: asyncio.Transport) -> bool:
+        """Its socket stands; False where that goes no further: its address has too many, or it came in the moment before we stopped."""
+        entry = Entry.DROPPED if self._stopped else self.sockets.places.enter(transport)
+        match entry:
+            case Entry.IN:
+                self._waiting.add(request)
+            case Entry.REFUSED:
+                self.sockets.refuse(transport, HTTPStatus.TOO_MANY_REQUESTS)
+            case Entry.DROPPED:
+                transport.abort()
+        return entry is Entry.IN
 
     def _pass_on(self, transport: asyncio.Transport, data: bytes) -> bool:
         """Whether another process has the socket now."""
@@ -167,10 +174,8 @@ class FirstRequest(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is not registered as one
-        if not self._listener.expect(self):
-            self._transport.abort()
-            return
-        self._listener.sockets.wheel.watch(self, self._deadline_s())
+        if self._listener.expect(self, self._transport):
+            self._listener.sockets.wheel.watch(self, self._deadline_s())
 
     def data_received(self, data: bytes) -> None:
         self._buffer = buffer = (self._buffer + data).lstrip(b"\r\n") if not self._buffer else self._buffer + data
@@ -187,6 +192,7 @@ class FirstRequest(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
+        self._listener.sockets.lost(self._transport)
 
     def abort(self) -> None:
         """Drop the socket."""

@@ -9,6 +9,7 @@ from commonroom.config.settings import GatewaySettings
 from commonroom.engine.gateway.connection import Connection, Handler
 from commonroom.engine.gateway.handshake import Accepted, Origins, refusal, shake
 from commonroom.engine.gateway.linger import Linger
+from commonroom.engine.gateway.places import Places
 from commonroom.engine.gateway.stats import Stats
 from commonroom.engine.gateway.wheel import Wheel
 
@@ -30,12 +31,14 @@ class Sockets:
         settings: GatewaySettings,
         wheel: Wheel,
         stats: Stats,
+        places: Places,
         origins: Origins,
         subprotocols: Sequence[str],
         make_handler: MakeHandler,
     ) -> None:
         self.settings = settings
         self.wheel = wheel
+        self.places = places
         self.loop = asyncio.get_running_loop()
         self.open: set[Connection] = set()
         self.draining = False
@@ -62,6 +65,9 @@ class Sockets:
         """
         if self.is_full:
             self.refuse(transport, HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        if not self.places.claim(transport, head):
+            self.refuse(transport, HTTPStatus.TOO_MANY_REQUESTS)
             return
         answer = shake(head, self._origins, self._subprotocols)
         transport.write(answer.response)
@@ -113,7 +119,12 @@ class Sockets:
         for linger in tuple(self._lingering):
             linger.abort()
 
+    def lost(self, transport: asyncio.Transport) -> None:
+        """The transport of an open connection is gone."""
+        self.places.leave(transport)
+
     def _lost(self, linger: Linger) -> None:
+        self.places.leave(linger.transport)
         self._lingering.discard(linger)
         self._note_end()
 

@@ -4,8 +4,11 @@ A first request for them never gets here: the listener gives it to the gateway a
 the room. Here the room changes nothing: the socket is aiohttp's until it is handed over, and what it has read with it.
 """
 
+from typing import cast
+
 from aiohttp import web
 
+from commonroom.http.connection import Connection
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 
@@ -17,15 +20,11 @@ async def upgrade(request: web.Request) -> web.Response:
 
     A room in the path says where the socket is best served, and nothing else. Refusals are plain text.
     """
-    handler, transport = request.protocol, request.transport
-    if transport is None:
-        raise ConnectionResetError("the client left")
     # The gateway gets the head as it was received.
     lines = [f"{request.method} {request.raw_path} HTTP/1.1".encode()]
     lines += [name + b": " + value for name, value in request.raw_headers]
-    handler.transport = None  # so that the end of aiohttp's protocol does not close the socket
-    request.app[SERVICES].adopt(transport, b"\r\n".join(lines) + b"\r\n\r\n")
-    handler.connection_lost(None)
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    cast("Connection", request.protocol).hand_over(lambda transport: request.app[SERVICES].adopt(transport, head))
     return web.Response()  # goes nowhere
 
 

@@ -1,0 +1,224 @@
+"""The common port under people who take too many connections, or too much time: a real gateway and aiohttp behind it, time by hand."""
+
+import asyncio
+import re
+import socket as sockets
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from commonroom.config.settings import HttpSettings
+from commonroom.http import connection as http_connection
+from commonroom.http.body import Body, answer, read
+from commonroom.http.connection import Connections
+from commonroom.http.middleware import MIDDLEWARES
+from commonroom.http.routes import socket as socket_route
+from commonroom.http.services import SERVICES
+from commonroom.protocol.session import Hello, Welcome
+from tests.gateway.rig import Rig, until
+from tests.gateway.socket import RawSocket, closing
+
+HOST = b"Host: room.example\r\n"
+QUICK = b"GET /quick HTTP/1.1\r\n" + HOST + b"\r\n"
+BIG_BYTES = 8 * 2**20
+
+
+class Note(Body, frozen=True):
+    text: str
+
+
+class Edge:
+    """A rig whose HTTP side is ours."""
+
+    def __init__(self, rig: Rig, connections: Connections) -> None:
+        self.rig = rig
+        self.places = rig.gateway.places
+        self.connections = connections
+
+    async def kept(self, source: str = "127.0.0.1") -> RawSocket:
+        """A connection that has been answered and is kept."""
+        socket = await self.rig.socket(source)
+        assert await get(socket) == (200, True)
+        return socket
+
+
+async def get(socket: RawSocket, request: bytes = QUICK) -> tuple[int, bool]:
+    """Status, and whether the connection is kept."""
+    socket.send(request)
+    head = await socket.head()
+    found = re.search(rb"Content-Length: (\d+)", head)
+    assert found is not None
+    await socket.reader.readexactly(int(found[1]))
+    return int(head.split(b" ", 2)[1]), b"Connection: close" not in head
+
+
+MakeEdge = Callable[..., Awaitable[Edge]]
+
+
+@pytest_asyncio.fixture
+async def make_edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeEdge]:
+    monkeypatch.setattr(http_connection, "LINGER_S", 0.1)
+    edges: list[tuple[Edge, web.AppRunner]] = []
+
+    async def make(*, room_on_the_way: int = 2**16, **settings: Any) -> Edge:
+        http = HttpSettings(port=0, **settings)
+        rig = await Rig.start(http, steer=None, close_timeout_s=1.0, max_connections=1000)
+        app = web.Application(middlewares=MIDDLEWARES)
+        app[SERVICES] = SimpleNamespace(settings=http, adopt=rig.gateway.adopt)  # type: ignore[misc] # all that these routes ask for
+        app.router.add_get("/quick", quick)
+        app.router.add_get("/big", big)
+        app.router.add_post("/note", note)
+        app.router.add_post("/unread", quick)
+        app.router.add_get("/v1/ws", socket_route.upgrade)
+        runner = web.AppRunner(app, handle_signals=False, access_log=None)
+        await runner.setup()
+        assert runner.server is not None
+        connections = Connections(runner.server, http, rig.gateway)
+        rig.http_protocol = connections
+        edges.append((Edge(rig, connections), runner))
+        return edges[-1][0]
+
+    yield make
+    for edge, runner in edges:
+        await edge.rig.close()
+        await runner.cleanup()
+
+
+async def quick(_request: web.Request) -> web.Response:
+    return web.Response(text="quick")
+
+
+async def big(_request: web.Request) -> web.Response:
+    return web.Response(body=bytes(BIG_BYTES))
+
+
+async def note(request: web.Request) -> web.Response:
+    return answer({"text": (await read(request, Note)).text})
+
+
+def reset(socket: RawSocket) -> None:
+    """End it as a crash does."""
+    raw = socket.writer.get_extra_info("socket")
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_LINGER, struct.pack("ii", 1, 0))
+    socket.abort()
+
+
+class TestPlaces:
+    CAP = 24
+
+    async def test_W5_one_address_takes_no_more_than_its_cap_and_gives_all_back_twenty_times(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(connections_per_address=self.CAP, uncounted_networks=())
+        rig, places = edge.rig, edge.places
+        for turn in range(20):
+            greedy = [await rig.socket("127.0.0.9") for _ in range(self.CAP + 50)]
+            await until(lambda: places.taken("127.0.0.9") == 2 * self.CAP)
+            refused = greedy[self.CAP : 2 * self.CAP]
+            assert {await one.status() for one in refused} == {429}
+            for dropped in greedy[2 * self.CAP :]:
+                assert await ended(dropped)
+            for number, one in enumerate(greedy[: self.CAP]):
+                await (one.upgrade() if number % 3 else get(one))
+            other = await rig.socket("127.0.0.10")
+            await other.upgrade()
+            other.command(Hello(1, "other"))
+            assert isinstance(await other.message(), Welcome)
+            for number, one in enumerate([*greedy, other]):
+                (reset, RawSocket.abort, cut_in_a_frame, say_goodbye)[(number + turn) % 4](one)
+            await until(lambda: not len(places))
+            rig.sockets.clear()
+        assert rig.gateway.stats.connections == rig.gateway.waiting == len(edge.connections.live) == 0
+        assert rig.gateway.stats.refusals == {429: 20 * self.CAP}
+
+    async def test_W5_a_place_is_kept_when_a_kept_connection_becomes_a_socket(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(connections_per_address=1, uncounted_networks=())
+        one = await edge.kept("127.0.0.9")
+        await one.upgrade()
+        assert edge.places.taken("127.0.0.9") == 1
+        assert not edge.connections.live
+        second = await edge.rig.socket("127.0.0.9")
+        assert await second.status() == 429
+        for socket in (one, second):
+            reset(socket)
+        await until(lambda: not len(edge.places))
+        await edge.kept("127.0.0.9")
+
+    async def test_W5_this_machine_is_not_counted_unless_it_is_told_to(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(connections_per_address=1)
+        for _ in range(5):
+            await (await edge.rig.socket()).upgrade()
+        assert len(edge.places) == 0
+
+    async def test_W6_headers_of_who_is_no_trusted_proxy_do_not_change_the_address(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(connections_per_address=4, uncounted_networks=(), trusted_proxies=("127.0.0.20",))
+        for number in range(4):
+            socket = await edge.rig.socket("127.0.0.9")
+            lies = {"X_Real_IP": f"1.2.4.{number}", "Forwarded": f"for=1.2.5.{number}"}
+            await socket.upgrade(X_Forwarded_For=f"1.2.3.{number}", **lies)
+        assert edge.places.taken("127.0.0.9") == 4
+        assert await (await edge.rig.socket("127.0.0.9")).status() == 429
+
+    @pytest.mark.parametrize("kept", [False, True], ids=["at once", "after a request"])
+    async def test_W6_behind_a_trusted_proxy_sockets_count_under_the_last_hop_that_is_none(self, make_edge: MakeEdge, kept: bool) -> None:
+        edge = await make_edge(connections_per_address=2, trusted_proxies=("127.0.0.0/8",), uncounted_networks=("10.0.0.0/8",))
+
+        async def through_the_proxy() -> RawSocket:
+            return await (edge.kept if kept else edge.rig.socket)("127.0.0.20")
+
+        sockets = []
+        for number in range(2):
+            socket = await through_the_proxy()
+            await socket.upgrade(X_Forwarded_For=f"1.2.3.{number}, 203.0.113.5", X_Real_IP="1.2.3.4")
+            sockets.append(socket)
+        assert edge.places.taken("203.0.113.5") == 2
+        third = await through_the_proxy()
+        third.request(X_Forwarded_For="203.0.113.6, 203.0.113.5, 127.0.0.3")
+        assert await third.status() == 429
+        await (await through_the_proxy()).upgrade(X_Forwarded_For="203.0.113.5, 203.0.113.6")
+        for _ in range(3):
+            await (await through_the_proxy()).upgrade(X_Forwarded_For="10.1.2.3")
+            await (await through_the_proxy()).upgrade()
+        assert len(edge.places) == 2
+        for socket in sockets:
+            reset(socket)
+        await until(lambda: edge.places.taken("203.0.113.5") == 0)
+        await (await through_the_proxy()).upgrade(X_Forwarded_For="203.0.113.5")
+
+
+async def ended(socket: RawSocket) -> bool:
+    """Whether it got no byte."""
+    try:
+        return await asyncio.wait_for(socket.reader.read(), 20) == b""
+    except ConnectionError:
+        return True
+
+
+def cut_in_a_frame(socket: RawSocket) -> None:
+    socket.send(b"\x82\xfe")
+    socket.writer.close()
+
+
+def say_goodbye(socket: RawSocket) -> None:
+    socket.send(closing(1000))
+    socket.writer.close()
+
+
+class TestTime:
+    async def test_W4_a_later_head_that_dribbles_is_cut_like_the_first(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge()
+        kept, idle = [await edge.kept() for _ in range(20)], await edge.kept()
+        for byte in QUICK[:8]:
+            for one in kept:
+                one.send(bytes((byte,)))
+            await asyncio.sleep(0)
+            await until(lambda: all(connection._head_until_s < 1e9 for connection in edge.connections.live if connection.bucket != -1))
+            edge.rig.advance(1.0)
+        await until(lambda: sum(connection.bucket != -1 for connection in edge.connections.live) == 20)
+        edge.rig.advance(2.5)
+        assert [await one.status() for one in kept] == [408] * 20
+        assert await get(idle) == (200, True)
+        assert await get(await edge.rig.socket()) == (200, True)
