@@ -422,7 +422,7 @@ async def test_a_deleted_account_is_anonymous_at_once(api: Api, mail: MailServer
 
 @pytest.mark.parametrize(("method", "path"), [
     ("PUT", "/v1/me/password"), ("PUT", "/v1/me/email"), ("PUT", "/v1/me/username"), ("GET", "/v1/me/methods"),
-    ("DELETE", "/v1/me/methods/github"), ("POST", "/v1/me/methods/github"), ("DELETE", "/v1/me"), ("GET", "/v1/users/search?q=a"),
+    ("DELETE", "/v1/me/methods/github"), ("POST", "/v1/me/methods/github"), ("DELETE", "/v1/me"), ("GET", "/v1/users/search?q=ad"),
 ])  # fmt: skip
 async def test_guests_are_told_to_sign_in(api: Api, ada: Account, method: str, path: str) -> None:
     assert (await api.call(method, path, {}, ada.bearer)).problem(403, "FORBIDDEN")["detail"] == "sign in to unlock this"

@@ -18,17 +18,24 @@ __all__ = ["TABLE"]
 
 FOUND = 20
 MOST_FOUND = 50
+MIN_QUERY = 2
+"""Characters, without accents that stand alone: one letter finds nobody in particular, and its list would be an index of all."""
+
 MAX_QUERY = 64
 
 
 async def search(request: web.Request) -> web.Response:
-    """People whose username or name begins with `q`, without case and accents. Who has no username is not found."""
+    """People whose username or name begins with `q`, without case and accents. Who has no username is not found.
+
+    First who has that username, then by username, then by name.
+    """
     user_of(request)
     query = request.query.get("q", "").strip()
-    if not 1 <= len(query) <= MAX_QUERY:
-        raise Invalid(f"q has 1 to {MAX_QUERY} characters", field="q")
+    name = folded(query)
+    if len(query) > MAX_QUERY or len(name) < MIN_QUERY:
+        raise Invalid(f"q has {MIN_QUERY} to {MAX_QUERY} characters", field="q")
     limit = positive(request, "limit", FOUND, MOST_FOUND) or FOUND
-    found = await request.app[SERVICES].users.search(query.lower(), folded(query), limit)
+    found = await request.app[SERVICES].users.search(query.lower(), name, limit)
     return answer(UserList([UserCard(one.username, one.display_name, one.avatar) for one in found]))
 
 
@@ -46,7 +53,9 @@ async def read_profile(request: web.Request) -> web.Response:
 
 
 QUERY = (
-    Parameter("q", "query", Annotated[str, Meta(min_length=1, max_length=MAX_QUERY)], "How their username or name begins.", needed=True),
+    Parameter(
+        "q", "query", Annotated[str, Meta(min_length=MIN_QUERY, max_length=MAX_QUERY)], "How their username or name begins.", needed=True
+    ),
     Parameter("limit", "query", Number, f"Most people found; {FOUND} if left out, never more than {MOST_FOUND}."),
 )
 USERNAME = Parameter("username", "path", str, "Their username, in any case.")

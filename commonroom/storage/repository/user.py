@@ -33,15 +33,23 @@ WHERE id = $1 AND deleted_at IS NULL
 """
 PASSWORD = "UPDATE app_user SET password_hash = $2 WHERE id = $1 AND deleted_at IS NULL"  # noqa: S105 - a statement
 EMAIL = "UPDATE app_user SET email = $2, email_key = $3 WHERE id = $1 AND deleted_at IS NULL"
-# Prefix of either name; `$1` has its own wildcards escaped. The exact username comes first.
+# By ranges of bytes instead of LIKE, whose index condition exists only in plans made for one prefix. Each half walks its index in the
+# order of the answer and ends at the limit: who is left out of the second half as being in the first fills a place there.
 SEARCH = """
-SELECT username, display_name, avatar FROM (
+WITH by_username AS (
     SELECT username, display_name, avatar, lower(username) AS folded FROM app_user
-    WHERE lower(username) LIKE $1 || '%' AND username IS NOT NULL AND deleted_at IS NULL
-    UNION
-    SELECT username, display_name, avatar, lower(username) FROM app_user
-    WHERE search_name LIKE $2 || '%' AND username IS NOT NULL AND deleted_at IS NULL
-) found ORDER BY folded = $3 DESC, folded LIMIT $4
+    WHERE lower(username) ~>=~ $1 AND lower(username) ~<~ $2 AND username IS NOT NULL AND deleted_at IS NULL
+    ORDER BY lower(username) USING ~<~ LIMIT $5
+), by_name AS (
+    SELECT username, display_name, avatar, lower(username) AS folded, search_name FROM app_user
+    WHERE search_name ~>=~ $3 AND search_name ~<~ $4 AND username IS NOT NULL AND deleted_at IS NULL
+    ORDER BY search_name USING ~<~, lower(username) USING ~<~ LIMIT $5
+)
+SELECT username, display_name, avatar FROM (
+    SELECT username, display_name, avatar, folded, '' AS search_name FROM by_username
+    UNION ALL
+    SELECT * FROM by_name n WHERE NOT EXISTS (SELECT FROM by_username u WHERE u.folded = n.folded)
+) found ORDER BY search_name USING ~<~, folded USING ~<~ LIMIT $5
 """
 DELETE = """
 UPDATE app_user SET deleted_at = $2, username = NULL, username_key = NULL, display_name = '', search_name = '',
@@ -55,6 +63,10 @@ DELETE FROM login_session s USING app_user u WHERE s.actor_id = u.id AND s.actor
 PURGE = "DELETE FROM app_user WHERE deleted_at < $1"
 
 TAKEN = "this username is taken"
+
+MAX_CODE_POINT = 0x10FFFF
+SURROGATES = range(0xD800, 0xE000)
+"""Code points that are no characters: UTF-8 has none for them."""
 
 
 class NewUser(NamedTuple):
@@ -175,9 +187,13 @@ class Users:
             raise Conflict("this address belongs to another account") from None
 
     async def search(self, username_prefix: str, name_prefix: str, limit: int) -> list[Found]:
-        """People whose username or name begins like that; both prefixes are folded, not escaped."""
-        values = (_escaped(username_prefix), _escaped(name_prefix), username_prefix, limit)
-        return [Found(row["username"], row["display_name"], row["avatar"]) for row in await self._database.fetch(SEARCH, *values)]
+        """People whose username or name begins like that; both prefixes are folded and not empty.
+
+        First whose username it is, then by username, then by name. Reads about `limit` rows for each, however many begin so.
+        """
+        username_range = username_prefix, _successor(username_prefix)
+        rows = await self._database.fetch(SEARCH, *username_range, name_prefix, _successor(name_prefix), limit)
+        return [Found(row["username"], row["display_name"], row["avatar"]) for row in rows]
 
     async def delete(self, user: str, now: int) -> bool:
         """Anonymise an account at once; `purge` removes what is left of it. False: there is none."""
@@ -203,5 +219,8 @@ def _user(row: Record) -> User:
     )  # fmt: skip
 
 
-def _escaped(prefix: str) -> str:
-    return prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def _successor(prefix: str) -> str:
+    """The least string above all that begin with `prefix`, by code points, which is the order of UTF-8's bytes too."""
+    if (last := ord(prefix[-1])) < MAX_CODE_POINT:
+        return prefix[:-1] + chr(last + 1 if last + 1 not in SURROGATES else SURROGATES.stop)
+    return prefix + prefix[-1]  # no name has this character: nothing begins like that
