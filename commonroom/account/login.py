@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 ENDED = "the login session has ended"
 
+MAX_OF_A_USER = 100
+"""Login sessions of a user at once: as many as the list of them shows, so that none is out of sight; more than anybody has devices,
+so that only scripts meet it that sign in anew each time."""
+
 
 class SignedIn(NamedTuple):
     """A login session with what proves it: `access` for requests, `refresh` for the next of both."""
@@ -66,6 +70,8 @@ class Logins:
     async def sign_in(self, user: str, agent: str, guest: LoginSession | None = None) -> SignedIn:
         """This user, in the login session of `guest` if there is one that is still a guest's, else in a new one.
 
+        Of more than `MAX_OF_A_USER` those end that were not seen for the longest time.
+
         Raises:
             Unauthenticated: the account was deleted meanwhile.
         """
@@ -81,7 +87,10 @@ class Logins:
     async def _begin(self, user: str, password_hash: str | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
         now, jti = self._clock.now(), self._refresh.first()
         sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, password_hash)
-        login = None if sid is None else await self._sessions.find(sid)
+        if sid is None:
+            return None
+        await self._end_beyond_cap(user, sid)
+        login = await self._sessions.find(sid)
         return None if login is None else self._signed_in(login, jti, now)
 
     async def renew(self, sid: SessionId) -> SignedIn:
@@ -140,16 +149,31 @@ class Logins:
 
         The token may have been used: another tab did that a moment ago, or else it is stolen and using it ends the session anyway.
         """
-        try:
-            sid = SessionId(self._refresh.verify(token).sub)
-        except Unauthenticated:
-            return
-        if await self._sessions.find(sid) is not None:
-            await self._revocations.revoke(sid)
+        if (login := await self._of_any(token)) is not None:
+            await self._revocations.revoke(login.sid)
+
+    async def end_replaced(self, token: object, by: LoginSession) -> None:
+        """As `end_by`, if that is another session than `by`, and a user's: the browser that had `token` forgets it for that of `by`."""
+        login = await self._of_any(token)
+        if login is not None and login.principal.actor_type == "user" and login.sid != by.sid:
+            await self._revocations.revoke(login.sid)
 
     async def end_all(self, actor: str, but: SessionId | None = None) -> Sequence[SessionId]:
         """As `end`, for all login sessions of somebody but one; those that ended."""
         return await self._revocations.revoke_all(actor, but)
+
+    async def _end_beyond_cap(self, user: str, present: SessionId) -> None:
+        oldest = await self._sessions.beyond(user, present, MAX_OF_A_USER - 1)
+        if oldest:
+            await self._revocations.revoke(*oldest)
+
+    async def _of_any(self, token: object) -> LoginSession | None:
+        """The login session of a refresh token that was minted for it, used or not."""
+        try:
+            sid = self.sid_of(token)
+        except Unauthenticated:
+            return None
+        return await self._sessions.find(sid)
 
     async def _judge(self, rotation: Rotation, now: int) -> None:
         """The token is neither the valid one nor the one before it."""

@@ -20,6 +20,7 @@ from commonroom.engine.revocation import Revocations
 from commonroom.errors import Unavailable
 from commonroom.storage.pool import Database
 from commonroom.storage.repository.login_session import LoginSessions
+from commonroom.storage.repository.old_session import OldSessions
 from commonroom.storage.repository.one_time_token import OneTimeTokens
 from commonroom.storage.repository.spent_token import SpentTokens
 from commonroom.storage.repository.user import Users
@@ -34,6 +35,9 @@ PURGE_S = 3600.0
 DELETED_MS = 30 * 86_400_000
 """So long a deleted account's row stays: a backup of that time can be told what to delete again."""
 
+ENDED_MS = 3_600_000
+"""So long the row of an ended login stays: longer than any token that was minted for it but refresh tokens, which need the row."""
+
 
 class People:
     """Opened by the node before it listens; what it made is closed with `parts`."""
@@ -45,6 +49,7 @@ class People:
         self._public_url = public_url
         self._tasks = TaskGroup(self._crashed)
         self.sessions = LoginSessions(database)
+        self.old_sessions = OldSessions(database)
         self.users = Users(database)
         self.mailer = Mailer(settings.mail, is_production(settings), clock)
         self.logins: Logins
@@ -81,7 +86,7 @@ class People:
             try:
                 await self.one_time.purge(now)
                 await self.spent.purge(now)
-                await self.sessions.purge_guests(now - REFRESH_TTL_S * 1000)
+                await self.old_sessions.purge(now - REFRESH_TTL_S * 1000, now - ENDED_MS, now)
                 await self.users.purge(now - DELETED_MS)
             except Unavailable as error:
                 log.warning("not_purged", reason=str(error))

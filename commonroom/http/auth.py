@@ -28,6 +28,7 @@ __all__ = [
     "present_login",
     "session_answer",
     "set_cookie",
+    "sign_in_answer",
     "user_of",
 ]  # fmt: skip
 
@@ -114,6 +115,17 @@ def session_answer(
     if cookie:
         set_cookie(request, response, refresh.token)
     return response
+
+
+async def sign_in_answer(request: web.Request, signed_in: SignedIn, *, cookie: bool, purpose: Purpose | None = None) -> web.Response:
+    """As `session_answer`, for a sign-in: a user's login session that was in the cookie before ends.
+
+    Nobody could use it any more, and it would be shown for a month as a place where one is signed in.
+    """
+    token = request.cookies.get(COOKIE)
+    if cookie and token is not None and is_from_our_page(request):
+        await request.app[SERVICES].logins.end_replaced(token, signed_in.login)
+    return session_answer(request, signed_in, cookie=cookie, purpose=purpose)
 
 
 def set_cookie(request: web.Request, response: web.StreamResponse, token: str) -> None:

@@ -175,6 +175,42 @@ async def test_a_sign_in_without_a_guest_or_with_one_that_is_a_user_already_is_a
     assert first.login.principal == third.login.principal != second.login.principal
 
 
+async def test_of_too_many_sessions_those_not_seen_for_longest_end_and_their_sockets_close(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commonroom.account.login.MAX_OF_A_USER", 3)
+    person, stranger = await desk.user(), await desk.user()
+    other = await desk.logins.sign_in(stranger, "a browser")
+    begun = []
+    for _ in range(3):
+        desk.clock.ms += 1000
+        begun.append(await desk.logins.sign_in(person, "a script"))
+    desk.clock.ms += GRACE_MS + 1
+    seen = await desk.logins.refresh(begun[0].refresh.token)
+    assert desk.closed == []
+    guest = await desk.guest()
+    fourth = await desk.logins.sign_in(person, "a browser", guest.login)
+    assert desk.closed == [begun[1].login.sid]
+    for alive in (seen, begun[2], fourth, other):
+        login = await desk.logins.of(alive.refresh.token)
+        assert login is not None
+        assert login.sid == alive.login.sid
+    await desk.logins.sign_in(person, "a browser")
+    assert desk.closed == [begun[1].login.sid, begun[2].login.sid]
+
+
+async def test_a_session_that_a_browser_replaces_ends_if_it_is_a_users_and_another(desk: Desk) -> None:
+    person = await desk.user()
+    guest, first = await desk.guest(), await desk.logins.sign_in(person, "a browser")
+    second = await desk.logins.sign_in(person, "a browser")
+    for kept in (guest.refresh.token, second.refresh.token, second.access.token, "nobody", None):
+        await desk.logins.end_replaced(kept, second.login)
+    assert desk.closed == []
+    await desk.logins.refresh(first.refresh.token)  # another tab did, the answer is not here yet
+    await desk.logins.end_replaced(first.refresh.token, second.login)
+    assert desk.closed == [first.login.sid]
+
+
 async def test_all_sessions_of_a_person_end_but_the_one_that_asks(desk: Desk) -> None:
     person = await desk.user()
     here, there = [await desk.logins.sign_in(person, agent) for agent in ("a browser", "a phone")]

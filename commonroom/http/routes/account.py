@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from commonroom.account.proof import Proof, Visitor
 from commonroom.errors import Conflict, Forbidden, MailNotConfigured, NotFound
-from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, user_of
+from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, sign_in_answer, user_of
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.limit import admit, remember
 from commonroom.http.route import Parameter, Route
@@ -110,7 +110,7 @@ async def confirm(request: web.Request) -> web.Response:
     proof = Proof(wanted.token, wanted.email, wanted.code, wanted.registration)
     signed_in, purpose = await request.app[SERVICES].by_letter.confirm(proof, await _visitor(request))
     await remember(request, signed_in.login)
-    return session_answer(request, signed_in, cookie=wanted.cookie, purpose=purpose)
+    return await sign_in_answer(request, signed_in, cookie=wanted.cookie, purpose=purpose)
 
 
 async def reset_password(request: web.Request) -> web.Response:
@@ -120,7 +120,7 @@ async def reset_password(request: web.Request) -> web.Response:
     proof = Proof(wanted.token, wanted.email, wanted.code)
     signed_in = await request.app[SERVICES].by_letter.reset(proof, wanted.password, await _visitor(request))
     await remember(request, signed_in.login)
-    return session_answer(request, signed_in, cookie=wanted.cookie)
+    return await sign_in_answer(request, signed_in, cookie=wanted.cookie)
 
 
 async def log_in(request: web.Request) -> web.Response:
@@ -129,7 +129,7 @@ async def log_in(request: web.Request) -> web.Response:
     await admit(request, email=wanted.email)
     signed_in = await request.app[SERVICES].accounts.log_in(wanted.email, wanted.password, await _visitor(request))
     await remember(request, signed_in.login, wanted.email)
-    return session_answer(request, signed_in, cookie=wanted.cookie)
+    return await sign_in_answer(request, signed_in, cookie=wanted.cookie)
 
 
 async def change_password(request: web.Request) -> web.Response:

@@ -89,6 +89,8 @@ async def _use(request: web.Request, response: web.Response, flow: Flow, identit
         await services.accounts.link(login.authority(0), who)
         return
     signed_in = await services.accounts.sign_in_by(who, Visitor(login, agent_of(request)))
+    if login is not None and login.principal.actor_type == "user" and login.sid != signed_in.login.sid:
+        await services.logins.end(login.sid)  # as `sign_in_answer` does; the browser that began says which it was
     await remember(request, signed_in.login)
     set_cookie(request, response, signed_in.refresh.token)
 

@@ -55,7 +55,10 @@ SELECT sid, agent, created_at, last_seen FROM login_session
 WHERE actor_type = $1 AND actor_id = $2 AND ended_at IS NULL ORDER BY last_seen DESC LIMIT 100
 """
 OWNS = "SELECT true FROM login_session WHERE sid = $1 AND actor_type = $2 AND actor_id = $3 AND ended_at IS NULL"
-PURGE = "DELETE FROM login_session WHERE last_seen < $1 AND actor_type = 'guest'"
+BEYOND = """
+SELECT sid FROM login_session WHERE actor_type = 'user' AND actor_id = $1 AND ended_at IS NULL AND sid <> $2
+ORDER BY last_seen DESC, sid DESC OFFSET $3
+"""
 
 
 class LoginSession(NamedTuple):
@@ -172,9 +175,9 @@ class LoginSessions:
         """Whether this is a login session of theirs that has not ended."""
         return bool(await self._database.fetchval(OWNS, sid, principal.actor_type, principal.actor_id))
 
-    async def purge_guests(self, idle_since: int) -> None:
-        """Forget guests that were not seen since (FEATURES P37)."""
-        await self._database.execute(PURGE, idle_since)
+    async def beyond(self, user: str, present: SessionId, most: int) -> list[SessionId]:
+        """Where a user is signed in besides `present` and the `most` latest seen of the others."""
+        return [SessionId(row["sid"]) for row in await self._database.fetch(BEYOND, user, present, most)]
 
 
 def _login(row: Record) -> LoginSession:
