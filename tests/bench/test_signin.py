@@ -3,6 +3,7 @@
 import pytest
 
 from commonroom.bench import signin
+from commonroom.bench.command import RAISED
 from commonroom.bench.target.target import Spawned
 
 
@@ -14,7 +15,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", list(signin.SIGN_IN_FIGURES))
 async def test_each_figure_is_measured(name: str) -> None:
-    outcome = await signin.SIGN_IN_FIGURES[name]({"COMMONROOM_LOG__LEVEL": "error"})
+    outcome = await signin.SIGN_IN_FIGURES[name](RAISED)
     assert outcome.failures == []
     assert any(reading.limit is not None for reading in outcome.readings)
     assert all(reading.value < 1e6 for reading in outcome.readings)
@@ -30,5 +31,5 @@ async def test_a_login_that_is_refused_is_a_failure(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(signin, "PASSWORD", "another than was set")
 
     monkeypatch.setattr(signin, "_make_account", make_with_another)
-    outcome = await signin.password_logins({"COMMONROOM_LOG__LEVEL": "error"})
+    outcome = await signin.password_logins(RAISED)
     assert outcome.failures == ["a login failed: a login was answered 401"] * 3
