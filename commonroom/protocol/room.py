@@ -63,7 +63,8 @@ class RoomJoin(Command, frozen=True, tag=8):
     """Subscribe to a room; joining a joined room answers a fresh snapshot.
 
     `resume` is the last event the client has. `grant` is a room-bound token where
-    the session's own does not admit.
+    the session's own does not admit. Once it has expired, the next `refresh` asks the
+    room again without it, unless a join with a newer one came before.
     """
 
     room: RoomId

@@ -266,6 +266,30 @@ async def test_in_a_real_room_the_others_see_it_and_what_was_said_before_stays_e
     assert {person.principal for person in shown} == {UMA, principal("bob")}
 
 
+async def test_W12_a_grant_for_a_private_room_admits_until_it_expires_unless_it_is_renewed(house: Rig) -> None:
+    ada, bob, eve = [await house.hello(f"{name}@{name}") for name in ("ada", "bob", "eve")]
+    ada.command(RoomCreate(2, "den", "nonce-00", "study", "Den", visibility="private"))
+    await next_of(ada, Reply)
+    for name, socket in (("bob", bob), ("eve", eve)):
+        socket.command(RoomJoin(3, "den", grant=f"{name}@{name}#den"))
+        await next_of(socket, Joined)
+    house.time.elapsed_s += house.time.ttl_ms / 2000
+    bob.command(RoomJoin(4, "den", grant="bob@bob#den"))
+    await next_of(bob, Joined)
+    for name, socket in (("bob", bob), ("eve", eve)):
+        socket.command(Refresh(5, f"{name}@{name}"))
+        await next_of(socket, Refreshed)
+    house.time.elapsed_s += house.time.ttl_ms / 2000
+    for name, socket in (("bob", bob), ("eve", eve)):
+        socket.command(Refresh(6, f"{name}@{name}"))
+        await next_of(socket, Refreshed)
+    assert await next_of(eve, RoomReset) == RoomReset("den")
+    eve.command(RoomJoin(7, "den"))
+    assert (await next_of(eve, Error)).code == ErrorCode.NOT_FOUND
+    bob.command(MessageSend(7, "den", "still in", "nonce-01"))
+    assert (await next_of(bob, MessageCreate)).text == "still in"
+
+
 async def test_W12_a_private_room_is_heard_no_longer_once_the_token_does_not_admit_to_it(house: Rig) -> None:
     ada, bob = await house.hello("ada@ada"), await house.hello("bob@bob#den")
     ada.command(RoomCreate(2, "den", "nonce-00", "study", "Den", visibility="private"))

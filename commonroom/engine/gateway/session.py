@@ -29,7 +29,7 @@ from commonroom.errors import (
     Unauthenticated,
     row_of,
 )
-from commonroom.identity import Authority, Principal, RoomGrant, SessionId
+from commonroom.identity import Authority, Principal, SessionId
 from commonroom.protocol.codec import Codec, Rejected
 from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
 from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Limits, Refresh, Refreshed, Reply, Welcome
@@ -278,27 +278,28 @@ class Session:
         self._authority = authority
         self._watch_expiry(authority)
         self.replied(command.ref, Refreshed(command.ref, authority.principal, authority.name, authority.expires_at))
-        if _matters_to_rooms(authority) != _matters_to_rooms(before):
-            for subscription in tuple(self._rooms.values()):
+        changed, now = _matters_to_rooms(authority) != _matters_to_rooms(before), self._lobby.around.clock.now()
+        for subscription in tuple(self._rooms.values()):
+            if subscription.lapsed(now) or changed:
                 subscription.refreshed()
 
     def _join(self, command: RoomJoin) -> None:
         address = address_of(command.room)
-        grants = () if command.grant is None else self._granted(command.grant)
+        granted = None if command.grant is None else self._granted(command.grant)
         subscription = self._rooms.get(command.room)
         if subscription is None:
             subscription = self._subscribe(address)
         elif subscription.place is Place.JOINING:
             raise Conflict("a join of this room is under way")
-        subscription.grants = grants or subscription.grants
+        subscription.granted = granted or subscription.granted
         subscription.join(command if command.grant is None else replace(command, grant=None))
 
-    def _granted(self, token: str) -> tuple[RoomGrant, ...]:
+    def _granted(self, token: str) -> Authority:
         authority = self._lobby.authenticate(token)
         self._refuse_expired(authority)
         if not self.authority.owns(authority.principal):
             raise Forbidden("the grant is somebody else's")
-        return authority.grants
+        return authority
 
     def _subscribe(self, address: Address) -> Subscription:
         around = self._lobby.around

@@ -36,7 +36,7 @@ from commonroom.engine.gateway.fanout.reader import Reader
 from commonroom.engine.gateway.fanout.renewal import Renewal
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import CommonroomError, InternalError, NotJoined, Unavailable
-from commonroom.identity import Authority, RoomGrant
+from commonroom.identity import Authority
 from commonroom.protocol.room import Gap, Joined, Recovery, RoomJoin, RoomReset
 from commonroom.protocol.wire import ServerMessage, StreamPosition
 
@@ -70,7 +70,7 @@ class Subscription:
         "_upto",
         "admitted_once",
         "fanout",
-        "grants",
+        "granted",
         "position",
         "reader",
     )
@@ -81,8 +81,8 @@ class Subscription:
         self.position = 0
         """The last durable offset that was written, up to going live."""
         self.admitted_once = False
-        self.grants: tuple[RoomGrant, ...] = ()
-        """Rights to this room alone, beyond those of the session."""
+        self.granted: Authority | None = None
+        """Of a token for this room alone, beyond the session's own; its grants count until it expires (`lapsed`)."""
         self._around = around
         self._joined_by: Authority | None = None  # whom the join under way speaks for
         self._place = Place.GONE
@@ -110,7 +110,14 @@ class Subscription:
     def authority(self) -> Authority:
         """The session's, with the grants of this room."""
         authority = self.reader.authority
-        return replace(authority, grants=authority.grants + self.grants) if self.grants else authority
+        return replace(authority, grants=authority.grants + self.granted.grants) if self.granted else authority
+
+    def lapsed(self, now: int) -> bool:
+        """Whether the token for this room has expired by then, in cluster ms; its grants count no longer."""
+        if self.granted is None or self.granted.expires_at > now:
+            return False
+        self.granted = None
+        return True
 
     # What the session asks for.
 
