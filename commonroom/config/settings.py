@@ -97,6 +97,7 @@ class GatewaySettings(Struct, frozen=True, forbid_unknown_fields=True):
     close_timeout_s: Annotated[Seconds, _doc("time for the closing handshake")] = 5.0
     replay_events: Annotated[Size, _doc("most events replayed from the journal on resume; older ones become a gap")] = 2000
     max_connections: Annotated[Size, _doc("most sockets of this node")] = 20000
+    control_frames_per_minute: Annotated[Size, _doc("pings and pongs of a connection before it is closed")] = 600
     errors_per_minute: Annotated[Size, _doc("malformed commands of a connection before it is closed")] = 60
     echo_port: Annotated[Port, _doc("port of the echo listener for conformance suites; 0: off")] = 0
 

@@ -172,6 +172,20 @@ async def test_a_slow_head_is_cut_after_the_request_timeout(rig: Rig) -> None:
     assert rig.gateway.waiting == 0
 
 
+async def test_W4_five_hundred_heads_that_dribble_are_cut_while_others_get_in(rig: Rig) -> None:
+    heads = (b"GET /v1/ws HTTP/1.1\r\nHost: a\r\n", b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+    dribblers = [await rig.socket() for _ in range(500)]
+    for place in range(10):
+        for number, one in enumerate(dribblers):
+            one.send(heads[number % 2][place : place + 1])
+        await (await rig.socket()).upgrade()
+        assert rig.gateway.waiting == 500
+        rig.advance(1)
+    rig.advance(0.25)
+    assert rig.gateway.waiting == 0
+    assert [await one.status() for one in dribblers] == [408] * 500
+
+
 async def test_a_refused_peer_that_does_not_close_is_dropped_at_the_deadline(rig: Rig) -> None:
     socket = await rig.socket()
     socket.request(subprotocol="chat")

@@ -10,7 +10,7 @@ from commonroom.codes import CloseCode
 from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.sockets import Sockets
 from commonroom.protocol.chat import MessageCreate
-from commonroom.protocol.codec import MSGPACK_PROTOCOL
+from commonroom.protocol.codec import MSGPACK, MSGPACK_PROTOCOL
 from commonroom.protocol.presence import PresenceReset, PresenceUpdate
 from commonroom.protocol.room import Joined, RoomJoin
 from commonroom.protocol.session import Hello, ResumeAt
@@ -18,7 +18,7 @@ from commonroom.protocol.typing import Typing, TypingStart
 from commonroom.protocol.wire import StreamPosition
 from tests.gateway.conftest import MakeRig
 from tests.gateway.rig import Rig, until
-from tests.gateway.socket import BINARY, CONT, PING, RawSocket, frame
+from tests.gateway.socket import BINARY, CONT, PING, PONG, RawSocket, frame
 from tests.gateway.stage import View, truth
 
 KB = 1024
@@ -33,7 +33,7 @@ def accepted(rig: Rig) -> list[Connection]:
 async def flood(socket: RawSocket, data: bytes) -> None:
     """Write until the server takes no more, for as long as the socket lives."""
     try:
-        while True:
+        while not socket.writer.is_closing():
             socket.send(data)
             await socket.writer.drain()
     except ConnectionError:
@@ -66,8 +66,9 @@ async def deaf_member(rig: Rig) -> Connection:
     return next(one for one in accepted(rig) if one not in before)
 
 
-async def test_a_ping_flood_that_is_never_read_stops_being_read(rig: Rig) -> None:
+async def test_W8_a_ping_flood_that_is_never_read_stops_being_read(make_rig: MakeRig) -> None:
     """The library queues a pong for each ping: without a pause they would pile up."""
+    rig = await make_rig(control_frames_per_minute=10**9)
     socket = await deaf(rig, rig.gateway.echo_port, None)
     [connection] = accepted(rig)
     flooding = asyncio.get_running_loop().create_task(flood(socket, frame(PING, b"p" * 100) * 1000))
@@ -85,17 +86,49 @@ async def test_a_ping_flood_that_is_never_read_stops_being_read(rig: Rig) -> Non
     await flooding
 
 
-async def test_a_million_empty_fragments_are_cut_at_the_cap(rig: Rig) -> None:
-    socket = await rig.echo()
-    socket.send(frame(BINARY, fin=False))
-    flooding = asyncio.get_running_loop().create_task(flood(socket, frame(CONT, fin=False) * 100_000))
-    assert await socket.close_code() == 1009
+FLOODS: dict[str, tuple[bytes, bytes, int]] = {
+    "64 KiB and a byte": (b"", frame(BINARY, b"m" * (64 * KB + 1)), 1009),
+    "a byte at a time": (frame(BINARY, b"m", fin=False), frame(CONT, b"m", fin=False) * 100, 1009),
+    "100 fragments": (frame(BINARY, fin=False), frame(CONT, b"m" * 656, fin=False) * 100, 1009),
+    "empty fragments": (frame(BINARY, fin=False), frame(CONT, fin=False) * 100_000, 1009),
+    "pings among fragments": (frame(BINARY, fin=False), frame(PING, b"p" * 125) * 1000 + frame(CONT, fin=False), 1008),
+    "pings": (b"", frame(PING, b"p" * 125) * 1000, 1008),
+    "empty pings": (b"", frame(PING) * 10_000, 1008),
+    "pongs": (b"", frame(PONG, b"p" * 125) * 1000, 1008),
+    "no frames": (b"", bytes(100_000), 1002),
+    "unmasked frames": (b"", frame(BINARY, b"m", mask=None) * 10_000, 1002),
+    "no commands": (b"", frame(BINARY, b"\xc1" * 100) * 1000, CloseCode.BAD_FRAME),
+    "empty messages": (b"", frame(BINARY) * 10_000, CloseCode.BAD_FRAME),
+    "bad commands": (b"", frame(BINARY, MSGPACK.encode(RoomJoin(9, ""))) * 1000, CloseCode.TOO_MANY_ERRORS),
+}
+"""What comes once, what comes again and again, and the code at the end."""
+
+
+@pytest.mark.parametrize(("first", "again", "code"), FLOODS.values(), ids=FLOODS.keys())
+async def test_W8_a_flood_ends_its_session_at_a_limit_and_a_witness_notices_nothing(
+    rig: Rig, first: bytes, again: bytes, code: int
+) -> None:
+    witness, socket = await rig.joined("witness"), await rig.hello("eve")
+    socket.send(first)
+    flooding = asyncio.get_running_loop().create_task(flood(socket, again))
+    assert await socket.close_code() == code
     socket.abort()
     await flooding
-    assert rig.gateway.stats.closes == {1009: 1}
+    assert rig.gateway.stats.closes == {code: 1}
+    rig.router.say(rig.router.room())
+    assert isinstance(await witness.message(), MessageCreate)
 
 
-async def test_a_large_read_is_parsed_in_slices_so_that_others_get_their_turn(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_may_ping_every_second_for_hours(rig: Rig) -> None:
+    socket = await rig.echo()
+    for _ in range(2000):
+        socket.send(frame(PING) + frame(PONG))
+        assert (await socket.receive()).opcode == PONG
+        rig.advance(1)
+
+
+async def test_a_large_read_is_parsed_in_slices_so_that_others_get_their_turn(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = await make_rig(control_frames_per_minute=10**9)
     sizes: list[int] = []
     take = Connection._take
 

@@ -5,6 +5,8 @@ import re
 import socket as sockets
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from math import inf
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +17,7 @@ from aiohttp import web
 from commonroom.config.settings import HttpSettings
 from commonroom.http import connection as http_connection
 from commonroom.http.body import Body, answer, read
-from commonroom.http.connection import Connections
+from commonroom.http.connection import Connection, Connections, owed_bytes
 from commonroom.http.middleware import MIDDLEWARES
 from commonroom.http.routes import socket as socket_route
 from commonroom.http.services import SERVICES
@@ -65,7 +67,7 @@ async def make_edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeEdge]:
     monkeypatch.setattr(http_connection, "LINGER_S", 0.1)
     edges: list[tuple[Edge, web.AppRunner]] = []
 
-    async def make(*, room_on_the_way: int = 2**16, **settings: Any) -> Edge:
+    async def make(**settings: Any) -> Edge:
         http = HttpSettings(port=0, **settings)
         rig = await Rig.start(http, steer=None, close_timeout_s=1.0, max_connections=1000)
         app = web.Application(middlewares=MIDDLEWARES)
@@ -109,7 +111,7 @@ def reset(socket: RawSocket) -> None:
 
 
 class TestPlaces:
-    CAP = 24
+    CAP = 10
 
     async def test_W5_one_address_takes_no_more_than_its_cap_and_gives_all_back_twenty_times(self, make_edge: MakeEdge) -> None:
         edge = await make_edge(connections_per_address=self.CAP, uncounted_networks=())
@@ -189,6 +191,14 @@ class TestPlaces:
         await (await through_the_proxy()).upgrade(X_Forwarded_For="203.0.113.5")
 
 
+async def cut(socket: RawSocket) -> int:
+    """The status with which the server ended it, though more may have been on its way."""
+    head = await socket.head()
+    with suppress(ConnectionError):
+        await asyncio.wait_for(socket.reader.read(), 20)
+    return int(head.split(b" ", 2)[1])
+
+
 async def ended(socket: RawSocket) -> bool:
     """Whether it got no byte."""
     try:
@@ -210,15 +220,119 @@ def say_goodbye(socket: RawSocket) -> None:
 class TestTime:
     async def test_W4_a_later_head_that_dribbles_is_cut_like_the_first(self, make_edge: MakeEdge) -> None:
         edge = await make_edge()
-        kept, idle = [await edge.kept() for _ in range(20)], await edge.kept()
-        for byte in QUICK[:8]:
-            for one in kept:
+        slow, idle = [await edge.kept() for _ in range(20)], await edge.kept()
+        for byte in QUICK[:9]:
+            for one in slow:
                 one.send(bytes((byte,)))
-            await asyncio.sleep(0)
-            await until(lambda: all(connection._head_until_s < 1e9 for connection in edge.connections.live if connection.bucket != -1))
+            await until(lambda: len(begun(edge)) == 20)
             edge.rig.advance(1.0)
-        await until(lambda: sum(connection.bucket != -1 for connection in edge.connections.live) == 20)
-        edge.rig.advance(2.5)
-        assert [await one.status() for one in kept] == [408] * 20
-        assert await get(idle) == (200, True)
         assert await get(await edge.rig.socket()) == (200, True)
+        edge.rig.advance(1.5)
+        assert [await one.status() for one in slow] == [408] * 20
+        assert await get(idle) == (200, True)
+
+    async def test_W4_a_later_head_that_comes_in_time_is_answered_however_often(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge()
+        socket = await edge.kept()
+        for _ in range(5):
+            socket.send(QUICK[:9])
+            await until(lambda: begun(edge))
+            edge.rig.advance(9.0)
+            assert await get(socket, QUICK[9:]) == (200, True)
+            assert not begun(edge)
+
+    async def test_W4_a_hundred_bodies_that_dribble_are_cut_while_others_are_served(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(request_timeout_s=0.3)
+        bodies = [await edge.rig.socket() for _ in range(100)]
+        for number, one in enumerate(bodies):
+            length = b"Content-Length: 1000\r\n" if number % 3 else b"Transfer-Encoding: chunked\r\n"
+            one.send(b"POST /note HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n" + length + b"\r\n")
+        ends = asyncio.gather(*(cut(one) for one in bodies))
+        answered = 0
+        while not ends.done():
+            for number, one in enumerate(bodies):
+                one.send(b" " if number % 3 else b"1\r\n \r\n")
+            answered += (await get(await edge.rig.socket()))[0] == 200
+            await asyncio.sleep(0.03)
+        assert await ends == [400] * 100
+        assert answered >= 3
+        assert await get(await edge.rig.socket(), NOTE) == (200, True)
+
+    @pytest.mark.parametrize("path", [b"/unread", b"/no/such/route"])
+    async def test_W4_a_body_that_nobody_reads_does_not_keep_the_connection(self, make_edge: MakeEdge, path: bytes) -> None:
+        edge = await make_edge()
+        socket = await edge.rig.socket()
+        socket.send(b"POST " + path + b" HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\n")
+        end = asyncio.ensure_future(cut(socket))
+        while not end.done():
+            socket.send(b"x")
+            await asyncio.sleep(0.03)
+        assert await end in {200, 404}
+
+    async def test_W4_who_takes_nothing_of_an_answer_is_dropped_and_who_takes_a_little_is_not(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge()
+        stalled, slow = await reader_of_much(edge), await reader_of_much(edge)
+        taken = 0
+        for _ in range(5):
+            edge.rig.advance(9.5)
+            before = owed_to(slow, edge)
+            while owed_to(slow, edge) == before:
+                taken += len(await slow.reader.readexactly(2**16))
+        await slow.reader.readexactly(BIG_BYTES - taken)
+        await until(lambda: len(edge.connections.live) == 1)
+        assert not await has_all(stalled)
+
+    async def test_an_idle_connection_is_kept_for_a_while_only(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(keepalive_s=0.1)
+        socket = await edge.kept()
+        assert await ended(socket)
+        await until(lambda: not edge.connections.live)
+
+    async def test_where_many_are_kept_no_more_are(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(kept_connections=2)
+        kept = [await edge.kept(), await edge.kept()]
+        third = await edge.rig.socket()
+        assert await get(third) == (200, False)
+        assert await ended(third)
+        await until(lambda: len(edge.connections.live) == 2)
+        for one in kept:
+            assert await get(one) == (200, True)
+        reset(kept[0])
+        await until(lambda: len(edge.connections.live) == 1)
+        await edge.kept()
+
+
+NOTE = b"POST /note HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\nContent-Length: 12\r\n\r\n" + b'{"text":"x"}'
+
+
+def begun(edge: Edge) -> list[Connection]:
+    """Connections on which a further head has begun."""
+    return [one for one in edge.connections.live if one._head_until_s != inf]
+
+
+async def reader_of_much(edge: Edge) -> RawSocket:
+    """A peer that has asked for more than the kernel keeps, and reads only when told to."""
+    raw = sockets.socket()
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 2**16)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", edge.rig.gateway.port))
+    socket = edge.rig.owned(RawSocket(*await asyncio.open_connection(sock=raw, limit=2**16)))
+    socket.send(b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n")
+    await until(lambda: owed_to(socket, edge) > 2**20)
+    return socket
+
+
+def owed_to(socket: RawSocket, edge: Edge) -> int:
+    """Bytes that the server still has for this peer."""
+    here = socket.writer.get_extra_info("sockname")
+    own = [one._socket for one in edge.connections.live if one._socket is not None]
+    return sum(owed_bytes(one) for one in own if one.get_extra_info("peername") == here)
+
+
+async def has_all(socket: RawSocket) -> bool:
+    """Whether as much came as was asked for, before the end."""
+    try:
+        await asyncio.wait_for(socket.reader.readexactly(BIG_BYTES), 20)
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return False
+    return True

@@ -7,7 +7,7 @@ States, all transitions:
     OPEN ──(connection lost)──► gone: the handler is told
 
 The library parses frames, answers pings and closing handshakes and checks lengths. It does not
-count fragments (RELIABILITY R7), check text (RFC 6455 section 8.1) or stop reading from a
+count fragments (RELIABILITY R7) or pings (W8), check text (RFC 6455 section 8.1) or stop reading from a
 peer that does not read (R6): that is done here. Frames of our own are made once for all
 readers and go to the outbox directly.
 """
@@ -17,7 +17,7 @@ import codecs
 from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
-from websockets.frames import BINARY, CONT, PING, TEXT, CloseCode, Frame
+from websockets.frames import BINARY, CONT, PING, PONG, TEXT, CloseCode, Frame
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -34,6 +34,8 @@ SLICE_BYTES: Final = 16 * 1024
 once they would cost 130 ms and 10 MB of frame objects."""
 
 MAX_REASON_BYTES: Final = 123
+
+MINUTE_S: Final = 60.0
 
 NEW_DECODER = codecs.getincrementaldecoder("utf-8")
 
@@ -88,7 +90,21 @@ class Connection(asyncio.Protocol):
     Call `serve` right after construction.
     """
 
-    __slots__ = ("_decoder", "_handler", "_owner", "_parts", "_rest", "_text", "_transport", "_ws", "bucket", "heard_s", "outbox")
+    __slots__ = (
+        "_controls",
+        "_controls_since_s",
+        "_decoder",
+        "_handler",
+        "_owner",
+        "_parts",
+        "_rest",
+        "_text",
+        "_transport",
+        "_ws",
+        "bucket",
+        "heard_s",
+        "outbox",
+    )
 
     def __init__(self, transport: asyncio.Transport, owner: Owner) -> None:
         self._owner = owner
@@ -98,6 +114,8 @@ class Connection(asyncio.Protocol):
         self._text = False
         self._decoder: codecs.IncrementalDecoder | None = None
         self._rest = b""
+        self._controls = 0
+        self._controls_since_s = owner.wheel.now_s
         self.bucket = NEVER
         self.heard_s = owner.wheel.now_s
         """When anything was last received, to the wheel's tick."""
@@ -190,6 +208,7 @@ class Connection(asyncio.Protocol):
         for frame in cast("list[Frame]", ws.events_received()):  # requests come before it is open
             if frame.opcode is PING:
                 self.outbox.write(next(answers))
+                self._control()
             else:
                 self._frame(frame)
             if self.is_closing():
@@ -217,6 +236,16 @@ class Connection(asyncio.Protocol):
                 self._part(frame)
         elif opcode is CONT:
             self._part(frame)
+        elif opcode is PONG:
+            self._control()
+
+    def _control(self) -> None:
+        """One more ping or pong: each costs as much as a command, and no client needs many."""
+        if self.heard_s - self._controls_since_s > MINUTE_S:
+            self._controls, self._controls_since_s = 0, self.heard_s
+        self._controls += 1
+        if self._controls > self._owner.settings.control_frames_per_minute:
+            self.close(CloseCode.POLICY_VIOLATION, "too many pings")
 
     def _message(self, data: bytes | bytearray | memoryview, text: bool) -> None:
         if isinstance(data, memoryview) or (text and not (data.isascii() or _is_text(data))):
