@@ -13,20 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonroom.log import bound, clean, configure
+from tests.support.log import logged
 
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """Logs of this test; the former configuration comes back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure("info", "json", out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    """Logs of this test."""
+    with logged("info") as out:
+        yield out
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:

@@ -35,20 +35,6 @@ Intent = Literal["sign_in", "link"]
 log = structlog.get_logger(__name__)
 
 
-class Flow(NamedTuple):
-    """One sign-in under way. `sid` is the login session it began in, None: in none."""
-
-    provider: str
-    state: str
-    nonce: str
-    verifier: str
-    next: str
-    intent: Intent
-    sid: SessionId | None
-    redirect_uri: str
-    expires_at: int
-
-
 class Begun(NamedTuple):
     """Where to send the browser, and the cookie to give it: HttpOnly, SameSite=Lax, `FLOW_TTL_S`."""
 
@@ -56,8 +42,8 @@ class Begun(NamedTuple):
     cookie: str
 
 
-class _FlowClaims(Claims, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """`sub` is the login session, or empty."""
+class Flow(Claims, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One sign-in under way, as its cookie has it. `sub` is the login session that it began in, or empty."""
 
     provider: str
     state: str
@@ -66,6 +52,16 @@ class _FlowClaims(Claims, frozen=True, kw_only=True, rename="camel", omit_defaul
     next: str
     intent: Intent
     redirect_uri: str
+
+    @property
+    def sid(self) -> SessionId | None:
+        """The login session that it began in; None: in none."""
+        return SessionId(self.sub) if self.sub else None
+
+    @property
+    def expires_at(self) -> int:
+        """Cluster ms."""
+        return self.exp * 1000
 
 
 def local_path(text: object) -> str:
@@ -80,7 +76,7 @@ class SignInFlows:
         self._providers = providers
         self._spent = spent
         self._clock = clock
-        self._jwt = Jwt("oauth", _FlowClaims, keys, clock)
+        self._jwt = Jwt("oauth", Flow, keys, clock)
 
     async def begin(self, provider: str, redirect_uri: str, next_path: object, intent: Intent, sid: SessionId | None) -> Begun:
         """Begin a sign-in.
@@ -97,7 +93,7 @@ class SignInFlows:
             raise NotFound("no such sign-in provider")
         state, nonce, verifier = new_secret(), new_secret(), new_secret()
         issued_s = self._clock.now() // 1000
-        claims = _FlowClaims(
+        claims = Flow(
             iss=ISSUER,
             aud="oauth",
             sub=sid or "",
@@ -140,20 +136,9 @@ class SignInFlows:
 
     def _open(self, cookie: object) -> Flow:
         try:
-            claims = self._jwt.verify(cookie)
+            return self._jwt.verify(cookie)
         except Unauthenticated:
             raise SignInInvalid("the cookie is missing, too old or forged") from None
-        return Flow(
-            provider=claims.provider,
-            state=claims.state,
-            nonce=claims.nonce,
-            verifier=claims.verifier,
-            next=claims.next,
-            intent=claims.intent,
-            sid=SessionId(claims.sub) if claims.sub else None,
-            redirect_uri=claims.redirect_uri,
-            expires_at=claims.exp * 1000,
-        )
 
     async def _identify(self, provider: Provider, flow: Flow, query: Mapping[str, str]) -> Identity:
         if len(list(query.items())) != len(set(query)):  # RFC 6749 section 3.1: "MUST NOT be included more than once"

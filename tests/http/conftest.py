@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -11,15 +10,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-import structlog
 import uvloop
 
 from commonroom.app import Node
 from commonroom.bench.target.port import free_port
 from commonroom.config.settings import HttpSettings, LimitSettings, MailSettings, ProvidersSettings, Settings
-from commonroom.log import configure
 from tests.http.api import Account, Api
 from tests.support.github import GithubServer
+from tests.support.log import logged
 from tests.support.mail import MailServer
 
 
@@ -82,13 +80,6 @@ async def bob(api: Api) -> Account:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything this process logs during the test; the former configuration comes back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    out = io.StringIO()
-    configure("debug", "json", out)
-    yield out
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    """Everything this process logs during the test."""
+    with logged() as out:
+        yield out

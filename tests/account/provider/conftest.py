@@ -1,20 +1,18 @@
 """A provider to sign in with, a hostile one, and a hand on the clock."""
 
 import io
-import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
-import structlog
 
 from commonroom.account.provider import Identity, Outbound, Provider, ProviderRefused, SignInError, providers_of
 from commonroom.config.settings import OidcSettings, ProvidersSettings
-from commonroom.log import configure
 from tests.account.provider.hostile import CLIENT_ID, NONCE, REDIRECT, VERIFIER, HostileProvider, Key
 from tests.support.clock import HandClock
+from tests.support.log import logged
 
 CODE = "code-hunter2"
 SECRET = "secret-hunter2"
@@ -86,13 +84,6 @@ async def stage(key: Key, outbound: Outbound, clock: HandClock) -> AsyncIterator
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, libraries included. The former configuration comes back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure("debug", "json", stream)
-    yield stream
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    """Everything that is logged, libraries included."""
+    with logged() as out:
+        yield out
