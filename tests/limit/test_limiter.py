@@ -1,5 +1,7 @@
 """The limiter of a node that is alone, on a clock that the test moves."""
 
+from pathlib import Path
+
 import pytest
 
 from commonroom.limit import Ask, Limiter
@@ -102,6 +104,21 @@ async def test_without_limits_everything_is_granted() -> None:
     await door.limiter.remember("ada at here")
     assert await door.granted("ada", "here", 1000) == 1000
     assert door.limiter.refusal([Ask(LOGINS, "ada")]) is None
+
+
+PERIODS = {60: "a minute", 900: "in 15 minutes", 3600: "an hour", 86400: "a day"}
+PARTS = {"session": "login session"}
+
+
+def test_the_documentation_says_what_is_counted() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "SECURITY.md").read_text()
+    rows = [line for line in said.partition("## How often")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert [row.rpartition(" | ")[0] for row in rows] == [
+        f"| `{limit.name}` | {limit.amount} {PERIODS[limit.period_s]} | "
+        + " and ".join(PARTS.get(part, part) for part in limit.by)
+        + (" (strangers)" if limit.is_of_strangers else "")
+        for limit in LIMITS
+    ]
 
 
 def test_names_are_unique_and_amounts_make_sense() -> None:
