@@ -1,6 +1,7 @@
 """A real Chromium, the one on PATH."""
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
 ]
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 
 
@@ -51,6 +53,8 @@ class Visitor:
         self.url = url
         self.trouble: list[str] = []
         self.offline_expected = False
+        self.refusals: set[int] = set()
+        """Statuses that this journey is about: the browser itself logs them as errors."""
         self.elsewhere: tuple[str, ...] = ()
         """Other origins that are part of the journey, as a sign-in provider."""
         page.on("console", self._on_console)
@@ -74,7 +78,10 @@ class Visitor:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         where = message.location["url"]
-        if message.type == "error" and not self.offline_expected and not (self.elsewhere and where.startswith(self.elsewhere)):
+        if message.type != "error" or self.offline_expected or (self.elsewhere and where.startswith(self.elsewhere)):
+            return
+        refused = REFUSED.match(message.text)
+        if refused is None or int(refused[1]) not in self.refusals:
             self.trouble.append(f"console: {message.text} {where}")
 
     def _on_request(self, request: Request) -> None:

@@ -104,6 +104,14 @@ class MailServer:
         await self._until(lambda: len(self.letters) >= count)
         return self.letters
 
+    async def sent_to(self, address: str, count: int = 1) -> Received:
+        """The letter to this address that came as number `count`, once it is there."""
+        await self._until(lambda: len(self._to(address)) >= count)
+        return self._to(address)[count - 1]
+
+    def _to(self, address: str) -> list[Received]:
+        return [letter for letter in self.letters if address in letter.recipients]
+
     async def attempted(self, count: int) -> None:
         """Once so many letters were begun with."""
         await self._until(lambda: self.attempts >= count)
