@@ -98,11 +98,11 @@ class TestScript:
         assert (known.wait_us, known.familiar) == (0, True)
         assert (await store.limits.take(asks, "elsewhere")).wait_us > 0
 
-    @pytest.mark.parametrize("stored", ["", "not a number", "-1", "1e400", "nan"])
+    @pytest.mark.parametrize("stored", ["", "not a number", "-1", "9e15", "1e400", "nan"])
     async def test_whatever_others_wrote_nobody_waits_longer_than_an_interval(self, store: Store, stored: str) -> None:
         store.server.do("SET", "{commonroom:test}:limit:login:ada", stored)
         answer = await store.limits.take([SharedAsk("login", Rate(1_000_000, 5), "ada", None)], None)
-        assert answer.wait_us <= 1_000_000
+        assert 0 <= answer.wait_us <= 1_000_000
 
 
 class TestNodes:
