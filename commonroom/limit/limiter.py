@@ -142,9 +142,11 @@ class Limiter:
         """One of each limit, all or nothing. At most one round trip, none if it is refused by what is known here."""
         if not self._scale:
             return Verdict(0, ())
-        if (refused := self.refusal(asks, mark)) is not None:
-            return refused
-        verdict = await self._take_shared(asks, mark) if self._shared is not None else None
+        verdict = None
+        if self._shared is not None:
+            if (refused := self.refusal(asks, mark)) is not None:
+                return refused
+            verdict = await self._take_shared(self._shared, asks, mark)
         if verdict is None:
             verdict = self._take_here(asks, mark)
         if verdict.wait_us:
@@ -186,10 +188,8 @@ class Limiter:
 
     # -- by the store ------------------------------------------------------------------
 
-    async def _take_shared(self, asks: Sequence[Ask], mark: str | None) -> Verdict | None:
+    async def _take_shared(self, store: SharedLimits, asks: Sequence[Ask], mark: str | None) -> Verdict | None:
         """None: it is away."""
-        if self._shared is None:
-            return None
         async with self._slots:
             if not self._may_ask():
                 self.stats.away += 1
@@ -197,7 +197,7 @@ class Limiter:
             before_us = self._now_us()  # not after: memory must never be ahead of the store
             shared = [SharedAsk(ask.limit.name, self._tables[ask.limit.name].rate, ask.key, ask.familiar) for ask in asks]
             try:
-                answer = await self._shared.take(shared, mark)
+                answer = await store.take(shared, mark)
             except Unavailable as error:
                 self._lost(error)
                 self.stats.away += 1

@@ -1,5 +1,6 @@
 """Keys and their TATs in memory, bounded."""
 
+from collections import OrderedDict
 from itertools import islice
 from typing import Final
 
@@ -8,7 +9,7 @@ from commonroom.limit.gcra import Rate
 __all__ = ["CAPACITY", "Table"]
 
 CAPACITY: Final = 50_000
-"""Keys of one limit, about 10 MB. To reach it takes as many addresses within one period."""
+"""Keys of one limit, about 15 MB. To reach it takes as many addresses within one period."""
 
 SWEPT: Final = 2
 """Old keys looked at for each new one: what has passed is gone soon, and no call takes long."""
@@ -25,7 +26,7 @@ class Table:
     def __init__(self, rate: Rate, capacity: int = CAPACITY) -> None:
         self.rate = rate
         self._capacity = capacity
-        self._tats: dict[str, int] = {}
+        self._tats: OrderedDict[str, int] = OrderedDict()  # a plain dict finds its first key slowly when many before it have gone
 
     def __len__(self) -> int:
         return len(self._tats)
@@ -45,7 +46,9 @@ class Table:
     def learn(self, key: str, tat_us: int, now_us: int) -> None:
         """Its TAT is this one."""
         tats = self._tats
-        if tats.pop(key, None) is None:
+        if key in tats:
+            tats.move_to_end(key)
+        else:
             self._make_room(now_us)
         tats[key] = tat_us
 
@@ -54,4 +57,4 @@ class Table:
         for key in [key for key, tat_us in islice(tats.items(), SWEPT) if tat_us <= now_us]:
             del tats[key]
         if len(tats) >= self._capacity:
-            del tats[next(iter(tats))]
+            tats.popitem(last=False)
