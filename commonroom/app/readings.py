@@ -83,7 +83,8 @@ class Readings:
         totals: dict[str, Value] = {f"{name}_total": getattr(stats, name) for name in stats.TOTALS}
         closes: dict[str, Value] = {f"closes_{code}_total": count for code, count in stats.closes.items()}
         now: dict[str, Value] = {"connections": stats.connections, "sessions": stats.sessions, "subscriptions": stats.subscriptions}
-        return {**totals, **closes, **now, "refusals_total": stats.refusals.total()}
+        addresses = len(self._engine.gateway.places)
+        return {**totals, **closes, **now, "addresses": addresses, "refusals_total": stats.refusals.total()}
 
     def _read_storage(self) -> dict[str, Value]:
         return {"statements_total": self._storage.database.statements + self._storage.journal.calls}

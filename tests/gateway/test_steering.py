@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from commonroom.config.settings import HttpSettings
 from commonroom.engine.address import Address
 from commonroom.engine.gateway.handshake import room_of
 from commonroom.errors import Invalid
@@ -104,6 +105,25 @@ async def test_a_socket_that_is_steered_lives_there_and_leaves_nothing_here(here
     peer.send(closing(1000))
     assert await peer.close_code() == 1000
     await until(lambda: there.gateway.stats.connections == 0)
+
+
+@pytest.mark.parametrize("proxy", [False, True], ids=["direct", "behind a proxy"])
+async def test_W6_a_socket_that_is_steered_counts_there_under_its_own_address(make_rig: MakeRig, signpost: Signpost, proxy: bool) -> None:
+    http = HttpSettings(port=0, connections_per_address=1, uncounted_networks=(), trusted_proxies=("127.0.0.9",) if proxy else ())
+    here, there = await make_rig(http, steer=signpost), await make_rig(http)
+    signpost.there = there
+    client = "203.0.113.5" if proxy else "127.0.0.9"
+    peers = [await here.socket("127.0.0.9")]
+    peers[0].request(QUIET, X_Forwarded_For="203.0.113.5")
+    assert (await peers[0].head()).startswith(b"HTTP/1.1 101 ")
+    await until(lambda: len(here.gateway.places) == 0)
+    assert there.gateway.places.taken(client) == 1
+    peers.append(await here.socket("127.0.0.9"))
+    peers[1].request(QUIET, X_Forwarded_For="203.0.113.5")
+    assert await peers[1].status() == 429
+    for peer in peers:
+        peer.abort()
+    await until(lambda: len(there.gateway.places) == 0)
 
 
 async def test_what_was_sent_behind_the_handshake_goes_along(here: Rig, there: Rig) -> None:
