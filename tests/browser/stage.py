@@ -122,7 +122,6 @@ def _environment(github: GithubServer, mail: MailServer, issuer: str) -> dict[st
         **hub,
         **{f"{SCHOOL}{name}": value for name, value in school.items()},
         "COMMONROOM_MAIL__SMTP_URL": mail.url,
-        "COMMONROOM_LIMITS__SCALE": "1000",
         "COMMONROOM_MAIL__SENDER": "Commonroom <rooms@example.org>",
         "COMMONROOM_HTTP__TRUSTED_PROXIES": "127.0.0.1/32",
     }

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.journey import create_room, say, sees
+from tests.browser.journey import check_accessibility, create_room, say, sees
 from tests.browser.stage import PASSWORD, Stage, is_user, skip_username
 from tests.support.browser import Visitor
 
@@ -81,13 +81,16 @@ async def test_a_letter_opened_in_the_same_browser_makes_the_account_with_its_pa
     assert tab.trouble == []
 
 
-async def test_a_letter_opened_in_another_browser_makes_the_account_without_a_password_and_says_so(stage: Stage, enter: Enter) -> None:
+async def test_a_letter_opened_in_another_browser_makes_the_account_without_a_password_and_says_so(
+    stage: Stage, enter: Enter, axe: str
+) -> None:
     ada, phone = await enter(), await enter()
     await register(ada, "other@example.org")
     await phone.page.goto(await stage.link("other@example.org"))
     await phone.by("confirm-link").click()
     await is_user(phone)
     await expect(phone.by("notice")).to_contain_text("no password yet")
+    await check_accessibility(phone, axe)
     await phone.by("notice-action").click()
     await expect(phone.by("settings-password")).to_be_focused()
     await phone.by("settings-password").fill("one of my own choice")

@@ -88,6 +88,7 @@ export const text = {
       reset: "You will be signed in here, and signed out on all other devices.",
     } satisfies Record<Purpose, string>,
     actions: { register: "Create the account", "sign-in": "Sign in", address: "Use this address", reset: "Set the password" } satisfies Record<Purpose, string>,
+    instead: (name: string) => `You are signed in as ${name} here. If this letter is for another account, that one takes its place.`,
     incomplete: "This link is incomplete. Copy all of it, or ask for a new letter.",
     elsewhere: "Open this link in the browser where you asked for the new address, signed in to your account. Or type the letter's code there.",
     over: "This link was used or is too old, or a newer letter took its place.",

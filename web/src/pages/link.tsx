@@ -6,7 +6,7 @@ import { newPasswordProblem, useForm } from "../components/form.ts";
 import { NewPasswordInput, Submit } from "../components/input.tsx";
 import { TopBar } from "../components/topbar.tsx";
 import { type LetterLink, letterLink } from "../letterlink.ts";
-import { adopt, isUser } from "../session.ts";
+import { adopt, isUser, me } from "../session.ts";
 import { text } from "../text.ts";
 import { arrive, goOn } from "../welcome.ts";
 
@@ -77,6 +77,7 @@ function Confirm({ purpose, token, onOver }: LetterProps) {
   return (
     <form class="card stack" onSubmit={form.submit}>
       <p>{text.link.leads[purpose]}</p>
+      {isUser.value && purpose !== "address" && <p class="note">{text.link.instead(me.value?.name ?? "")}</p>}
       <Submit form={form} label={text.link.actions[purpose]} id="confirm-link" />
     </form>
   );
