@@ -1,6 +1,7 @@
 """The journey of step 1: two people, two browsers, one room, a killed server."""
 
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from tests.support.client import until
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.process, pytest.mark.browser, pytest.mark.timeout(180)]
+SHARED = pytest.mark.asyncio(loop_scope="session")
+"""For tests that harm nothing: at the stage that all of them share."""
+
+Enter = Callable[..., Awaitable[Visitor]]
 
 
 async def _remaining_s(visitor: Visitor) -> int:
@@ -76,51 +81,49 @@ async def _killed_server(server: ServerProcess, ada: Visitor, grace: Visitor) ->
     await expect(ada.by("person")).to_have_count(2)
 
 
-async def test_the_page_of_a_room_names_that_room_when_it_connects(server: ServerProcess) -> None:
-    async with open_browser() as browser:
-        ada, grace = await Visitor.open(browser, server.url), await Visitor.open(browser, server.url)
-        link = await create_room(ada)
-        urls: list[str] = []
-        grace.page.on("websocket", lambda opened: urls.append(opened.url))
-        await join_by_link(grace, link)
-        assert urls == [f"{server.ws_url}/{link.rpartition('/')[2]}"]
+@SHARED
+async def test_the_page_of_a_room_names_that_room_when_it_connects(enter: Enter) -> None:
+    ada, grace = await enter(), await enter()
+    link = await create_room(ada)
+    urls: list[str] = []
+    grace.page.on("websocket", lambda opened: urls.append(opened.url))
+    await join_by_link(grace, link)
+    assert urls == [f"{ada.url.replace('http', 'ws', 1)}/v1/ws/{link.rpartition('/')[2]}"]
 
 
-async def test_hostile_text_is_shown_as_text(server: ServerProcess) -> None:
-    async with open_browser() as browser:
-        ada = await Visitor.open(browser, server.url)
-        dialogs: list[str] = []
-        ada.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-        await create_room(ada)
-        hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> javascript:alert(3)"
-        await say(ada, hostile)
-        await sees(ada, hostile)
-        assert dialogs == []
-        assert ada.trouble == []
+@SHARED
+async def test_hostile_text_is_shown_as_text(enter: Enter) -> None:
+    ada = await enter()
+    dialogs: list[str] = []
+    ada.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    await create_room(ada)
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> javascript:alert(3)"
+    await say(ada, hostile)
+    await sees(ada, hostile)
+    assert dialogs == []
 
 
+@SHARED
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_pages_hold_no_serious_accessibility_trouble(server: ServerProcess, scheme: str, axe: str) -> None:
-    async with open_browser() as browser:
-        ada = await Visitor.open(browser, server.url, color_scheme=scheme)
-        await ada.page.goto(server.url)
-        await check_accessibility(ada, axe)
-        await create_room(ada)
-        await say(ada, "A message to look at")
-        await sees(ada, "A message to look at")
-        await check_accessibility(ada, axe)
+async def test_pages_hold_no_serious_accessibility_trouble(enter: Enter, scheme: str, axe: str) -> None:
+    ada = await enter(color_scheme=scheme)
+    await ada.page.goto(ada.url)
+    await check_accessibility(ada, axe)
+    await create_room(ada)
+    await say(ada, "A message to look at")
+    await sees(ada, "A message to look at")
+    await check_accessibility(ada, axe)
 
 
-async def test_the_readme_example_works_in_the_console(server: ServerProcess) -> None:
+@SHARED
+async def test_the_readme_example_works_in_the_console(enter: Enter) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     example = re.search(r"```js\n(.*?)```", readme, re.DOTALL)
     assert example is not None
-    async with open_browser() as browser:
-        ada = await Visitor.open(browser, server.url)
-        said: list[str] = []
-        ada.page.on("console", lambda message: said.append(message.text))
-        await ada.page.goto(server.url)
-        await ada.page.evaluate(f"async () => {{ {example[1]} }}")
-        await until(lambda: "focus running" in said, "the timer's start")
-        assert "2 Hello" in said
-        assert ada.trouble == []
+    ada = await enter()
+    said: list[str] = []
+    ada.page.on("console", lambda message: said.append(message.text))
+    await ada.page.goto(ada.url)
+    await ada.page.evaluate(f"async () => {{ {example[1]} }}")
+    await until(lambda: "focus running" in said, "the timer's start")
+    assert "2 Hello" in said
