@@ -140,6 +140,10 @@ class Logins:
         login = await self._sessions.find(authority.sid)
         return login if login is not None and login.principal == authority.principal else None
 
+    def has_ended(self, sid: SessionId) -> bool:
+        """Whether a login session has ended since somebody was seen in it, some minutes ago at most. No I/O."""
+        return self._revocations.refuses(sid)
+
     async def end(self, *sids: SessionId) -> None:
         """No secret, token or socket of these works any more, on any node within 2 s."""
         await self._revocations.revoke(*sids)

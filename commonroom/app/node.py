@@ -31,6 +31,7 @@ from commonroom.http.services import Services
 from commonroom.network import Networks
 from commonroom.storage.database_clock import compare
 from commonroom.storage.repository.message import Messages
+from commonroom.storage.repository.personal_data import PersonalData
 from commonroom.storage.repository.room import Rooms
 from commonroom.storage.repository.signing_key import SigningKeys
 from commonroom.tasks import TaskGroup, pause
@@ -134,6 +135,7 @@ class Node:
             people.users,
             Rooms(database),
             Messages(database),
+            PersonalData(database),
             ws_tokens,
             Networks(http.trusted_proxies),
             engine.limiter,

@@ -9,12 +9,12 @@ from commonroom.http.limit import limited
 from commonroom.http.middleware import MIDDLEWARES
 from commonroom.http.page_cache import Page
 from commonroom.http.route import Route
-from commonroom.http.routes import account, auth, docs, health, me, messages, provider, rooms, socket, users
+from commonroom.http.routes import account, auth, docs, export, health, me, messages, provider, rooms, socket, users
 from commonroom.http.services import SERVICES, Services
 
 __all__ = ["build", "routes"]
 
-AREAS = (health, auth, account, provider, me, users, rooms, messages, socket)
+AREAS = (health, auth, account, provider, me, export, users, rooms, messages, socket)
 
 
 def build(services: Services) -> web.Application:
@@ -25,6 +25,8 @@ def build(services: Services) -> web.Application:
     """
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=services.settings.max_body_bytes)
     app[SERVICES] = services
+    app[export.EXPORTS] = exports = export.Exports()
+    app.on_shutdown.append(exports.close)
     with_docs = services.settings.docs or not services.production
     table = routes(with_docs=with_docs)
     for route in table:

@@ -20,6 +20,7 @@ from commonroom.limit import Limiter
 from commonroom.network import Networks
 from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.message import Messages
+from commonroom.storage.repository.personal_data import PersonalData
 from commonroom.storage.repository.room import Rooms
 from commonroom.storage.repository.user import Users
 from commonroom.token import PrincipalTokens
@@ -45,6 +46,7 @@ class Services(NamedTuple):
     users: Users
     rooms: Rooms
     messages: Messages
+    personal_data: PersonalData
     ws_tokens: PrincipalTokens
     proxies: Networks
     """Those in front of us that are believed."""

@@ -16,7 +16,7 @@ from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, Ws
 from commonroom.identity import Authority, RoomGrant, SessionId
 from commonroom.limit.limit import WS_TOKENS
 
-__all__ = ["TABLE"]
+__all__ = ["TABLE", "me_of"]
 
 AUTHORITY_MS = 60_000
 """How long what was just read may be relied on."""
@@ -38,7 +38,7 @@ class Binding(Body, frozen=True):
 
 async def read_me(request: web.Request) -> web.Response:
     """Who I am."""
-    return answer(await _me(request))
+    return answer(await me_of(request))
 
 
 async def change_me(request: web.Request) -> web.Response:
@@ -53,7 +53,7 @@ async def change_me(request: web.Request) -> web.Response:
         raise Forbidden("sign in to unlock this")
     elif name is not None:
         await services.login_sessions.rename(authority.sid, name)
-    return answer(await _me(request))
+    return answer(await me_of(request))
 
 
 async def list_sessions(request: web.Request) -> web.Response:
@@ -94,7 +94,8 @@ async def _grant(request: web.Request, authority: Authority, room: str) -> RoomG
     return RoomGrant(room, authority.principal.actor_id, role)
 
 
-async def _me(request: web.Request) -> Me:
+async def me_of(request: web.Request) -> Me:
+    """What `GET /v1/me` says. Raises Unauthenticated, TokenExpired."""
     login = await present_login(request)
     if login.principal.actor_type == "guest":
         return Me(person(login.principal, login.name), login.name, login.sid, login.guests)
