@@ -11,11 +11,14 @@ from msgspec import Meta, Struct
 from commonroom.errors import BadFrame, Invalid
 from commonroom.http.services import SERVICES
 
-__all__ = ["Body", "Number", "answer", "clean_name", "positive", "read", "read_or"]
+__all__ = ["Body", "Number", "answer", "clean_name", "is_plain", "positive", "read", "read_or"]
 
 MAX_NAME = 64
 INVISIBLE = frozenset({"Cf", "Mn", "Me", "Zs"})
 """Categories that show nothing by themselves; joiners and accents are fine beside something visible."""
+
+UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 
 LARGEST_NUMBER = 10**16 - 1
 Number = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
@@ -80,9 +83,14 @@ def clean_name(name: str) -> str:
     name = " ".join(name.split())
     if len(name) > MAX_NAME or all(unicodedata.category(char) in INVISIBLE for char in name):
         raise Invalid(f"a name has 1 to {MAX_NAME} characters", field="$.name")
-    if any(unicodedata.category(char) in {"Cc", "Cs", "Co", "Cn"} or char in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068" for char in name):
+    if not is_plain(name):
         raise Invalid("a name must not hold control characters", field="$.name")
     return name
+
+
+def is_plain(text: str) -> bool:
+    """Whether it shows what it says: no control characters, none that turn the direction of what surrounds it, none that are unassigned."""
+    return not any(unicodedata.category(char) in UNPRINTABLE or char in TURNING for char in text)
 
 
 def positive(request: web.Request, name: str, default: int | None, largest: int) -> int | None:

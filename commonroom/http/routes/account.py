@@ -17,7 +17,7 @@ from commonroom.limit.limit import ACCOUNT_CHANGES, AUTH_BY_ADDRESS, LETTERS, LE
 
 __all__ = ["PROVIDER", "TABLE"]
 
-Email = Annotated[str, Meta(min_length=3, max_length=320)]
+Email = Annotated[str, Meta(min_length=3, max_length=320, extra_json_schema={"format": "email"})]
 Password = Annotated[str, Meta(min_length=1, max_length=4096)]
 Token = Annotated[str, Meta(min_length=1, max_length=200)]
 Code = Annotated[str, Meta(pattern=r"\A[0-9]{6}\Z")]

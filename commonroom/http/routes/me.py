@@ -9,6 +9,7 @@ from commonroom.account.name import folded
 from commonroom.errors import Forbidden, NotFound, Unauthenticated
 from commonroom.http.auth import authority_of, clear_cookie, present_login
 from commonroom.http.body import Body, answer, clean_name, read
+from commonroom.http.profile import MAX_AVATAR, MAX_STATUS, clean_avatar, clean_status
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
@@ -23,11 +24,11 @@ AUTHORITY_MS = 60_000
 
 
 class Profile(Body, frozen=True):
-    """What to change; what is left out stays. Guests have a name only."""
+    """What to change; what is left out stays. Guests have a name only. `avatar`: a https URL, the path of a file here, or nothing."""
 
     name: Annotated[str, Meta(max_length=256)] | None = None
-    avatar: Annotated[str, Meta(max_length=512)] | None = None
-    status_text: Annotated[str, Meta(max_length=140)] | None = None
+    avatar: Annotated[str, Meta(max_length=MAX_AVATAR, extra_json_schema={"format": "uri-reference"})] | None = None
+    status_text: Annotated[str, Meta(max_length=MAX_STATUS)] | None = None
 
 
 class Binding(Body, frozen=True):
@@ -46,10 +47,12 @@ async def change_me(request: web.Request) -> web.Response:
     services, authority = request.app[SERVICES], authority_of(request)
     wanted = await read(request, Profile)
     name = None if wanted.name is None else clean_name(wanted.name)
+    avatar = None if wanted.avatar is None else clean_avatar(wanted.avatar)
+    status = None if wanted.status_text is None else clean_status(wanted.status_text)
     if authority.principal.actor_type == "user":
         names = None if name is None else (name, folded(name))
-        await services.users.change_profile(authority.principal.actor_id, name=names, avatar=wanted.avatar, status_text=wanted.status_text)
-    elif wanted.avatar is not None or wanted.status_text is not None:
+        await services.users.change_profile(authority.principal.actor_id, name=names, avatar=avatar, status_text=status)
+    elif avatar is not None or status is not None:
         raise Forbidden("sign in to unlock this")
     elif name is not None:
         await services.login_sessions.rename(authority.sid, name)
