@@ -29,7 +29,7 @@ async def upgrade(request: web.Request) -> web.Response:
 
 
 ROOM = Parameter("room", "path", str, "The id of the room that the client will join first.")
-REFUSALS = {400: None, 403: None, 404: None, 405: None, 426: None}
+REFUSALS = {400: None, 403: None, 404: None, 405: None, 426: None, 429: None}
 
 TABLE = (
     Route("GET", "/v1/ws", upgrade, status=101, also=REFUSALS, signed_in=False),
