@@ -24,7 +24,8 @@ GOOD_AVATARS = (
 )  # fmt: skip
 BAD_AVATARS = (
     "javascript:alert(1)", "JavaScript:alert(1)", " javascript:alert(1)", "java\nscript:alert(1)", "data:image/png;base64,AAAA",
-    "vbscript:x", "blob:https://example.org/1", "file:///etc/passwd", "http://example.org/a.png", "ftp://example.org/a.png", "//evil.example/a.png",
+    "vbscript:x", "blob:https://example.org/1", "file:///etc/passwd", "http://example.org/a.png", "ftp://example.org/a.png",
+    "//evil.example/a.png",
     "/\\evil.example", "\\\\evil.example", "https:/example.org", "https:example.org", "https://", "https:///a", "https://:443/",
     "https://a@b.example/", "https://a:b@c.example/", "https://example.org:x/", "https://example.org:99999/", "https://ex ample.org/",
     "https://example.org/\"onerror=", "https://example.org/<b>", "https://example.org/a\u202eb", "https://exämple.org/", "a.png", "./a.png",
