@@ -30,8 +30,8 @@ function App() {
       <a class="skip" href="#main" onClick={skip}>
         {text.skip}
       </a>
-      {known.value && <Page />}
       <NoticeBar />
+      {known.value && <Page />}
       <SettingsDialog />
       <LiveRegions />
     </>

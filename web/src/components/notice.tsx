@@ -2,7 +2,7 @@ import { dismiss, notice } from "../notice.ts";
 import { text } from "../text.ts";
 import { Icon } from "./icon.tsx";
 
-/** Over the page, whichever it is. */
+/** Above the page, whichever it is: nothing is covered. */
 export function NoticeBar() {
   const told = notice.value;
   const act = (): void => {
@@ -10,9 +10,9 @@ export function NoticeBar() {
     told?.action?.run();
   };
   return (
-    <div class="notices" role="status">
+    <div role="status">
       {told && (
-        <div class="notice card" data-testid="notice">
+        <div class="banner" data-testid="notice">
           <p>{told.words}</p>
           {told.action && (
             <button type="button" class="button small" data-testid="notice-action" onClick={act}>
