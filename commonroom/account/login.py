@@ -86,7 +86,7 @@ class Logins:
 
     async def _begin(self, user: str, password_hash: str | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
         now, jti = self._clock.now(), self._refresh.first()
-        sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, password_hash)
+        sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, password_hash=password_hash)
         if sid is None:
             return None
         await self._end_beyond_cap(user, sid)

@@ -23,7 +23,7 @@ async def somebody(database: Database) -> User:
     address = f"{ident}@example.org"
     assert await Users(database).create(NewUser(ident, "Ada", "ada", address, address, "old"), NOW)
     for _ in range(2):
-        assert await logins.begin(ident, None, new_secret().encode(), "", NOW, "old")
+        assert await logins.begin(ident, None, new_secret().encode(), "", NOW, password_hash="old")
     await letter(database, ident)
     user = await Users(database).by_id(ident)
     assert user is not None
@@ -74,7 +74,7 @@ async def test_a_sign_in_during_a_change_waits_and_then_needs_the_new_password(d
     user, logins = await somebody(database), LoginSessions(database)
     async with account_change(database, user.id) as change:
         assert change is not None
-        late = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW, "old"))
+        late = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW, password_hash="old"))
         by_letter = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW))
         await until_blocked(database, 2)
         await change.set_password("new")

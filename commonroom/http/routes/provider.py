@@ -22,6 +22,7 @@ from commonroom.http.routes.account import PROVIDER
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Providers, ProviderShape, Redirect
 from commonroom.identity import SessionId
+from commonroom.limit.limit import ACCOUNT_CHANGES, AUTH_BY_ADDRESS
 from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = ["FLOW_COOKIE", "TABLE"]
@@ -121,7 +122,24 @@ CALLBACK = (
 
 TABLE = (
     Route("GET", "/v1/auth/providers", list_providers, answer=Providers, signed_in=False),
-    Route("GET", "/v1/auth/{provider}/start", start, (PROVIDER, NEXT), status=302, signed_in=False, errors=(NotFound,)),
-    Route("GET", "/v1/auth/{provider}/callback", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False),
-    Route("POST", "/v1/me/methods/{provider}", start_linking, (PROVIDER, NEXT), answer=Redirect, errors=(Forbidden, NotFound)),
+    Route(
+        "GET",
+        "/v1/auth/{provider}/start",
+        start,
+        (PROVIDER, NEXT),
+        status=302,
+        signed_in=False,
+        errors=(NotFound,),
+        limits=(AUTH_BY_ADDRESS,),
+    ),
+    Route("GET", "/v1/auth/{provider}/callback", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False, limits=(AUTH_BY_ADDRESS,)),
+    Route(
+        "POST",
+        "/v1/me/methods/{provider}",
+        start_linking,
+        (PROVIDER, NEXT),
+        answer=Redirect,
+        errors=(Forbidden, NotFound),
+        limits=(ACCOUNT_CHANGES,),
+    ),
 )

@@ -113,7 +113,7 @@ class LoginSessions:
         return LoginSession(sid, Principal(guest, sid), name)
 
     async def begin(
-        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, password_hash: str | None = None
+        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, *, password_hash: str | None = None
     ) -> SessionId | None:
         """A login of a user: in the login session of a guest if that is still one, else in a new one.
 
