@@ -24,9 +24,8 @@ SECRET = re.compile(
 """How values are called that somebody could guess byte by byte from the time a comparison takes."""
 
 HARMLESS = {
-    # Two hashes, of a token whose signature has held: nobody can choose the one that is compared.
     # Two readings of one stored row: nobody brings either of them.
-    ("account/account.py", "now.password_hash == before.password_hash"),
+    ("account/account.py", "change.user.password_hash != before.password_hash"),
 }
 
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "jsonpickle", "joblib"}
