@@ -7,7 +7,7 @@ run:
 
 test:
 	@python3 scripts/bootstrap.py dev node browser
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=85
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term --cov-fail-under=85
 
 sim:
 	@python3 scripts/bootstrap.py dev

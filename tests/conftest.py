@@ -87,6 +87,13 @@ def own_dsn(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture
+async def fresh_dsn(pytestconfig: pytest.Config) -> str:
+    """A migrated database of this test alone, for a server process: one of its own would take seconds to be made."""
+    url = _given(pytestconfig).get("postgres") or _server(pytestconfig).url
+    return await create_database(url, f"fresh_{secrets.token_hex(6)}")
+
+
+@pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     database = await Database.open(dsn)
     yield database

@@ -48,6 +48,13 @@ WORK = {
 }
 
 
+@pytest.fixture
+def outside_postgres(fresh_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers that are started use a database that is there already."""
+    monkeypatch.setenv("COMMONROOM_POSTGRES_URL", fresh_dsn)
+
+
+@pytest.mark.usefixtures("outside_postgres")
 @pytest.mark.parametrize("scenario", WORK)
 async def test_every_scenario_runs_and_finds_nothing_wrong(scenario: str, tmp_path: Path) -> None:
     csv, plot = tmp_path / "run.csv", tmp_path / "run.svg"
@@ -63,6 +70,7 @@ async def test_every_scenario_runs_and_finds_nothing_wrong(scenario: str, tmp_pa
     assert plot.read_text().startswith("<svg")
 
 
+@pytest.mark.usefixtures("outside_postgres")
 @pytest.mark.parametrize("fault", ["kill-node", "drop-sockets"])
 async def test_what_was_acknowledged_survives_a_fault(fault: str) -> None:
     code, out, err = await run("chat", "--rooms=2", "--members=2", "--rate-per-s=50", "--seconds=3", f"--fault={fault}", "--quiet")
@@ -77,6 +85,7 @@ async def test_bad_options_are_refused_in_one_line() -> None:
     assert (code, len(err.splitlines())) == (2, 1)
 
 
+@pytest.mark.usefixtures("outside_postgres")
 async def test_ctrl_c_prints_what_was_measured_and_leaves_no_process() -> None:
     process = await started("chat", "--rooms=2", "--members=2", "--seconds=60")
     async with asyncio.timeout(PATIENCE_S):

@@ -8,7 +8,8 @@ from commonroom.bench.target.target import Spawned
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short(fresh_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMONROOM_POSTGRES_URL", fresh_dsn)
     for name, value in {"LOAD_S": 0.5, "CALM_S": 0.2, "AT_ONCE": 4, "GUESSES": 3, "CHECKS": 10}.items():
         monkeypatch.setattr(signin, name, value)
 
