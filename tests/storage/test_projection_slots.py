@@ -14,6 +14,7 @@ from commonroom.protocol.codec import EVENT_TAGS, encode_event
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.journal.port import Commit, Committed, NewEvent, Outcome
 from commonroom.storage.pool import Connection, Database
+from commonroom.storage.projection import follower
 from commonroom.storage.projection.projection import Projection, SlotEvent
 from commonroom.storage.projection.runner import ProjectionRunner
 from commonroom.storage.slot_table import PostgresSlotTable
@@ -134,12 +135,16 @@ async def test_a_slot_that_comes_back_goes_on_where_another_left_it(world: World
     assert [node.lines for node in nodes] == [[], []]
 
 
-async def test_what_one_left_unapplied_the_next_applies(world: World) -> None:
+async def test_what_one_left_unapplied_the_next_applies(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = await world.node(), await world.node()
     stream = Stream(101)
     await first.take(stream.slot)
-    await first.append(stream)
-    await first.give_up(stream.slot)
+    goes_on = asyncio.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(follower, "pause", lambda _s: goes_on.wait())
+        await first.append(stream)
+        await first.give_up(stream.slot)
+    goes_on.set()
     await first.caught_up()
     assert await world.applied(stream) == []
     assert first.lines == []

@@ -14,7 +14,7 @@ from commonroom.errors import Unavailable
 from commonroom.limit import Ask, Limiter
 from commonroom.limit.gcra import Rate, take
 from commonroom.limit.limit import LOGINS, LOGINS_OF_STRANGERS
-from commonroom.limit.limiter import AWAY_US, SharedAnswer, SharedAsk
+from commonroom.limit.limiter import AT_ONCE, AWAY_US, SharedAnswer, SharedAsk
 from tests.support.redis import RedisServer
 
 RATES = {"slow": Rate(60_000_000, 3), "quick": Rate(1500, 4), "instant": Rate(200, 1)}
@@ -71,7 +71,7 @@ class TestScript:
 
     async def test_T16_a_race_is_granted_no_more_than_the_limit(self, store: Store) -> None:
         asks = [SharedAsk("login", Rate(60_000_000, 5), "ada", None)]
-        answers = await asyncio.gather(*(store.limits.take(asks, None) for _ in range(100)))
+        answers = await asyncio.gather(*(store.limits.take(asks, None) for _ in range(AT_ONCE)))
         assert sum(answer.wait_us == 0 for answer in answers) == 5
 
     async def test_what_is_refused_changes_nothing(self, store: Store) -> None:
