@@ -1,5 +1,6 @@
 .PHONY: run test sim chaos check fmt bench bench-peers clean lock
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # without compiled files each process takes twice as long to start
 
 run:
 	@python3 scripts/bootstrap.py runtime
