@@ -41,7 +41,7 @@ class Accounts:
             user = await self._users.by_email(key_of(email))
             if not await self._passwords.verify(user.password_hash if user else None, password) or user is None:
                 break
-            signed_in = await self._logins.sign_in_by_password(user, visitor.agent, visitor.guest)
+            signed_in = await self._logins.sign_in_as_seen(user, visitor.agent, visitor.guest)
             if signed_in is not None:
                 await self._renew_hash(user, password)
                 return signed_in
@@ -70,8 +70,9 @@ class Accounts:
                 raise Conflict("the password was changed elsewhere just now")
             await change.account.set_password(password_hash)
             await change.end_sessions(authority.sid)
+            signed_in = await self._logins.renew(authority.sid, change.sessions)
         self._letters.tell_of_password(change.user)
-        return await self._logins.renew(authority.sid)
+        return signed_in
 
     # -- by provider -------------------------------------------------------------------
 
@@ -127,7 +128,10 @@ class Accounts:
     async def _linked_by_address(self, who: Identified) -> str | None:
         if who.email is None or (user := await self._users.by_email(email_key(who.email))) is None:
             return None
-        await self._users.link(user.id, who.provider, who.subject, who.email, self._clock.now())
+        async with self._changes.of(user.id) as change:
+            if change.user.email != user.email:
+                return None  # moved away from that address just now: it is not this account that the provider has verified
+            await change.users.link(user.id, who.provider, who.subject, who.email, self._clock.now())
         return user.id
 
     async def _create(self, who: Identified, visitor: Visitor) -> str:

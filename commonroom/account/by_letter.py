@@ -40,6 +40,7 @@ NEW_ADDRESS: Final = "address"
 RESET: Final = "reset"
 
 WRONG_PROOF: Final = "the link or code is wrong, used or too old: ask for a new one"
+NOT_HERE: Final = "open this where you asked for the new address, signed in"
 
 
 class _Pending(Struct):
@@ -132,6 +133,7 @@ class ByLetter:
             Unauthenticated: the proof is none, or another's.
             Conflict: the address has become another account's meanwhile.
         """
+        seen = await self._look(proof, visitor)
         taken = await self._take((REGISTER, SIGN_IN, NEW_ADDRESS), proof)
         if taken.payload is None:
             raise Unauthenticated(WRONG_PROOF)
@@ -139,14 +141,38 @@ class ByLetter:
         if taken.purpose == NEW_ADDRESS:
             login = visitor.login
             if login is None or login.principal.actor_id != taken.user_id:
-                raise Unauthenticated("open this where you asked for the new address, signed in")
+                raise Unauthenticated(NOT_HERE)
             await self._move(login.authority(0), pending.email)
             return Confirmed(await self._logins.renew(login.sid), NEW_ADDRESS)
-        if not hmac.compare_digest(pending.asked_by, _hash(proof.registration or "")):
-            pending = _Pending(pending.email)
-        user = await self._by_address(pending, visitor)
-        signed_in = await self._logins.sign_in(user, visitor.agent, visitor.guest)
+        signed_in = await self._sign_in_at(pending, proof, seen, visitor)
         return Confirmed(signed_in, REGISTER if taken.purpose == REGISTER else SIGN_IN)
+
+    async def _look(self, proof: Proof, visitor: Visitor) -> User | None:
+        """Who has the address before the proof is used up: a change after this is seen when the session begins.
+
+        Raises:
+            Unauthenticated: a letter about a new address, and whoever asked for it is not who is here. It stays good.
+        """
+        if proof.token is None:
+            return await self._users.by_email(key_of(proof.email or ""))
+        found = await self._tokens.look(proof.token, self._clock.now())
+        if found is None:
+            raise Unauthenticated(WRONG_PROOF)
+        here = None if visitor.login is None else visitor.login.principal.actor_id
+        if found.purpose == NEW_ADDRESS and found.user_id != here:
+            raise Unauthenticated(NOT_HERE)
+        return await self._users.by_email(found.email_key)
+
+    async def _sign_in_at(self, pending: _Pending, proof: Proof, seen: User | None, visitor: Visitor) -> SignedIn:
+        """As whoever has this proven address: the one who had it, or somebody new."""
+        if seen is None:
+            if not hmac.compare_digest(pending.asked_by, _hash(proof.registration or "")):
+                pending = _Pending(pending.email)
+            return await self._logins.sign_in(await self._create(pending, visitor), visitor.agent, visitor.guest)
+        signed_in = await self._logins.sign_in_as_seen(seen, visitor.agent, visitor.guest)
+        if signed_in is None:
+            raise Unauthenticated("the account was changed just now: ask for a new letter")
+        return signed_in
 
     async def reset(self, proof: Proof, password: str, visitor: Visitor) -> SignedIn:
         """Set a new password by a letter. All login sessions end but the one this begins.
@@ -196,11 +222,8 @@ class ByLetter:
             raise Unauthenticated(WRONG_PROOF)
         return taken
 
-    async def _by_address(self, pending: _Pending, visitor: Visitor) -> str:
-        """Who has this proven address: the one who had it, or somebody new."""
+    async def _create(self, pending: _Pending, visitor: Visitor) -> str:
         key = email_key(pending.email)
-        if (user := await self._users.by_email(key)) is not None:
-            return user.id
         name = pending.name or (visitor.guest.name if visitor.guest else UNNAMED)
         new = NewUser(new_id(self._clock.now()), name, folded(name), pending.email, key, pending.password_hash)
         if await self._users.create(new, self._clock.now()):

@@ -9,6 +9,7 @@ from commonroom.errors import Forbidden, Unauthenticated
 from commonroom.identity import Authority, SessionId
 from commonroom.storage.pool import Database
 from commonroom.storage.repository.account_change import AccountChange, account_change
+from commonroom.storage.repository.login_session import LoginSessions
 from commonroom.storage.repository.user import User, Users
 
 __all__ = ["Change", "Changes"]
@@ -30,6 +31,11 @@ class Change(NamedTuple):
         """Within the transaction."""
         return self.account.users
 
+    @property
+    def sessions(self) -> LoginSessions:
+        """Within the transaction."""
+        return LoginSessions(self.account.within)
+
     async def end_sessions(self, but: SessionId | None = None) -> None:
         """End all login sessions of the account but one."""
         self.ending.sids.extend(await self.account.end_sessions(self.ending.now, self.ending.until, but))
@@ -43,7 +49,7 @@ class Changes:
         self._revocations = revocations
 
     async def user(self, authority: Authority) -> User:
-        """One's own account as it is; nothing is locked. Raises as `by`."""
+        """One's own account as it is; nothing stays locked. Raises as `by`."""
         async with self.by(authority) as change:
             return change.user
 

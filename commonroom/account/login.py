@@ -80,25 +80,33 @@ class Logins:
             raise Unauthenticated("this account was deleted just now")
         return signed_in
 
-    async def sign_in_by_password(self, user: User, agent: str, guest: LoginSession | None = None) -> SignedIn | None:
-        """As `sign_in`, for whom the password of `user` was verified. None: it has another by now."""
-        return await self._begin(user.id, user.password_hash, agent, guest)
+    async def sign_in_as_seen(self, user: User, agent: str, guest: LoginSession | None = None) -> SignedIn | None:
+        """As `sign_in`, for a proof of what `user` was before. None: it has another password or address by now."""
+        return await self._begin(user.id, user, agent, guest)
 
-    async def _begin(self, user: str, password_hash: str | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
+    async def _begin(self, user: str, seen: User | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
         now, jti = self._clock.now(), self._refresh.first()
-        sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, password_hash=password_hash)
+        sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, seen=seen)
         if sid is None:
             return None
         await self._end_beyond_cap(user, sid)
         login = await self._sessions.find(sid)
         return None if login is None else self._signed_in(login, jti, now)
 
-    async def renew(self, sid: SessionId) -> SignedIn:
-        """The login session goes on with new tokens; its former refresh tokens are over. Raises Unauthenticated."""
-        now, jti = self._clock.now(), self._refresh.first()
-        if not await self._sessions.renew(sid, hash_of(jti), now):
+    async def renew(self, sid: SessionId, within: LoginSessions | None = None) -> SignedIn:
+        """The login session goes on with new tokens; its former refresh tokens are over.
+
+        Args:
+            within: the transaction that this belongs to.
+
+        Raises:
+            Unauthenticated: it has ended.
+        """
+        now, jti, sessions = self._clock.now(), self._refresh.first(), within or self._sessions
+        login = await sessions.find(sid) if await sessions.renew(sid, hash_of(jti), now) else None
+        if login is None:
             raise Unauthenticated(ENDED)
-        return self._signed_in(await self._find(sid), jti, now)
+        return self._signed_in(login, jti, now)
 
     async def refresh(self, token: object) -> SignedIn:
         """Use a refresh token.
@@ -189,12 +197,6 @@ class Logins:
         log.warning("refresh_token_reused", session=sha256(sid.encode()).hexdigest()[:12])
         await self._revocations.revoke(sid)
         raise Unauthenticated("this login session was refreshed elsewhere and has ended: sign in again")
-
-    async def _find(self, sid: SessionId) -> LoginSession:
-        login = await self._sessions.find(sid)
-        if login is None:
-            raise Unauthenticated(ENDED)
-        return login
 
     def _signed_in(self, login: LoginSession, jti: str, issued_at: int) -> SignedIn:
         return SignedIn(login, self._access.mint(login.authority(0)), self._refresh.mint(login.sid, jti, issued_at))

@@ -17,6 +17,8 @@ from commonroom.limit.gcra import Rate
 __all__ = [
     "ACCOUNT_CHANGES",
     "AUTH_BY_ADDRESS",
+    "DATA_EXPORTS",
+    "DATA_EXPORTS_BY_ADDRESS",
     "FAMILIAR_MS",
     "GUESTS",
     "LETTERS",
@@ -79,9 +81,12 @@ REFRESHES: Final = Limit("refresh", 30, MINUTE_S, ("session",))
 WS_TOKENS: Final = Limit("ws-token", 30, MINUTE_S, ("session",))
 GUESTS: Final = Limit("guest", 60, MINUTE_S, ("address",))
 SEARCHES: Final = Limit("search", 30, MINUTE_S, ("user",))
+DATA_EXPORTS: Final = Limit("export", 3, HOUR_S, ("session",))
+DATA_EXPORTS_BY_ADDRESS: Final = Limit("export-address", 10, HOUR_S, ("address",))
 
 LIMITS: Final = (
     AUTH_BY_ADDRESS, LOGINS, LOGINS_OF_STRANGERS, PROOFS, LETTERS, LETTERS_A_DAY, ACCOUNT_CHANGES, REFRESHES, WS_TOKENS, GUESTS, SEARCHES,
+    DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS,
 )  # fmt: skip
 
 

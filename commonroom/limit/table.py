@@ -9,7 +9,7 @@ from commonroom.limit.gcra import Rate
 __all__ = ["CAPACITY", "Table"]
 
 CAPACITY: Final = 50_000
-"""Keys of one limit, about 15 MB. To reach it takes as many addresses within one period."""
+"""Keys of one limit, about 15 MB. To reach it takes as many addresses or typed accounts within a period; the oldest are forgotten then."""
 
 SWEPT: Final = 2
 """Old keys looked at for each new one: what has passed is gone soon, and no call takes long."""

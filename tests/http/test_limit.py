@@ -237,5 +237,5 @@ async def test_every_route_that_hashes_or_sends_or_tells_who_is_there_is_limited
     limits = {route.path: route.limits for route in routes(with_docs=False)}
     public = ("register", "magic", "confirm", "login", "password/forgot", "password/reset")
     assert all(AUTH_BY_ADDRESS in limits[f"/v1/auth/{name}"] for name in public)
-    others = ("/v1/auth/refresh", "/v1/ws-token", "/v1/guests", "/v1/users/search", "/v1/me/password", "/v1/me/email")
+    others = ("/v1/auth/refresh", "/v1/ws-token", "/v1/guests", "/v1/users/search", "/v1/me/password", "/v1/me/email", "/v1/me/export")
     assert all(limits[path] for path in others)

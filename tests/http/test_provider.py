@@ -196,3 +196,17 @@ async def test_linking_by_a_session_that_ended_meanwhile_signs_nobody_in(api: Ap
     agreed = await github.agree(linking.json["url"], other)
     assert (await api.call("POST", "/v1/auth/logout", headers=bearer)).status == 204
     refused(await come_back(api, browser, agreed), "begin-again")
+
+
+async def test_T13_nobody_is_linked_to_an_account_that_has_just_moved_from_the_address(api: Api, github: GithubServer, node: Node) -> None:
+    first, second, address, database = Browser({}), Browser({}), f"{new_id(0)}@example.org", node._storage.database
+    await sign_in(api, github, first, somebody(github, email=address))
+    owner = (await me(api, first))["principal"]["actorId"]
+    agreed = await github.agree(await begin(api, second), somebody(github, email=address))
+    async with database.transaction() as connection:
+        await connection.execute("SELECT 1 FROM app_user WHERE id = $1 FOR UPDATE", owner)
+        coming = asyncio.create_task(come_back(api, second, agreed))
+        await until_blocked(database)
+        await connection.execute("UPDATE app_user SET email = 'x' || email, email_key = 'x' || email_key WHERE id = $1", owner)
+    assert (await coming).headers["Location"] == "/"
+    assert (await me(api, second))["principal"]["actorId"] != owner

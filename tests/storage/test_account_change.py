@@ -23,7 +23,7 @@ async def somebody(database: Database) -> User:
     address = f"{ident}@example.org"
     assert await Users(database).create(NewUser(ident, "Ada", "ada", address, address, "old"), NOW)
     for _ in range(2):
-        assert await logins.begin(ident, None, new_secret().encode(), "", NOW, password_hash="old")
+        assert await logins.begin(ident, None, new_secret().encode(), "", NOW)
     await letter(database, ident)
     user = await Users(database).by_id(ident)
     assert user is not None
@@ -74,14 +74,28 @@ async def test_a_sign_in_during_a_change_waits_and_then_needs_the_new_password(d
     user, logins = await somebody(database), LoginSessions(database)
     async with account_change(database, user.id) as change:
         assert change is not None
-        late = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW, password_hash="old"))
-        by_letter = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW))
+        late = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW, seen=user))
+        by_provider = asyncio.create_task(logins.begin(user.id, None, new_secret().encode(), "", NOW))
         await until_blocked(database, 2)
         await change.set_password("new")
         assert len(await change.end_sessions(NOW, UNTIL)) == 2
     assert await late is None
-    assert await by_letter is not None
+    assert await by_provider is not None
     assert await sessions(database, user) == 1
+
+
+@pytest.mark.parametrize("change_it", ["password", "email"])
+async def test_a_proof_of_what_an_account_was_begins_no_session_once_it_has_changed(database: Database, change_it: str) -> None:
+    """A letter may have been taken a moment before the change that voids it."""
+    user, logins = await somebody(database), LoginSessions(database)
+    assert await logins.begin(user.id, None, new_secret().encode(), "", NOW, seen=user)
+    async with account_change(database, user.id) as change:
+        assert change is not None
+        if change_it == "password":
+            await change.set_password("new")
+        else:
+            await change.set_email(f"x{user.email}", f"x{user.email}")
+    assert await logins.begin(user.id, None, new_secret().encode(), "", NOW, seen=user) is None
 
 
 async def test_a_change_waits_for_a_sign_in_that_is_under_way_and_ends_its_session(database: Database) -> None:
@@ -94,7 +108,7 @@ async def test_a_change_waits_for_a_sign_in_that_is_under_way_and_ends_its_sessi
             return len(await change.end_sessions(NOW, UNTIL))
 
     async with database.transaction() as connection:
-        assert await connection.fetchval(HOLD, user.id, "old")
+        assert await connection.fetchval(HOLD, user.id, False, user.password_hash, user.email)
         changing = asyncio.create_task(new_password())
         await until_blocked(database)
         await connection.execute(CREATE, new_id(NOW), new_secret().encode(), "user", user.id, "", NOW, "")

@@ -214,6 +214,17 @@ async def test_a_code_is_good_for_its_purpose_and_address_alone(tokens: OneTimeT
     assert await tokens.take_by_code([SIGN_IN], address, code, NOW) is not None
 
 
+async def test_a_look_at_a_link_uses_nothing_up(tokens: OneTimeTokens, address: str) -> None:
+    token, _ = await _issue(tokens, address)
+    looked = await tokens.look(token, NOW)
+    assert looked is not None
+    assert (looked.purpose, looked.email_key) == (SIGN_IN, address)
+    assert await tokens.look(token, NOW + TTL_MS) is None
+    assert await tokens.look("unknown", NOW) is None
+    assert await tokens.take([SIGN_IN], token, NOW) == looked
+    assert await tokens.look(token, NOW) is None
+
+
 async def test_what_is_about_a_user_is_voided_together(database: Database, tokens: OneTimeTokens, address: str) -> None:
     user = new_id(NOW)
     mine = [(await tokens.issue(purpose, address, user_id=user, payload=None, now_ms=NOW))[0] for purpose in BOTH]

@@ -21,6 +21,7 @@ from commonroom.http.routes.me import me_of
 from commonroom.http.services import REQUEST_ID, SERVICES
 from commonroom.http.shape import Me, PrincipalShape, Shape, principal_shape
 from commonroom.identity import Principal, SessionId
+from commonroom.limit.limit import DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS
 from commonroom.storage.repository.personal_data import OwnMessage
 
 __all__ = ["EXPORTS", "TABLE", "Exports"]
@@ -215,4 +216,4 @@ def _message(message: OwnMessage) -> OwnMessageRow:
     )
 
 
-TABLE = (Route("GET", "/v1/me/export", export_me, answer=Export),)
+TABLE = (Route("GET", "/v1/me/export", export_me, answer=Export, limits=(DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS)),)

@@ -132,7 +132,7 @@ TABLE = (
         errors=(NotFound,),
         limits=(AUTH_BY_ADDRESS,),
     ),
-    Route("GET", "/v1/auth/{provider}/callback", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False, limits=(AUTH_BY_ADDRESS,)),
+    Route("GET", "/v1/auth/{provider}/callback", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False),
     Route(
         "POST",
         "/v1/me/methods/{provider}",

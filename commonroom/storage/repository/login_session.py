@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 from commonroom.identity import MAX_GUESTS, ActorType, Authority, Principal, SessionId
 from commonroom.ids import new_id
-from commonroom.storage.pool import Database, Record
+from commonroom.storage.pool import Queries, Record
+from commonroom.storage.repository.user import User
 
 __all__ = ["Known", "LoginSession", "LoginSessions", "Rotation", "SignedInAt"]
 
@@ -36,7 +37,8 @@ WHERE sid = $1 AND actor_type = 'guest' AND ended_at IS NULL
 """
 # Not while the account changes, nor the account while this is under way (`account_change`).
 HOLD = """
-SELECT true FROM app_user WHERE id = $1 AND deleted_at IS NULL AND ($2::text IS NULL OR password_hash = $2) FOR SHARE
+SELECT true FROM app_user WHERE id = $1 AND deleted_at IS NULL
+    AND ($2 OR password_hash IS NOT DISTINCT FROM $3 AND email IS NOT DISTINCT FROM $4) FOR SHARE
 """
 RENEW = """
 UPDATE login_session SET secret_hash = $2, refreshed_at = $3, last_seen = $3 WHERE sid = $1 AND ended_at IS NULL
@@ -102,7 +104,7 @@ class Known(NamedTuple):
 class LoginSessions:
     """The table `login_session`. Moments are cluster ms. Every method raises Unavailable where the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Queries) -> None:
         self._database = database
 
     async def create_guest(self, name: str, refresh: bytes, agent: str, now: int) -> LoginSession:
@@ -113,19 +115,19 @@ class LoginSessions:
         return LoginSession(sid, Principal(guest, sid), name)
 
     async def begin(
-        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, *, password_hash: str | None = None
+        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, *, seen: User | None = None
     ) -> SessionId | None:
         """A login of a user: in the login session of a guest if that is still one, else in a new one.
 
         Args:
             guest: its refresh tokens are over, its sid stays.
-            password_hash: of the password that was proven. None: another proof was given.
+            seen: the account as it was before its password or a letter was proven. None: another proof was given.
 
         Returns:
-            None: there is no such user, or another password by now.
+            None: there is no such user, or another password or address by now.
         """
         async with self._database.transaction() as connection:
-            if not await connection.fetchval(HOLD, user, password_hash):
+            if not await connection.fetchval(HOLD, user, seen is None, *((seen.password_hash, seen.email) if seen else (None, None))):
                 return None
             if guest is not None and await connection.execute(UPGRADE, guest, user, refresh, now) == "UPDATE 1":
                 return guest

@@ -34,6 +34,8 @@ ON CONFLICT (purpose, email_key) DO UPDATE SET
 """
 COLUMNS = "purpose, email_key, user_id, payload"
 
+LOOK = f"SELECT {COLUMNS} FROM one_time_token WHERE hash = $1 AND expires_at > $2"  # noqa: S608 - constants
+
 # A second one waits for the row's lock, looks again and finds nothing.
 TAKE = f"DELETE FROM one_time_token WHERE hash = $1 AND purpose = ANY ($2) AND expires_at > $3 RETURNING {COLUMNS}"  # noqa: S608 - constants
 
@@ -88,6 +90,11 @@ class OneTimeTokens:
         code_hash = _hash_code(self._keys.signing("code").secret, purpose, email_key, code)
         await self._database.execute(ISSUE, _hash(token), purpose, email_key, code_hash, user_id, payload, now_ms, now_ms + ttl_ms)
         return token, code
+
+    async def look(self, token: str, now_ms: int) -> OneTimeToken | None:
+        """What a link's token is for; it stays good. None: unknown, used, void or over."""
+        row = await self._database.fetchrow(LOOK, _hash(token), now_ms)
+        return None if row is None else _taken(row)
 
     async def take(self, purposes: Sequence[str], token: str, now_ms: int) -> OneTimeToken | None:
         """Use a link's token up. None: unknown, used, void, over, or for another purpose.
