@@ -25,8 +25,8 @@ from commonroom.protocol.session import Hello, Reply
 from commonroom.protocol.wire import ServerMessage
 from commonroom.storage.repository.signing_key import SigningKeys
 from commonroom.token import PrincipalTokens
+from tests.http.account import registered, unused
 from tests.http.api import UNSAID, Account, Api
-from tests.http.test_account import registered, unused
 from tests.http.test_socket import UPGRADE, Wire
 from tests.support.client import Peer, Refused, until
 from tests.support.mail import MailServer

@@ -12,8 +12,8 @@ from commonroom.errors import Unavailable
 from commonroom.http.routes import export
 from commonroom.identity import Principal
 from commonroom.storage.repository.personal_data import OwnMessage, PersonalData
+from tests.http.account import registered, unused
 from tests.http.api import Account, Api
-from tests.http.test_account import registered, unused
 from tests.http.test_logout import socket_of
 from tests.support.client import until
 from tests.support.mail import MailServer

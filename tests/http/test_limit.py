@@ -24,8 +24,8 @@ from commonroom.http.services import SERVICES
 from commonroom.ids import new_id
 from commonroom.limit import Limiter
 from commonroom.limit.limit import AUTH_BY_ADDRESS, GUESTS, LOGINS, LOGINS_OF_STRANGERS
+from tests.http.account import PASSWORD, letter_to, registered, unused
 from tests.http.api import UNSAID, Answer, Api
-from tests.http.test_account import PASSWORD, letter_to, registered, unused
 from tests.support.mail import MailServer
 from tests.support.postgres import create_database
 from tests.support.redis import redis_url

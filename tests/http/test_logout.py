@@ -21,8 +21,8 @@ from commonroom.engine.cluster.cluster import Cluster
 from commonroom.engine.revocation import Revocations
 from commonroom.http.auth import COOKIE
 from commonroom.ids import new_id
+from tests.http.account import PASSWORD, log_in, registered, unused
 from tests.http.api import UNSAID, Account, Api, account_of
-from tests.http.test_account import PASSWORD, log_in, registered, unused
 from tests.support.client import Peer, Refused
 from tests.support.mail import MailServer
 from tests.support.postgres import create_database

@@ -17,9 +17,9 @@ from commonroom.http.assets import Assets
 from commonroom.http.openapi import document
 from commonroom.http.route import Route
 from commonroom.http.services import Services
+from tests.http.account import registered, unused
 from tests.http.api import Account, Api
 from tests.http.prober import Findings, probe
-from tests.http.test_account import registered, unused
 from tests.support.mail import MailServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -4,8 +4,8 @@ import pytest
 
 from commonroom.errors import Invalid
 from commonroom.http.profile import clean_avatar, clean_status
+from tests.http.account import registered, unused
 from tests.http.api import Api
-from tests.http.test_account import registered, unused
 from tests.support.mail import MailServer
 
 GOOD_STATUSES = {

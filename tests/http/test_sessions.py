@@ -3,8 +3,8 @@
 import pytest
 
 from commonroom.http.auth import COOKIE
+from tests.http.account import PASSWORD, log_in, registered, unused
 from tests.http.api import Account, Answer, Api, account_of
-from tests.http.test_account import PASSWORD, log_in, registered, unused
 from tests.http.test_logout import ended, socket_of
 from tests.http.test_provider import Browser, sign_in, somebody
 from tests.support.github import GithubServer
