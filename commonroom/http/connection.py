@@ -83,9 +83,10 @@ class Connection(web.RequestHandler):
         Raises:
             ConnectionResetError: it is gone already.
         """
-        transport, self.transport, self._socket = self.transport, None, None
+        transport = self.transport
         if transport is None:
             raise ConnectionResetError("the client left")
+        self.transport = self._socket = None
         take(transport)
         self.connection_lost(None)  # ends its tasks and timers
 
@@ -120,7 +121,7 @@ class Connection(web.RequestHandler):
 
     def tick(self, now_s: float) -> float | None:
         if now_s >= self._head_until_s:
-            self.hand_over(lambda transport: self._all.gateway.refuse(transport, HTTPStatus.REQUEST_TIMEOUT))
+            self._refuse_head()
             return None
         if now_s >= self._take_until_s and not self._has_taken():
             self._abort()
@@ -158,6 +159,14 @@ class Connection(web.RequestHandler):
         response = armoured(problem.from_status(status, request_id), request_id)
         response.force_close()
         return response
+
+    # Heads that take too long.
+
+    def _refuse_head(self) -> None:
+        if self.transport is None:  # aiohttp has closed it, and what is unsent keeps the socket: no answer would get through
+            self._abort()
+        else:
+            self.hand_over(lambda transport: self._all.gateway.refuse(transport, HTTPStatus.REQUEST_TIMEOUT))
 
     # Readers of answers.
 

@@ -173,6 +173,7 @@ async def test_a_slow_head_is_cut_after_the_request_timeout(rig: Rig) -> None:
 
 
 async def test_W4_five_hundred_heads_that_dribble_are_cut_while_others_get_in(rig: Rig) -> None:
+    """That W4's handshakes take less than twice their usual time (p99) is asserted nowhere: no test looks at a wall clock."""
     heads = (b"GET /v1/ws HTTP/1.1\r\nHost: a\r\n", b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
     dribblers = [await rig.socket() for _ in range(500)]
     for place in range(10):

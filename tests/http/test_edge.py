@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from commonroom.config.settings import HttpSettings
 from commonroom.http import connection as http_connection
@@ -149,6 +150,18 @@ class TestPlaces:
         await until(lambda: not len(edge.places))
         await edge.kept("127.0.0.9")
 
+    async def test_W5_a_place_is_given_back_by_a_closed_connection_that_cannot_be_handed_over(self, make_edge: MakeEdge) -> None:
+        edge = await make_edge(uncounted_networks=())
+        stalled = await reader_of_much(edge, at_once=True)
+        (connection,) = edge.connections.live
+        connection.force_close()
+        with pytest.raises(ConnectionResetError):
+            connection.hand_over(lambda _: None)
+        assert len(edge.places) == 1
+        reset(stalled)
+        await until(lambda: not edge.connections.live)
+        assert not len(edge.places)
+
     async def test_W5_this_machine_is_not_counted_unless_it_is_told_to(self, make_edge: MakeEdge) -> None:
         edge = await make_edge(connections_per_address=1)
         for _ in range(5):
@@ -242,7 +255,7 @@ class TestTime:
             assert not begun(edge)
 
     async def test_W4_a_hundred_bodies_that_dribble_are_cut_while_others_are_served(self, make_edge: MakeEdge) -> None:
-        edge = await make_edge(request_timeout_s=0.3)
+        edge = await make_edge(request_timeout_s=2.0)
         bodies = [await edge.rig.socket() for _ in range(100)]
         for number, one in enumerate(bodies):
             length = b"Content-Length: 1000\r\n" if number % 3 else b"Transfer-Encoding: chunked\r\n"
@@ -253,10 +266,10 @@ class TestTime:
             for number, one in enumerate(bodies):
                 if not one.writer.is_closing():
                     one.send(b" " if number % 3 else b"1\r\n \r\n")
-            answered += (await get(await edge.rig.socket()))[0] == 200
+            answered += (await get(await edge.rig.socket()))[0] == 200 and not ends.done()
             await asyncio.sleep(0.03)
         assert await ends == [400] * 100
-        assert answered >= 3
+        assert answered >= 1
         assert await get(await edge.rig.socket(), NOTE) == (200, True)
 
     @pytest.mark.parametrize("path", [b"/unread", b"/no/such/route"])
@@ -281,6 +294,25 @@ class TestTime:
                 taken += len(await slow.reader.readexactly(2**16))
         await slow.reader.readexactly(BIG_BYTES - taken)
         await until(lambda: len(edge.connections.live) == 1)
+        assert not await has_all(stalled)
+
+    async def test_a_head_that_has_begun_behind_an_unread_answer_ends_with_its_connection_and_harms_no_other(
+        self, make_edge: MakeEdge
+    ) -> None:
+        edge = await make_edge()
+        stalled = await reader_of_much(edge, at_once=True)
+        (connection,) = edge.connections.live
+        stalled.send(b"GE")
+        await until(lambda: begun(edge))
+        connection.force_close()  # as aiohttp does when `keepalive_s` are over; what is unsent keeps the socket
+        dribbler = await edge.rig.socket()
+        dribbler.send(b"GE")
+        await until(lambda: edge.rig.gateway.waiting)
+        with capture_logs() as lines:
+            edge.rig.advance(10.5)
+        assert not lines
+        await until(lambda: not edge.connections.live)
+        assert await dribbler.status() == 408
         assert not await has_all(stalled)
 
     async def test_an_idle_connection_is_kept_for_a_while_only(self, make_edge: MakeEdge) -> None:
@@ -311,13 +343,22 @@ def begun(edge: Edge) -> list[Connection]:
     return [one for one in edge.connections.live if one._head_until_s != inf]
 
 
-async def reader_of_much(edge: Edge) -> RawSocket:
-    """A peer that has asked for more than the kernel keeps, and reads only when told to."""
+async def reader_of_much(edge: Edge, *, at_once: bool = False) -> RawSocket:
+    """A peer that has asked for more than the kernel keeps, and reads only when told to.
+
+    Args:
+        at_once: whether all of the answer goes to the transport, so that the connection is ready for a next request.
+    """
     raw = sockets.socket()
     raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 2**16)
     raw.setblocking(False)
     await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", edge.rig.gateway.port))
     socket = edge.rig.owned(RawSocket(*await asyncio.open_connection(sock=raw, limit=2**16)))
+    if at_once:
+        assert await get(socket) == (200, True)
+        for one in edge.connections.live:
+            assert one._socket is not None
+            one._socket.set_write_buffer_limits(2 * BIG_BYTES)
     socket.send(b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n")
     await until(lambda: owed_to(socket, edge) > 2**20)
     return socket

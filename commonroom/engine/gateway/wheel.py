@@ -10,6 +10,8 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final, Protocol
 
+import structlog
+
 from commonroom.clock import monotonic_s
 
 __all__ = ["NEVER", "TICK_S", "Timed", "Wheel"]
@@ -19,6 +21,8 @@ TICK_S: Final = 0.25
 
 NEVER: Final = -1
 
+log = structlog.get_logger(__name__)
+
 
 class Timed(Protocol):
     """Something with deadlines. `bucket` belongs to the wheel; it starts as `NEVER`."""
@@ -26,7 +30,10 @@ class Timed(Protocol):
     bucket: int
 
     def tick(self, now_s: float) -> float | None:
-        """Do what is due at `now_s`; the next deadline, None to leave the wheel."""
+        """Do what is due at `now_s`; the next deadline, None to leave the wheel.
+
+        What it raises is logged as our own fault, and it leaves the wheel; the others are visited all the same.
+        """
         ...
 
 
@@ -47,8 +54,8 @@ class Wheel:
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Turn by itself until `stop`."""
+        self._handle = loop.call_later(TICK_S, self.start, loop)  # first: whatever becomes of this turn, there is a next one
         self.turn()
-        self._handle = loop.call_later(TICK_S, self.start, loop)
 
     def stop(self) -> None:
         """Turn no more; items stay."""
@@ -85,6 +92,11 @@ class Wheel:
             if item.bucket != self._at:
                 continue  # forgotten or moved by an earlier one of this bucket
             item.bucket = NEVER
-            at_s = item.tick(now_s)
+            try:
+                at_s = item.tick(now_s)
+            except Exception as error:  # one item's fault must not cost the others their deadlines
+                self.forget(item)
+                log.exception("tick_failed", item=type(item).__name__, error=type(error).__name__)
+                continue
             if at_s is not None:
                 self.watch(item, at_s)
