@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.pool import Database
 from commonroom.storage.slot_table import PostgresSlotTable, claim_all
 from tests.support.postgres import PostgresProcess, create_database
+
+settings.register_profile("here", deadline=None, print_blob=True)  # no test fails by the clock
+settings.load_profile("here")
 
 SERVER = pytest.StashKey[PostgresProcess]()
 

@@ -9,7 +9,6 @@ import pytest
 from asyncpg.types import ServerVersion
 
 from commonroom.clock import ClusterClock
-from commonroom.config.settings import PostgresSettings
 from commonroom.errors import ConfigError, Invalid, Unavailable
 from commonroom.ids import new_id
 from commonroom.storage.database_clock import compare
@@ -202,7 +201,8 @@ async def test_a_call_that_is_cancelled_while_the_server_is_silent_ends_cancelle
     before, _, host = dsn.partition("host=")
     link = Link(tmp_path / ".s.PGSQL.5432", Path(unquote(host)) / ".s.PGSQL.5432")
     await link.open()
-    database = await Database.open(f"{before}host={quote(str(tmp_path), safe='')}", PostgresSettings(statement_timeout_s=0.3))
+    database = await Database.open(f"{before}host={quote(str(tmp_path), safe='')}")
+    database._timeout_s = 0.3  # not before: to open it may take longer
     link.up.hold()
     call = asyncio.create_task(database.fetchval("SELECT 1"))
     await until(lambda: link.up.waiting, "the statement on its way")

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from commonroom.config.settings import PostgresSettings
 from commonroom.engine.cluster.port import SlotTable
 from commonroom.errors import Unavailable
 from commonroom.storage.pool import Database, connect
@@ -60,7 +59,8 @@ async def test_of_many_claims_of_one_slot_one_wins(table: PostgresSlotTable) -> 
 
 async def test_a_move_that_waits_too_long_is_unavailable(dsn: str, table: PostgresSlotTable) -> None:
     """A writer that hangs with the slot's lock held must not hang a claim."""
-    hasty = await Database.open(dsn, PostgresSettings(statement_timeout_s=0.2))
+    hasty = await Database.open(dsn)
+    hasty._timeout_s = 0.2  # not before: to open it may take longer
     writer = await connect(dsn)
     seen = await epochs(table, 70)
     async with writer.transaction():
