@@ -1,4 +1,4 @@
-.PHONY: run test sim chaos check fmt bench bench-peers clean lock
+.PHONY: run test sim chaos fuzz check fmt bench bench-peers clean lock
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE  # without compiled files each process takes twice as long to start
 
@@ -17,6 +17,10 @@ sim:
 chaos:
 	@python3 scripts/bootstrap.py dev
 	@SEED=$(SEED) SECONDS=$(or $(SECONDS),600) $(BIN)/python -m tests.chaos
+
+fuzz:
+	@python3 scripts/bootstrap.py dev
+	@SEED=$(SEED) SECONDS=$(or $(SECONDS),300) $(BIN)/python -m tests.fuzz
 
 check:
 	@python3 scripts/bootstrap.py dev node

@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { buildSync } from "esbuild";
+import { minify } from "terser";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "..", "commonroom", "http", "static");
@@ -24,14 +25,15 @@ const BUDGET = 8 * 1024;
  * built files. None may be a field of the protocol or a name of the public surface.
  */
 const INTERNAL = [
-  "accepted", "answered", "backoff", "broken", "cancelAnswer", "cancelLife", "closed", "connected", "disconnected", "drop", "emit", "env", "failed", "fallback", "fields",
-  "head", "helloRefused", "maxBytes", "notBefore", "oneWay", "plan", "pump", "read", "ready", "received", "rejoin", "renewed", "rest", "roundTrip", "silent", "tell", "transmit",
+  "accepted", "answered", "backoff", "broken", "cancelAnswer", "cancelLife", "closed", "connected", "disconnected", "done", "drop", "emit", "env", "failed", "fallback", "fields",
+  "head", "helloRefused", "maxBytes", "next", "notBefore", "oneWay", "plan", "pump", "read", "ready", "received", "rejoin", "renewed", "reset", "rest", "roundTrip", "silent", "tell", "transmit",
   "wantedAt", "write",
 ];
 
 const SURFACE = ["protocol.gen.ts", "types.ts", "environment.ts", "errors.ts"];
 
-function build(entry, format) {
+/** esbuild bundles and shortens names of members; terser finds some more to leave out. */
+async function build(entry, format) {
   const { outputFiles } = buildSync({
     stdin: { contents: entry, resolveDir: join(here, "src") },
     bundle: true,
@@ -42,7 +44,8 @@ function build(entry, format) {
     legalComments: "none",
     mangleProps: new RegExp(`^(${INTERNAL.join("|")})$`),
   });
-  return outputFiles[0].contents;
+  const { code } = await minify(outputFiles[0].text, { module: format === "esm", ecma: 2020, compress: { passes: 3, ecma: 2020 } });
+  return Buffer.from(code);
 }
 
 /** sha256 over names and contents of src/** and the lock file: a test compares it without Node. */
@@ -71,8 +74,8 @@ const names = readFileSync(join(here, "src", "index.ts"), "utf8")
   .map((name) => name.trim());
 
 const files = {
-  "client.js": build('export * from "./index.ts";', "esm"),
-  "client.iife.js": build(`import { ${names} } from "./index.ts"; globalThis.Commonroom = { ${names} };`, "iife"),
+  "client.js": await build('export * from "./index.ts";', "esm"),
+  "client.iife.js": await build(`import { ${names} } from "./index.ts"; globalThis.Commonroom = { ${names} };`, "iife"),
   CLIENT_BUILD: Buffer.from(`${digest()}\n`),
 };
 

@@ -6,9 +6,10 @@ Wall time is *cluster time*: the node's clock plus a slewed offset to PostgreSQL
 """
 
 import time
+from datetime import UTC, datetime
 from typing import NewType, Protocol
 
-__all__ = ["Clock", "ClusterClock", "Millis", "cpu_s", "monotonic_s", "monotonic_us"]
+__all__ = ["Clock", "ClusterClock", "Millis", "cpu_s", "monotonic_s", "monotonic_us", "until_text"]
 
 Millis = NewType("Millis", int)
 """Milliseconds since the Unix epoch, cluster time."""
@@ -41,6 +42,11 @@ def monotonic_us() -> int:
 def cpu_s() -> float:
     """CPU seconds this process has used, user and system."""
     return time.process_time()
+
+
+def until_text(until: int | None) -> str:
+    """The end of a sentence about what ends then, cluster ms: " until 2026-11-21 20:15 UTC"; empty: it has no end."""
+    return f" until {datetime.fromtimestamp(until / 1000, UTC):%Y-%m-%d %H:%M} UTC" if until else ""
 
 
 class ClusterClock:

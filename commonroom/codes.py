@@ -19,6 +19,11 @@ class ErrorCode(IntEnum):
     UNAUTHENTICATED = 110  # no valid token
     TOKEN_EXPIRED = 111  # fetch a new token and try again
     FORBIDDEN = 120  # valid token, not allowed
+    SIGN_IN_NEEDED = 121  # not allowed to guests: sign in
+    CHALLENGE_FAILED = 122  # a guest has to prove being a person: take a new challenge token
+    ROOM_LOCKED = 123  # the room lets nobody new in
+    ROOM_FULL = 124  # as many are in the room as it takes
+    BANNED = 125  # banned from this room
     NOT_FOUND = 130  # does not exist, or must look as if it did not
     NOT_JOINED = 131  # join the room first
     CONFLICT = 140  # the state moved on: read it again

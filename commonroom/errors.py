@@ -8,10 +8,18 @@
     ├── UsageError             the caller asked for what cannot be
     │   ├── Invalid
     │   ├── TooLarge
-    │   ├── Forbidden
+    │   ├── Denied             somebody tried what they may not: the edge audits it
+    │   │   └── Forbidden
+    │   │       ├── SignInNeeded
+    │   │       ├── RoomBanned
+    │   │       └── Banned
+    │   ├── ChallengeFailed    no proof of being a person, or none that holds
     │   ├── NotFound
+    │   │   └── Hidden         (Denied, too)
     │   ├── NotJoined
     │   ├── Conflict
+    │   ├── RoomLocked
+    │   ├── RoomFull
     │   ├── LimitExceeded
     │   ├── RateLimited
     │   ├── MailNotConfigured  this deployment sends no letters
@@ -31,10 +39,14 @@ from commonroom.codes import CloseCode, ErrorCode
 __all__ = [
     "TABLE",
     "BadFrame",
+    "Banned",
+    "ChallengeFailed",
     "CommonroomError",
     "ConfigError",
     "Conflict",
+    "Denied",
     "Forbidden",
+    "Hidden",
     "InternalError",
     "Invalid",
     "LimitExceeded",
@@ -43,7 +55,11 @@ __all__ = [
     "NotJoined",
     "ProtocolError",
     "RateLimited",
+    "RoomBanned",
+    "RoomFull",
+    "RoomLocked",
     "Row",
+    "SignInNeeded",
     "TokenExpired",
     "TooLarge",
     "Unauthenticated",
@@ -61,6 +77,9 @@ class CommonroomError(Exception):
         retry_after_ms: milliseconds after which a retry makes sense; None: unknown.
         detail: for the log and the operator, part of `str()`; never shown to a client.
     """
+
+    remaining: int | None = None
+    """Of a limit or a cap: how many more it grants now; None: it is about something else."""
 
     def __init__(self, message: str, *, retry_after_ms: int | None = None, detail: str = "") -> None:
         super().__init__(f"{message}: {detail}" if detail else message)
@@ -104,12 +123,56 @@ class TooLarge(UsageError):
     """Over an announced size."""
 
 
-class Forbidden(UsageError):
+class Denied(UsageError):
+    """Somebody tried what they may not. What and where are for the audit (`commonroom.audit`), never for them.
+
+    Args:
+        action: as in the table of permissions; empty: the edge knows.
+        where: what it was tried on, an actor's address or a path; empty: the edge knows.
+    """
+
+    def __init__(self, message: str, *, retry_after_ms: int | None = None, detail: str = "", action: str = "", where: str = "") -> None:
+        super().__init__(message, retry_after_ms=retry_after_ms, detail=detail)
+        self.action = action
+        self.where = where
+
+
+class Forbidden(Denied):
     """Known principal, not allowed."""
+
+
+class SignInNeeded(Forbidden):
+    """Not allowed to a guest: signing in might change that."""
+
+
+class ChallengeFailed(UsageError):
+    """A guest has to prove being a person, and did not; a new challenge token might."""
+
+
+class Banned(Forbidden):
+    """An admin keeps this account out.
+
+    Args:
+        until: cluster ms; None: until it is lifted.
+        reason: for the person alone, so that it is no part of the message.
+    """
+
+    def __init__(self, message: str, *, until: int | None, reason: str) -> None:
+        super().__init__(message)
+        self.until = until
+        self.reason = reason
+
+
+class RoomBanned(Forbidden):
+    """Host or co-hosts keep this person out of the room, for `retry_after_ms` or until it is lifted."""
 
 
 class NotFound(UsageError):
     """Does not exist, or must look as if it did not."""
+
+
+class Hidden(NotFound, Denied):
+    """It exists, and must look as if it did not: the same answer as NotFound, word for word."""
 
 
 class NotJoined(UsageError):
@@ -120,12 +183,24 @@ class Conflict(UsageError):
     """The state moved on since the caller looked."""
 
 
+class RoomLocked(UsageError):
+    """The room lets nobody new in."""
+
+
+class RoomFull(UsageError):
+    """As many are in the room as it takes."""
+
+
 class LimitExceeded(UsageError):
     """A cap that waiting does not lift."""
+
+    remaining = 0
 
 
 class RateLimited(UsageError):
     """A limit that waiting lifts."""
+
+    remaining = 0
 
 
 class MailNotConfigured(UsageError):
@@ -163,7 +238,13 @@ TABLE: dict[type[CommonroomError], Row] = {
     Unauthenticated: Row(ErrorCode.UNAUTHENTICATED, CloseCode.UNAUTHENTICATED, HTTPStatus.UNAUTHORIZED, False),
     Invalid: Row(ErrorCode.INVALID, None, HTTPStatus.UNPROCESSABLE_ENTITY, False),
     TooLarge: Row(ErrorCode.TOO_LARGE, None, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False),
+    SignInNeeded: Row(ErrorCode.SIGN_IN_NEEDED, None, HTTPStatus.FORBIDDEN, False),
+    RoomBanned: Row(ErrorCode.BANNED, None, HTTPStatus.FORBIDDEN, False),
+    RoomLocked: Row(ErrorCode.ROOM_LOCKED, None, HTTPStatus.FORBIDDEN, False),
+    RoomFull: Row(ErrorCode.ROOM_FULL, None, HTTPStatus.FORBIDDEN, False),
     Forbidden: Row(ErrorCode.FORBIDDEN, None, HTTPStatus.FORBIDDEN, False),
+    ChallengeFailed: Row(ErrorCode.CHALLENGE_FAILED, None, HTTPStatus.FORBIDDEN, False),
+    Hidden: Row(ErrorCode.NOT_FOUND, None, HTTPStatus.NOT_FOUND, False),
     NotFound: Row(ErrorCode.NOT_FOUND, None, HTTPStatus.NOT_FOUND, False),
     NotJoined: Row(ErrorCode.NOT_JOINED, None, HTTPStatus.CONFLICT, False),
     Conflict: Row(ErrorCode.CONFLICT, None, HTTPStatus.CONFLICT, False),

@@ -4,9 +4,12 @@ from typing import Final, Literal, NewType
 
 from msgspec import Struct
 
-__all__ = ["MAX_GUESTS", "ActorType", "Authority", "Principal", "RoomGrant", "SessionId"]
+__all__ = ["MAX_GUESTS", "ActorType", "Authority", "Principal", "RoomGrant", "SessionId", "Standing"]
 
 ActorType = Literal["guest", "user"]
+
+Standing = Literal["", "mute", "shadow"]
+"""mute: says nothing. shadow: is heard by nobody else, and not told."""
 
 MAX_GUESTS: Final = 16
 """The latest are carried by tokens, so that earlier messages stay their author's."""
@@ -50,6 +53,19 @@ class Authority(Struct, frozen=True, gc=False):
     """A bound token admits to the rooms of its grants only."""
     guests: tuple[str, ...] = ()
     """Ids of guests that this user was: login sessions of theirs that began as a guest's, at most `MAX_GUESTS`."""
+    sanction: Standing = ""
+    """What an admin has imposed on them, as the edge knows it; see `stands`."""
+    sanction_until: int = 0
+    """Its end in cluster time; 0: it has none."""
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """The ids of who they are and were."""
+        return (self.principal.actor_id, *self.guests)
+
+    def stands(self, now: int) -> Standing:
+        """Their standing at `now`, cluster ms."""
+        return self.sanction if not self.sanction_until or now < self.sanction_until else ""
 
     def owns(self, principal: Principal | None) -> bool:
         """Whether it is the same person: itself, or a guest it was (FEATURES P2)."""

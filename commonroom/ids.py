@@ -6,14 +6,20 @@ Crockford base32: sortable by creation time, safe in a URL and in a file name.
 
 import re
 import secrets
-from hashlib import blake2b
+import uuid
+from hashlib import blake2b, sha256
 from random import Random
 
-__all__ = ["Random", "derived_id", "is_id", "new_code", "new_id", "new_secret", "seeded"]
+__all__ = [
+    "Random", "derived_id", "invite_digest", "is_id", "new_code", "new_id", "new_invite_code", "new_secret", "new_uuid", "seeded",
+]  # fmt: skip
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 ID_PATTERN = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
+INVITE_CHARACTERS = 10
+MEANT = str.maketrans("oil", "011", " -")
+"""How Crockford reads what people type, in lower case; spaces and hyphens say nothing."""
 
 
 def new_id(now_ms: int, entropy: int | None = None) -> str:
@@ -52,9 +58,24 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_uuid() -> str:
+    """A random UUID (version 4) in its usual spelling, for protocols that want one."""
+    return str(uuid.uuid4())
+
+
 def new_code() -> str:
     """Six digits, for a person to type: whoever checks it must bound the guesses."""
     return f"{secrets.randbelow(10**6):06d}"
+
+
+def new_invite_code() -> str:
+    """Ten characters to copy or type, 50 bits: whoever checks it must bound the guesses."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(INVITE_CHARACTERS))
+
+
+def invite_digest(code: str) -> bytes:
+    """SHA-256 of the code that was meant, however it is typed: what is kept of it."""
+    return sha256(code.lower().translate(MEANT).encode("utf-8", "replace")).digest()
 
 
 def seeded(seed: int | str) -> Random:

@@ -1,15 +1,19 @@
 """Logs: one JSON object a line on standard error, or lines for a person.
 
-Facts go into key-value pairs, `structlog.get_logger().info("room created", room=...)`;
+Facts go into key-value pairs, `structlog.get_logger().info("room_created", who=..., room=...)`;
 `bound` adds who and where for everything logged within it. Never a body, a token or a
 secret: what is named like one is cut out as the last line of defence (RELIABILITY S6).
+
+Whom and which room a line is about stands in it as `actorType`, `actorId` and `roomId`, whoever logs it (FEATURES P32):
+give it `who` (a principal), `room` (an id) or `address` (an actor's).
 """
 
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 import orjson
 import structlog
@@ -27,7 +31,23 @@ TRACE_KEYS = frozenset({"exception", "stack"})
 OURS = logging.getLogger("commonroom")
 """Holds the threshold; our own lines do not pass through it."""
 
+ROOM = re.compile(r"(?:^|\s)room/([0-9a-z:._-]{1,120})")
+"""A room's address, within a text."""
+
+TEXTS = ("address", "task", "what")
+"""Where one may stand: by itself, in a task's name, in a line of trouble."""
+
 Event = MutableMapping[str, Any]
+
+
+class Who(Protocol):
+    """A principal; this layer does not know it."""
+
+    @property
+    def actor_type(self) -> str: ...
+
+    @property
+    def actor_id(self) -> str: ...
 
 
 def configure(level: Literal["debug", "info", "warning", "error"], form: Literal["json", "console"], stream: TextIO | None = None) -> None:
@@ -43,6 +63,7 @@ def configure(level: Literal["debug", "info", "warning", "error"], form: Literal
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.format_exc_info,
+        _name_subjects,
         _clean_event,
     ]
     render: Any = _to_json if form == "json" else structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="time")
@@ -62,7 +83,7 @@ def is_written(level: int) -> bool:
 
 @contextmanager
 def bound(**facts: Any) -> Iterator[None]:
-    """Add facts (`request_id`, `room`) to every line logged by this task within the block."""
+    """Add facts (`request_id`, `who`, `room`) to every line logged by this task within the block."""
     before = structlog.contextvars.bind_contextvars(**facts)
     try:
         yield
@@ -104,6 +125,19 @@ def _clean_pair(key: Any, value: Any, limit: int, depth: int) -> Any:
     return clean(value, limit, depth)
 
 
+def _name_subjects(_: Any, __: str, event: Event) -> Event:
+    who: Who | None = event.pop("who", None)
+    if who is not None:
+        event["actorType"], event["actorId"] = who.actor_type, who.actor_id
+    room = event.pop("room", None)
+    if room is None:
+        found = (ROOM.search(str(event[key])) for key in TEXTS if key in event)
+        room = next((one[1].rstrip(":.") for one in found if one is not None), None)
+    if room is not None:
+        event["roomId"] = room
+    return event
+
+
 def _clean_event(_: Any, __: str, event: Event) -> Event:
     for key, value in event.items():
         if key in TRACE_KEYS:
@@ -125,6 +159,7 @@ def _configure_libraries(threshold: int, shared: list[Any], render: Any, stream:
     after: list[Any] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
+        _name_subjects,
         _clean_event,
         render,
     ]

@@ -14,11 +14,13 @@ from hypothesis import settings
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.pool import Database
 from commonroom.storage.slot_table import PostgresSlotTable, claim_all
+from tests.support import leak
 from tests.support.postgres import PostgresProcess, create_database
 
 settings.register_profile("here", deadline=None, print_blob=True)  # no test fails by the clock
 settings.load_profile("here")
 
+LEAN = Path(__file__).parent / "support" / "lean"
 SERVER = pytest.StashKey[PostgresProcess]()
 
 
@@ -35,11 +37,68 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.getoption('--seed')} (repeat with --seed)"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with whole servers and browsers first, spread over the workers.
+
+    Each worker begins with an equal part of the list, in its order, and takes from the end of another's when it is through: what
+    takes long must neither lie in one part nor at an end.
+    """
+    heavy = {item.path for item in items if item.get_closest_marker("process") or item.get_closest_marker("browser")}
+    light = [item for item in items if item.path not in heavy]
+    parts: list[list[pytest.Item]] = [[] for _ in range(_given(config).get("workercount", 1))]
+    for path in sorted(heavy):
+        min(parts, key=len).extend(item for item in items if item.path == path)
+    left = len(items)
+    for place, part in enumerate(parts):
+        fill = max(0, left // (len(parts) - place) - len(part))
+        part.extend(light[:fill])
+        light = light[fill:]
+        left -= len(part)
+    items[:] = [item for part in parts for item in part] + light
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist's controller: all workers share one server."""
     node.workerinput["seed"] = node.config.getoption("--seed")
     node.workerinput["postgres"] = _server(node.config).url
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """xdist's controller: what a worker found after its last test."""
+    leak.FOUND.extend(getattr(node, "workeroutput", {}).get("leaks", ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    leak.listen()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lean_processes() -> Iterator[None]:
+    """What tests start finds what Commonroom itself needs, and not what the tools of tests bring and libraries then load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(LEAN))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks() -> Iterator[None]:
+    """No test may bring a secret into a log (RELIABILITY S6)."""
+    yield
+    found = leak.FOUND.copy()
+    leak.FOUND.clear()
+    assert not found, "\n".join(found)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What was logged after the last test, as by servers that end with the run."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["leaks"] = leak.FOUND
+    elif leak.FOUND:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -115,4 +174,6 @@ async def journal(dsn: str, database: Database) -> AsyncIterator[PostgresJournal
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for found in leak.FOUND:
+        terminalreporter.write_line(f"LEAKED after the last test: {found}")
     terminalreporter.write_line(f"seed: {config.getoption('--seed')} (repeat with --seed)")

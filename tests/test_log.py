@@ -1,10 +1,12 @@
 """Logs: one valid JSON object a line, whatever is logged; no secret in it (RELIABILITY S6)."""
 
+import ast
 import io
 import json
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,12 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+import commonroom
+from commonroom.identity import Principal
 from commonroom.log import bound, clean, configure
 from tests.support.log import logged
+
+OTHER_WORDS = {"actor", "actor_type", "actor_id", "principal", "user", "guest", "person", "room_id", "stream"}
 
 
 @pytest.fixture
@@ -28,10 +34,40 @@ def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def test_a_line_says_when_how_grave_and_what(stream: io.StringIO) -> None:
-    structlog.get_logger().info("room created", room="r1", count=3)
+    structlog.get_logger().info("room_created", title="r1", count=3)
     (line,) = _lines(stream)
     assert list(line)[:3] == ["time", "level", "event"]
-    assert line | {"time": ""} == {"time": "", "level": "info", "event": "room created", "room": "r1", "count": 3}
+    assert line | {"time": ""} == {"time": "", "level": "info", "event": "room_created", "title": "r1", "count": 3}
+
+
+def test_P32_a_line_names_people_and_rooms_in_the_same_words_whoever_logs_it(stream: io.StringIO) -> None:
+    ada = Principal("user", "ada")
+    structlog.get_logger().info("a", who=ada, room="r1")
+    structlog.get_logger().info("b", address="room/r1")
+    structlog.get_logger().info("c", address="user/ada")
+    structlog.get_logger().info("d", who=None, room=None)
+    structlog.get_logger().info("trouble", what="chat parked room/r1: it cannot be read")
+    structlog.get_logger().info("trouble", task="replay room/r1")
+    structlog.get_logger().info("trouble", what="a broom/r1 stands there")
+    with bound(who=ada, room="r1"):
+        structlog.get_logger().info("e")
+        structlog.get_logger().info("f", who=Principal("guest", "bob"))
+        logging.getLogger("x").warning("g")
+    facts = [{key: value for key, value in line.items() if key not in {"time", "level", "event", "logger"}} for line in _lines(stream)]
+    parked = {"what": "chat parked room/r1: it cannot be read", "roomId": "r1"}
+    trouble = [parked, {"task": "replay room/r1", "roomId": "r1"}, {"what": "a broom/r1 stands there"}]
+    both = {"actorType": "user", "actorId": "ada", "roomId": "r1"}
+    bob = {"actorType": "guest", "actorId": "bob", "roomId": "r1"}
+    assert facts == [both, {"address": "room/r1", "roomId": "r1"}, {"address": "user/ada"}, {}, *trouble, both, bob, both]
+
+
+def test_P32_no_line_of_ours_names_people_and_rooms_in_words_of_its_own() -> None:
+    found = []
+    for path in Path(commonroom.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "log":
+                found += [f"{path.name}:{node.lineno} {word.arg}" for word in node.keywords if word.arg in OTHER_WORDS]
+    assert not found
 
 
 def test_below_the_level_nothing_is_written(stream: io.StringIO) -> None:

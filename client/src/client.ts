@@ -16,15 +16,15 @@ import { Emitter } from "./emitter.ts";
 import { platform } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { AuthError, NotConnected } from "./errors.ts";
-import type { Commands, Limits, Principal, Refreshed, Reply, Welcome } from "./protocol.gen.ts";
-import { CloseCode, LAST_RECONNECT_CODE, PROTOCOL_HASH } from "./protocol.gen.ts";
+import type { Commands, Limits, Principal, Refreshed, Welcome } from "./protocol.gen.ts";
+import { CLOSE_TOKEN_EXPIRED, CLOSE_UNAUTHENTICATED, LAST_RECONNECT_CODE, PROTOCOL_HASH } from "./protocol.gen.ts";
 import { Requests } from "./requests.ts";
 import type { Wire } from "./requests.ts";
 import { Room } from "./room.ts";
 import type { RoomHost } from "./room.ts";
 import { Token } from "./token.ts";
 import type { TokenHost } from "./token.ts";
-import type { ClientEvents, ClientOptions, ClientState, Fields, RequestName, RequestOptions, WebSocketClass } from "./types.ts";
+import type { Answer, ClientEvents, ClientOptions, ClientState, Fields, RequestName, RequestOptions, WebSocketClass } from "./types.ts";
 
 /** A connection that held this long was a good one: the next pause is short again. */
 const STABLE = 10_000;
@@ -128,12 +128,12 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /**
-   * Sends a command and waits for its reply.
+   * Sends a command and waits for the answer.
    *
    * Rejects with `CommandError` (refused), `NotConnected`, `Timeout`, `OutboxFull`,
    * `TooLarge`, or the signal's reason.
    */
-  request<N extends RequestName>(name: N, fields: Fields<N>, options: RequestOptions = {}): Promise<{ offset: number }> {
+  request<N extends RequestName>(name: N, fields: Fields<N>, options: RequestOptions = {}): Promise<Answer<N>> {
     const { timeout = this.#timeout, reliable = false, signal } = options;
     const nonce = options.nonce ?? fields.nonce ?? this.#env.nonce();
     const command = { ...fields, nonce } as unknown as Commands[N];
@@ -141,8 +141,9 @@ export class Client extends Emitter<ClientEvents> {
       signal?.throwIfAborted();
       const forget = this.#requests.add(name, command, { timeout, reliable }, (error, answer) => {
         signal?.removeEventListener("abort", abort);
-        if (error) reject(error);
-        else resolve({ offset: (answer as unknown as Reply).offset });
+        if (error) return reject(error);
+        const { type, ref, ...told } = answer as unknown as { type: string; ref: number } & Answer<N>;
+        resolve(told as unknown as Answer<N>);
       });
       const abort = (): void => {
         forget();
@@ -239,6 +240,7 @@ export class Client extends Emitter<ClientEvents> {
     if ("ref" in message) this.#requests.answered(message.ref, message);
     if (message.type === "error" && message.ref === 0) this.#rooms.forEach((room) => room.helloRefused());
     if ("room" in message) this.#rooms.get(message.room)?.received(message);
+    else if (!("ref" in message)) this.emit(message.type as keyof ClientEvents, message as never); // nobody hears of a heartbeat by this name
   }
 
   #tellClock(): void {
@@ -249,10 +251,10 @@ export class Client extends Emitter<ClientEvents> {
 
   #lost(code: number, reason: string): void {
     if (code > LAST_RECONNECT_CODE && code <= LAST_CODE) {
-      if (code === CloseCode.UNAUTHENTICATED) this.#token.drop("rejected");
+      if (code === CLOSE_UNAUTHENTICATED) this.#token.drop("rejected");
       return this.#stop(code, reason, new NotConnected(`closed with ${code} ${reason}`));
     }
-    if (code === CloseCode.TOKEN_EXPIRED) this.#token.drop("expired");
+    if (code === CLOSE_TOKEN_EXPIRED) this.#token.drop("expired");
     this.#disconnect();
     const delay = this.#backoff.next(hinted(reason));
     this.retryAt = this.#env.now() + delay;

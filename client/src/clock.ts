@@ -16,20 +16,16 @@ const STEP = 2000;
 export class ServerClock {
   /** Shortest round trip so far, milliseconds. */
   rtt = Infinity;
+  /** Server time minus this machine's, milliseconds. */
+  offset = 0;
   readonly #local: () => number;
   #samples: number[] = [];
   #below = 0;
-  #target = 0;
   #shown = 0;
   #slewedAt = 0;
 
   constructor(local: () => number) {
     this.#local = local;
-  }
-
-  /** Server time minus this machine's, milliseconds. */
-  get offset(): number {
-    return this.#target;
   }
 
   /** Server time now, in milliseconds since the Unix epoch. Before the first welcome: this machine's. */
@@ -44,7 +40,7 @@ export class ServerClock {
     const first = this.#samples.length === 0;
     if (this.#stepped(serverTime - received)) this.#samples = [];
     this.#sample(serverTime, received);
-    if (first) this.#shown = this.#target;
+    if (first) this.#shown = this.offset;
   }
 
   /** A message that says when it was sent. */
@@ -62,15 +58,15 @@ export class ServerClock {
     this.#slew();
     this.#samples = [...this.#samples, serverTime - received].slice(-WINDOW);
     const way = this.rtt === Infinity ? 0 : this.rtt / 2;
-    this.#target = Math.max(...this.#samples) + way;
-    if (Math.abs(this.#target - this.#shown) > JUMP) this.#shown = this.#target;
+    this.offset = Math.max(...this.#samples) + way;
+    if (Math.abs(this.offset - this.#shown) > JUMP) this.#shown = this.offset;
   }
 
   #slew(): void {
     const now = this.#local();
     const step = Math.max(0, now - this.#slewedAt) * SLEW;
     this.#slewedAt = now;
-    const gap = this.#target - this.#shown;
+    const gap = this.offset - this.#shown;
     this.#shown += Math.max(-step, Math.min(step, gap));
   }
 }

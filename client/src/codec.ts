@@ -18,8 +18,8 @@ export const SUBPROTOCOLS: Record<CodecName, string> = { msgpack: "commonroom.v1
 
 /** The frame of a command. Throws `TypeError`: a field is missing or of another type. */
 export function encodeCommand<N extends CommandName>(codec: CodecName, name: N, ref: number, fields: Commands[N]): Uint8Array | string {
-  const [, tag, type] = COMMANDS.find(([other]) => other === name)!;
-  return pack(codec, tag, type, { ...fields, ref });
+  const tag = COMMANDS.findIndex((row) => row?.[0] === name);
+  return pack(codec, tag, COMMANDS[tag]![1], { ...fields, ref });
 }
 
 /**
@@ -28,10 +28,8 @@ export function encodeCommand<N extends CommandName>(codec: CodecName, name: N, 
  */
 export function decodeServer(frame: ArrayBuffer | Uint8Array | string): ServerMessage | null {
   const [tag, ...fields] = unpack(frame);
-  const row = SERVER_MESSAGES.find(([, other]) => other === tag);
-  if (!row) return null;
-  const [type, , codec] = row;
-  return { type, ...codec.read(fields) };
+  const row = SERVER_MESSAGES[tag as number];
+  return row ? { type: row[0], ...row[1].read(fields) } : null;
 }
 
 export function pack(codec: CodecName, tag: number, type: Codec, value: unknown): Uint8Array | string {

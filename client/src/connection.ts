@@ -7,7 +7,7 @@ import type { CodecName, CommandName, ServerMessage } from "./codec.ts";
 import { SUBPROTOCOLS, decodeServer, encodeCommand } from "./codec.ts";
 import type { Environment } from "./environment.ts";
 import type { Commands, Hello, Welcome } from "./protocol.gen.ts";
-import { CloseCode } from "./protocol.gen.ts";
+import { CLOSE_HEARTBEAT_TIMEOUT } from "./protocol.gen.ts";
 import type { Socket, WebSocketClass } from "./types.ts";
 
 /** Called in the order of the wire; `closed` last and exactly once, unless we closed. */
@@ -110,7 +110,7 @@ export class Connection {
     return this.#options.env.after(delay, () => {
       const rest = this.#heardAt + this.#patience - this.#options.env.now();
       if (rest > 0) this.#cancelDeadline = this.#watch(rest);
-      else this.#drop(CloseCode.HEARTBEAT_TIMEOUT, "silent");
+      else this.#drop(CLOSE_HEARTBEAT_TIMEOUT, "silent");
     });
   }
 }

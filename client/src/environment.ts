@@ -22,8 +22,7 @@ export const platform: Environment = {
   random: () => Math.random(),
   nonce() {
     // Not randomUUID: that one is missing on pages without TLS.
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))));
   },
   page(listener) {
     if (typeof window === "undefined") return () => {};

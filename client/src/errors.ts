@@ -1,17 +1,18 @@
 /** Why a request or the client failed. */
 
-/** The server refused a command. Branch on `code`; `name` is its stable name. */
-export class CommandError extends Error {
-  override readonly name: string;
-  readonly code: number;
-  /** Milliseconds after which a retry makes sense; null: unknown or useless. */
-  readonly retryAfterMs: number | null;
+import type { ErrorMessage, RoomRemoved } from "./protocol.gen.ts";
 
-  constructor(code: number, name: string, message: string, retryAfterMs: number | null) {
-    super(message);
-    this.code = code;
-    this.name = name;
-    this.retryAfterMs = retryAfterMs;
+/** The server refused a command, or what it had granted is over. Branch on `name`, an `ErrorName`. */
+export class CommandError extends Error {
+  declare readonly code: number;
+  /** Milliseconds after which a retry makes sense; null: unknown or useless. */
+  readonly retryAfterMs: number | null = null;
+  /** How many more the limit that refused it grants now; null: no limit did. */
+  readonly remaining: number | null = null;
+
+  constructor(answer: ErrorMessage | RoomRemoved) {
+    super(answer.message);
+    Object.assign(this, answer);
   }
 }
 

@@ -2,11 +2,8 @@
 import { bool, int, list, optional, or, str, struct, tuple } from "./schema.ts";
 import type { Codec } from "./schema.ts";
 
-export const PROTOCOL_HASH = "140ab98f31d3f887";
+export const PROTOCOL_HASH = "23405640992f3d0b";
 export const LAST_RECONNECT_CODE = 4499;
-
-/** Why a command or an HTTP request was refused. Stable name and number. */
-export const ErrorCode = { BAD_REQUEST: 100, INVALID: 101, TOO_LARGE: 102, UNAUTHENTICATED: 110, TOKEN_EXPIRED: 111, FORBIDDEN: 120, NOT_FOUND: 130, NOT_JOINED: 131, CONFLICT: 140, LIMIT_EXCEEDED: 150, RATE_LIMITED: 151, RETRY: 160, MAIL_NOT_CONFIGURED: 170, INTERNAL: 190 } as const;
 
 /**
  * Why a socket was closed. 4000-4499: come back; 4500-4999: stop.
@@ -14,15 +11,33 @@ export const ErrorCode = { BAD_REQUEST: 100, INVALID: 101, TOO_LARGE: 102, UNAUT
  * The split follows Centrifugo's (disconnect.go), so that a client which knows
  * no single code still does the right thing.
  */
-export const CloseCode = { SERVER_RESTART: 4000, SLOW_READER: 4001, HEARTBEAT_TIMEOUT: 4002, HELLO_TIMEOUT: 4003, INTERNAL_ERROR: 4004, TOKEN_EXPIRED: 4010, BAD_FRAME: 4500, OUT_OF_ORDER: 4501, UNAUTHENTICATED: 4502, TOO_MANY_ERRORS: 4503, SESSION_ENDED: 4504 } as const;
+export const CLOSE_SERVER_RESTART = 4000;
+export const CLOSE_SLOW_READER = 4001;
+export const CLOSE_HEARTBEAT_TIMEOUT = 4002;
+export const CLOSE_HELLO_TIMEOUT = 4003;
+export const CLOSE_INTERNAL_ERROR = 4004;
+export const CLOSE_TOKEN_EXPIRED = 4010;
+export const CLOSE_BAD_FRAME = 4500;
+export const CLOSE_OUT_OF_ORDER = 4501;
+export const CLOSE_UNAUTHENTICATED = 4502;
+export const CLOSE_TOO_MANY_ERRORS = 4503;
+export const CLOSE_SESSION_ENDED = 4504;
+
+/** Why a command or an HTTP request was refused. Stable name and number. */
+export type ErrorName = "BAD_REQUEST" | "INVALID" | "TOO_LARGE" | "UNAUTHENTICATED" | "TOKEN_EXPIRED" | "FORBIDDEN" | "SIGN_IN_NEEDED" | "CHALLENGE_FAILED" | "ROOM_LOCKED" | "ROOM_FULL" | "BANNED" | "NOT_FOUND" | "NOT_JOINED" | "CONFLICT" | "LIMIT_EXCEEDED" | "RATE_LIMITED" | "RETRY" | "MAIL_NOT_CONFIGURED" | "INTERNAL";
 
 export type RoomKind = "study";
 export type Visibility = "public" | "unlisted" | "private";
 export type Recovery = "fresh" | "recovered" | "gap" | "reset";
+export type Theme = "plain" | "forest" | "ocean" | "dusk" | "night" | "paper";
+export type ModerationAction = "kick" | "ban" | "unban" | "mute" | "unmute" | "role";
 export type Phase = "focus" | "short_break" | "long_break";
-export type TimerCause = "start" | "pause" | "resume" | "skip" | "reset" | "phase_end";
+export type TimerCause = "start" | "pause" | "resume" | "skip" | "reset" | "phase_end" | "extend" | "configure";
+export type TimerPolicy = "host" | "cohosts" | "everyone";
+export type Status = "offline" | "online" | "idle" | "dnd" | "busy";
 export type ActorType = "guest" | "user";
-export type Role = "host" | "participant";
+export type Standing = "" | "mute" | "shadow";
+export type Role = "host" | "cohost" | "participant";
 
 /**
  * Where a reader is in a room: `[history, offset]`.
@@ -74,7 +89,13 @@ export interface Limits {
   tokenExpiresAt: number;
 }
 
-/** What a room is: the same for everybody in it. */
+/**
+ * What a room is: the same for everybody in it.
+ *
+ * `timer_policy` says who works the timer. `slow_ms` is the pause between two messages
+ * of one person, 0: none. Nobody new comes into a `locked` room. In an archived one
+ * nothing happens any more. `host` None: who created it.
+ */
 export interface RoomInfo {
   kind: RoomKind;
   title: string;
@@ -83,6 +104,14 @@ export interface RoomInfo {
   visibility: Visibility;
   createdAt: number;
   createdBy: Principal;
+  tags: string[];
+  sizeLimit: number;
+  theme: Theme;
+  timerPolicy: TimerPolicy;
+  slowMs: number;
+  locked: boolean;
+  host: Principal | null;
+  archivedAt: number | null;
 }
 
 /** Events `first` to `last` inclusive could not be replayed: read the history. */
@@ -99,7 +128,7 @@ export interface Person {
 }
 
 /**
- * All who are here, or only how many when there are over 500 (`people` empty).
+ * All who are here, or only how many (`people` empty): of over 500, and from load level 2 on.
  *
  * `rev` counts the changes of one activation: a delta applies when its `rev` is
  * the next one, an older one is dropped, a jump calls for a new snapshot.
@@ -118,6 +147,8 @@ export interface PresenceSnapshot {
  * idle: `remaining_ms` is the phase's whole length. paused: what is left.
  * running: `ends_at` is the moment the phase ends, what is left is `ends_at` minus
  * server time. `focus_done` counts finished focus phases since the last reset.
+ * `length_ms` is the whole length of this phase with all it was extended by; 0, in
+ * events from before phases could be extended: what the settings say.
  */
 export interface Timer {
   version: number;
@@ -127,6 +158,7 @@ export interface Timer {
   endsAt: number | null;
   focusDone: number;
   settings: TimerSettings;
+  lengthMs: number;
 }
 
 /** A message as it reads now, in snapshots. */
@@ -138,6 +170,41 @@ export interface Message {
   nonce: string | null;
   editedAt: number | null;
   deleted: boolean;
+}
+
+/** An invite as it stands. `used` counts those whom it brought. */
+export interface Invite {
+  invite: string;
+  at: number;
+  author: Principal | null;
+  expiresAt: number | null;
+  uses: number | null;
+  used: number;
+}
+
+/**
+ * A room of the list. `phase` and `ends_at` are those of a running timer, else None.
+ *
+ * `ended`: it is in the list no more.
+ */
+export interface ListedRoom {
+  room: string;
+  present: number;
+  phase: Phase | null;
+  endsAt: number | null;
+  ended: boolean;
+}
+
+/**
+ * A user's status as the reader may know it.
+ *
+ * `last_seen` is to the minute, None where it is not told. `room` is where they are, if that is told.
+ */
+export interface UserStatus {
+  user: string;
+  status: Status;
+  lastSeen: number | null;
+  room: string | null;
 }
 
 /**
@@ -185,7 +252,11 @@ export interface RoomLeave {
   room: string;
 }
 
-/** `room.create`: Found a room of the id the caller chose (a new key); durable, hence the nonce. */
+/**
+ * `room.create`: Found a room of the id the caller chose (a new key); durable, hence the nonce.
+ *
+ * `filtered_words` are not wanted in it, beyond those that the server does not want; nobody is shown them.
+ */
 export interface RoomCreate {
   room: string;
   nonce: string;
@@ -195,6 +266,125 @@ export interface RoomCreate {
   language?: string;
   visibility?: Visibility;
   timer?: Partial<TimerSettings>;
+  filteredWords?: string[];
+  tags?: string[];
+  sizeLimit?: number;
+  theme?: Theme;
+  timerPolicy?: TimerPolicy;
+}
+
+/**
+ * `room.update`: Change what a room is; None: as it was. A co-host may set `slow_ms` and `locked` alone.
+ *
+ * Answered with offset 0 where nothing would change.
+ */
+export interface RoomUpdate {
+  room: string;
+  nonce: string;
+  title?: string | null;
+  topic?: string | null;
+  language?: string | null;
+  visibility?: Visibility | null;
+  tags?: string[] | null;
+  sizeLimit?: number | null;
+  theme?: Theme | null;
+  timerPolicy?: TimerPolicy | null;
+  slowMs?: number | null;
+  locked?: boolean | null;
+  filteredWords?: string[] | null;
+  why?: string;
+}
+
+/** `room.archive`: Close a room: nothing happens in it any more. `archived` false opens it again. */
+export interface RoomArchive {
+  room: string;
+  nonce: string;
+  archived?: boolean;
+  why?: string;
+}
+
+/** `room.kick`: Have somebody leave. They may come again. */
+export interface RoomKick {
+  room: string;
+  nonce: string;
+  person: Principal;
+  why?: string;
+}
+
+/** `room.ban`: Have somebody leave and stay away, for `duration_ms` or, if None, until it is lifted. */
+export interface RoomBan {
+  room: string;
+  nonce: string;
+  person: Principal;
+  why?: string;
+  durationMs?: number | null;
+}
+
+/** `room.unban`: Lift a ban. */
+export interface RoomUnban {
+  room: string;
+  nonce: string;
+  person: Principal;
+  why?: string;
+}
+
+/** `room.mute`: Have somebody say nothing, for `duration_ms` or, if None, until it is lifted. */
+export interface RoomMute {
+  room: string;
+  nonce: string;
+  person: Principal;
+  why?: string;
+  durationMs?: number | null;
+}
+
+/** `room.unmute`: Lift a mute. */
+export interface RoomUnmute {
+  room: string;
+  nonce: string;
+  person: Principal;
+  why?: string;
+}
+
+/** `room.role`: Give somebody a role; the host's alone. `host` hands the room over: the former host becomes a co-host. */
+export interface RoomRole {
+  room: string;
+  nonce: string;
+  person: Principal;
+  why?: string;
+  role?: Role;
+}
+
+/** `room.quit`: Be a member no longer. Whoever is none is told so by offset 0. */
+export interface RoomQuit {
+  room: string;
+  nonce: string;
+}
+
+/** `invite.create`: Make an invite, answered by `invite.code`. None: it does not expire; it may be used by any number. */
+export interface InviteCreate {
+  room: string;
+  nonce: string;
+  expiresInMs?: number | null;
+  uses?: number | null;
+}
+
+/** `invite.revoke`: Make an invite worthless. Those it brought stay. */
+export interface InviteRevoke {
+  room: string;
+  nonce: string;
+  invite: string;
+}
+
+/** `invite.accept`: Become a member by an invite's code; a member's second time uses nothing up. */
+export interface InviteAccept {
+  room: string;
+  nonce: string;
+  code: string;
+}
+
+/** `invite.list`: Ask for the invites there are, answered by `invite.listing`. */
+export interface InviteList {
+  room: string;
 }
 
 /** `message.send`: Say something; the reply's offset is the message's id. */
@@ -254,6 +444,22 @@ export interface TimerReset {
   version?: number | null;
 }
 
+/** `timer.extend`: Make the running or paused phase longer, 1 to 30 minutes at a time, 4 h in all. */
+export interface TimerExtend {
+  room: string;
+  nonce: string;
+  version?: number | null;
+  byMs?: number;
+}
+
+/** `timer.configure`: Other lengths from the next phase on; a phase that has not begun takes them at once. */
+export interface TimerConfigure {
+  room: string;
+  nonce: string;
+  version?: number | null;
+  settings?: Partial<TimerSettings>;
+}
+
 /** `typing.start`: Repeat at most every 4 s while typing goes on. */
 export interface TypingStart {
   room: string;
@@ -274,6 +480,32 @@ export interface CastSend {
   room: string;
   key: string;
   data: string;
+}
+
+/**
+ * `listing.watch`: Be told of these rooms of the list, in place of those watched before; none: of no more.
+ *
+ * Each is told once soon, then when it changes. Whatever is not in the list, for whatever
+ * reason, reads as ended.
+ */
+export interface ListingWatch {
+  rooms?: string[];
+}
+
+/**
+ * `status.set`: Choose a status, and say whether anybody is at this device.
+ *
+ * `status` "dnd" stays until "online" is chosen; "" leaves the choice as it was.
+ * `idle` is this device's: nobody has touched it for 5 minutes.
+ */
+export interface StatusSet {
+  status?: "" | "dnd" | "online";
+  idle?: boolean;
+}
+
+/** `status.watch`: Be told of these users, in place of those watched before; none: of no more. */
+export interface StatusWatch {
+  users?: string[];
 }
 
 /** `welcome`: Answers hello. `session` is the gateway's memory of this client, not a secret. */
@@ -302,6 +534,7 @@ export interface Reply {
  * `error`: Refused. Nothing of the command took effect.
  *
  * `retry_after_ms` is None where waiting does not help or the time is unknown.
+ * `remaining`: how many more the limit that refused it grants now; None for other refusals.
  */
 export interface ErrorMessage {
   ref: number;
@@ -309,6 +542,7 @@ export interface ErrorMessage {
   name: string;
   message: string;
   retryAfterMs: number | null;
+  remaining: number | null;
 }
 
 /**
@@ -366,11 +600,118 @@ export interface Joined {
   timer: Timer | null;
   messages: Message[];
   typing: Principal[];
+  load: number;
 }
 
 /** `room.reset`: The subscription is void (the room moved or failed): join again with your position. */
 export interface RoomReset {
   room: string;
+}
+
+/** `room.updated`: The room is `info` from here on. `author` None: by rule, as a room does that was idle for long. */
+export interface RoomUpdated {
+  room: string;
+  offset: number;
+  at: number;
+  author: Principal | null;
+  nonce: string | null;
+  info: RoomInfo;
+  why: string;
+}
+
+/** `room.removed`: The subscription is over, and why, as an error says it: do not come again by yourself. */
+export interface RoomRemoved {
+  room: string;
+  code: number;
+  name: string;
+  message: string;
+}
+
+/** `room.load`: How much the room leaves out from now on. */
+export interface RoomLoad {
+  room: string;
+  level: number;
+}
+
+/**
+ * `room.moderated`: Something was done about `person`. `author` None: by rule.
+ *
+ * `until` is the end of a ban or mute, None: it has none. `role` is the new role. `guests`
+ * are those whom the person is known to have been here. One event concerns one person: a
+ * room handed over tells of the new host, then of the former one. With a new host `host`
+ * of the room's info changes, too.
+ */
+export interface RoomModerated {
+  room: string;
+  offset: number;
+  at: number;
+  author: Principal | null;
+  nonce: string | null;
+  action: ModerationAction;
+  person: Principal;
+  role: Role | null;
+  until: number | null;
+  why: string;
+  guests: Principal[];
+}
+
+/** `room.member_added`: `person` is a member of the room, by `invite` or, if None, otherwise. */
+export interface MemberAdded {
+  room: string;
+  offset: number;
+  at: number;
+  author: Principal | null;
+  nonce: string | null;
+  person: Principal;
+  invite: string | null;
+}
+
+/** `room.member_removed`: `person` is a member no longer, and gone. */
+export interface MemberRemoved {
+  room: string;
+  offset: number;
+  at: number;
+  author: Principal | null;
+  nonce: string | null;
+  person: Principal;
+}
+
+/** `invite.created`: There is an invite. Seen by host and co-hosts only. */
+export interface InviteCreated {
+  room: string;
+  offset: number;
+  at: number;
+  author: Principal | null;
+  nonce: string | null;
+  invite: string;
+  expiresAt: number | null;
+  uses: number | null;
+}
+
+/** `invite.revoked`: An invite is worthless from here on. Seen by host and co-hosts only. */
+export interface InviteRevoked {
+  room: string;
+  offset: number;
+  at: number;
+  author: Principal | null;
+  nonce: string | null;
+  invite: string;
+}
+
+/** `invite.code`: Answers `invite.create`: the code, which is told this once. */
+export interface InviteCode {
+  ref: number;
+  invite: string;
+  code: string;
+  offset: number;
+  expiresAt: number | null;
+  uses: number | null;
+}
+
+/** `invite.listing`: Answers `invite.list`: those that were not revoked, the oldest first, at most 100. Some may be over. */
+export interface InviteListing {
+  ref: number;
+  invites: Invite[];
 }
 
 /** `message.create`: A message. Its contentless form, once deleted: empty text and `deleted`. */
@@ -421,7 +762,7 @@ export interface TimerUpdate {
   timer: Timer;
 }
 
-/** `presence.update`: Who came and went since `rev - 1`; over 500 people only `count` changes. */
+/** `presence.update`: Who came and went since `rev - 1`; where nobody is named only `count` changes. */
 export interface PresenceUpdate {
   room: string;
   activation: string;
@@ -441,8 +782,8 @@ export interface PresenceReset {
  * `principal.upgraded`: Who was the guest `former` is `person` from now on, in the same place.
  *
  * A change of presence like `presence.update`: it has its `rev`. Where `person` was here
- * besides, the two places are one now. What `former` wrote stays under `former`. Over
- * 500 people nobody is named, and `presence.update` tells the count.
+ * besides, the two places are one now. What `former` wrote stays under `former`. Where
+ * nobody is named `presence.update` tells the count instead.
  */
 export interface PrincipalUpgraded {
   room: string;
@@ -468,6 +809,16 @@ export interface Cast {
   data: string;
 }
 
+/** `listing.update`: What changed among the rooms watched; at most one a second, the latest state of each. */
+export interface ListingUpdate {
+  rooms: ListedRoom[];
+}
+
+/** `status.update`: What changed among the users watched; at most one a second, the latest of each. */
+export interface StatusUpdate {
+  users: UserStatus[];
+}
+
 /** The fields of each command, without `ref`. */
 export interface Commands {
   "hello": Hello;
@@ -476,6 +827,19 @@ export interface Commands {
   "room.join": RoomJoin;
   "room.leave": RoomLeave;
   "room.create": RoomCreate;
+  "room.update": RoomUpdate;
+  "room.archive": RoomArchive;
+  "room.kick": RoomKick;
+  "room.ban": RoomBan;
+  "room.unban": RoomUnban;
+  "room.mute": RoomMute;
+  "room.unmute": RoomUnmute;
+  "room.role": RoomRole;
+  "room.quit": RoomQuit;
+  "invite.create": InviteCreate;
+  "invite.revoke": InviteRevoke;
+  "invite.accept": InviteAccept;
+  "invite.list": InviteList;
   "message.send": MessageSend;
   "message.edit": MessageEdit;
   "message.delete": MessageRemove;
@@ -484,9 +848,14 @@ export interface Commands {
   "timer.resume": TimerResume;
   "timer.skip": TimerSkip;
   "timer.reset": TimerReset;
+  "timer.extend": TimerExtend;
+  "timer.configure": TimerConfigure;
   "typing.start": TypingStart;
   "typing.stop": TypingStop;
   "cast.send": CastSend;
+  "listing.watch": ListingWatch;
+  "status.set": StatusSet;
+  "status.watch": StatusWatch;
 }
 
 /** Each server message by name. */
@@ -500,6 +869,16 @@ export interface ServerMessages {
   "room.created": RoomCreated;
   "room.joined": Joined;
   "room.reset": RoomReset;
+  "room.updated": RoomUpdated;
+  "room.removed": RoomRemoved;
+  "room.load": RoomLoad;
+  "room.moderated": RoomModerated;
+  "room.member_added": MemberAdded;
+  "room.member_removed": MemberRemoved;
+  "invite.created": InviteCreated;
+  "invite.revoked": InviteRevoked;
+  "invite.code": InviteCode;
+  "invite.listing": InviteListing;
   "message.create": MessageCreate;
   "message.update": MessageUpdate;
   "message.delete": MessageDelete;
@@ -509,6 +888,8 @@ export interface ServerMessages {
   "principal.upgraded": PrincipalUpgraded;
   "typing": Typing;
   "cast": Cast;
+  "listing.update": ListingUpdate;
+  "status.update": StatusUpdate;
 }
 
 const streamPosition = struct({ history: int, offset: int });
@@ -516,52 +897,93 @@ const resumeAt = struct({ room: str, position: streamPosition });
 const timerSettings = struct({ focusMs: or(int, 1500000), shortBreakMs: or(int, 300000), longBreakMs: or(int, 900000), longEvery: or(int, 4), autoStart: or(bool, true) });
 const principal = struct({ actorType: str, actorId: str });
 const limits = struct({ messageBytes: int, rooms: int, heartbeatMs: int, graceMs: int, textChars: int, tokenExpiresAt: int });
-const roomInfo = struct({ kind: str, title: str, topic: str, language: str, visibility: str, createdAt: int, createdBy: principal });
+const roomInfo = struct({ kind: str, title: str, topic: str, language: str, visibility: str, createdAt: int, createdBy: principal, tags: or(list(str), []), sizeLimit: or(int, 0), theme: or(str, "plain"), timerPolicy: or(str, "everyone"), slowMs: or(int, 0), locked: or(bool, false), host: optional(principal), archivedAt: optional(int) });
 const gap = struct({ first: int, last: int });
 const person = struct({ principal: principal, name: str, role: str });
 const presenceSnapshot = struct({ activation: str, rev: int, count: int, people: list(person) });
-const timer = struct({ version: int, status: str, phase: str, remainingMs: int, endsAt: optional(int), focusDone: int, settings: timerSettings });
-const message = struct({ offset: int, at: int, author: principal, text: str, nonce: or(optional(str), null), editedAt: or(optional(int), null), deleted: or(bool, false) });
+const timer = struct({ version: int, status: str, phase: str, remainingMs: int, endsAt: optional(int), focusDone: int, settings: timerSettings, lengthMs: or(int, 0) });
+const message = struct({ offset: int, at: int, author: principal, text: str, nonce: optional(str), editedAt: optional(int), deleted: or(bool, false) });
+const invite = struct({ invite: str, at: int, author: optional(principal), expiresAt: optional(int), uses: optional(int), used: or(int, 0) });
+const listedRoom = struct({ room: str, present: int, phase: optional(str), endsAt: optional(int), ended: or(bool, false) });
+const userStatus = struct({ user: str, status: str, lastSeen: optional(int), room: optional(str) });
 
-/** Name, tag and codec; a message on the wire is `[tag, ...fields]`. */
-export const COMMANDS: readonly (readonly [name: string, tag: number, codec: Codec])[] = [
-  ["hello", 1, struct({ ref: int, token: str, resume: or(list(resumeAt), []), protocol: or(str, ""), client: or(str, "") })],
-  ["refresh", 2, struct({ ref: int, token: str })],
-  ["heartbeat.reply", 3, struct({ ref: int })],
-  ["room.join", 8, struct({ ref: int, room: str, resume: or(optional(streamPosition), null), grant: or(optional(str), null) })],
-  ["room.leave", 9, struct({ ref: int, room: str })],
-  ["room.create", 10, struct({ ref: int, room: str, nonce: str, kind: str, title: str, topic: or(str, ""), language: or(str, "en"), visibility: or(str, "public"), timer: or(timerSettings, [1500000, 300000, 900000, 4, true]) })],
-  ["message.send", 16, struct({ ref: int, room: str, text: str, nonce: str })],
-  ["message.edit", 17, struct({ ref: int, room: str, message: int, text: str, nonce: str })],
-  ["message.delete", 18, struct({ ref: int, room: str, message: int, nonce: str })],
-  ["timer.start", 24, struct({ ref: int, room: str, nonce: str, version: or(optional(int), null) })],
-  ["timer.pause", 25, struct({ ref: int, room: str, nonce: str, version: or(optional(int), null) })],
-  ["timer.resume", 26, struct({ ref: int, room: str, nonce: str, version: or(optional(int), null) })],
-  ["timer.skip", 27, struct({ ref: int, room: str, nonce: str, version: or(optional(int), null) })],
-  ["timer.reset", 28, struct({ ref: int, room: str, nonce: str, version: or(optional(int), null) })],
-  ["typing.start", 32, struct({ ref: int, room: str })],
-  ["typing.stop", 33, struct({ ref: int, room: str })],
-  ["cast.send", 34, struct({ ref: int, room: str, key: str, data: str })],
+/** Name and codec by tag, with holes: without numbers a bundle is smaller. A message on the wire is `[tag, ...fields]`. */
+export const COMMANDS: readonly (readonly [name: string, codec: Codec] | undefined)[] = [
+  , // up to 1
+  ["hello", struct({ ref: int, token: str, resume: or(list(resumeAt), []), protocol: or(str, ""), client: or(str, "") })],
+  ["refresh", struct({ ref: int, token: str })],
+  ["heartbeat.reply", struct({ ref: int })],
+  ,,,, // up to 8
+  ["room.join", struct({ ref: int, room: str, resume: optional(streamPosition), grant: optional(str) })],
+  ["room.leave", struct({ ref: int, room: str })],
+  ["room.create", struct({ ref: int, room: str, nonce: str, kind: str, title: str, topic: or(str, ""), language: or(str, "en"), visibility: or(str, "unlisted"), timer: or(timerSettings, [1500000, 300000, 900000, 4, true]), filteredWords: or(list(str), []), tags: or(list(str), []), sizeLimit: or(int, 0), theme: or(str, "plain"), timerPolicy: or(str, "everyone") })],
+  ["room.update", struct({ ref: int, room: str, nonce: str, title: optional(str), topic: optional(str), language: optional(str), visibility: optional(str), tags: optional(list(str)), sizeLimit: optional(int), theme: optional(str), timerPolicy: optional(str), slowMs: optional(int), locked: optional(bool), filteredWords: optional(list(str)), why: or(str, "") })],
+  ["room.archive", struct({ ref: int, room: str, nonce: str, archived: or(bool, true), why: or(str, "") })],
+  ["room.kick", struct({ ref: int, room: str, nonce: str, person: principal, why: or(str, "") })],
+  ["room.ban", struct({ ref: int, room: str, nonce: str, person: principal, why: or(str, ""), durationMs: optional(int) })],
+  ["room.unban", struct({ ref: int, room: str, nonce: str, person: principal, why: or(str, "") })],
+  ["message.send", struct({ ref: int, room: str, text: str, nonce: str })],
+  ["message.edit", struct({ ref: int, room: str, message: int, text: str, nonce: str })],
+  ["message.delete", struct({ ref: int, room: str, message: int, nonce: str })],
+  ["invite.create", struct({ ref: int, room: str, nonce: str, expiresInMs: optional(int), uses: optional(int) })],
+  ["invite.revoke", struct({ ref: int, room: str, nonce: str, invite: str })],
+  ["invite.accept", struct({ ref: int, room: str, nonce: str, code: str })],
+  ["room.mute", struct({ ref: int, room: str, nonce: str, person: principal, why: or(str, ""), durationMs: optional(int) })],
+  ["room.unmute", struct({ ref: int, room: str, nonce: str, person: principal, why: or(str, "") })],
+  ["timer.start", struct({ ref: int, room: str, nonce: str, version: optional(int) })],
+  ["timer.pause", struct({ ref: int, room: str, nonce: str, version: optional(int) })],
+  ["timer.resume", struct({ ref: int, room: str, nonce: str, version: optional(int) })],
+  ["timer.skip", struct({ ref: int, room: str, nonce: str, version: optional(int) })],
+  ["timer.reset", struct({ ref: int, room: str, nonce: str, version: optional(int) })],
+  ["timer.extend", struct({ ref: int, room: str, nonce: str, version: optional(int), byMs: or(int, 300000) })],
+  ["timer.configure", struct({ ref: int, room: str, nonce: str, version: optional(int), settings: or(timerSettings, [1500000, 300000, 900000, 4, true]) })],
+  ["room.role", struct({ ref: int, room: str, nonce: str, person: principal, why: or(str, ""), role: or(str, "participant") })],
+  ["typing.start", struct({ ref: int, room: str })],
+  ["typing.stop", struct({ ref: int, room: str })],
+  ["cast.send", struct({ ref: int, room: str, key: str, data: str })],
+  ["room.quit", struct({ ref: int, room: str, nonce: str })],
+  ["listing.watch", struct({ ref: int, rooms: or(list(str), []) })],
+  ["status.set", struct({ ref: int, status: or(str, ""), idle: or(bool, false) })],
+  ["status.watch", struct({ ref: int, users: or(list(str), []) })],
+  ["invite.list", struct({ ref: int, room: str })],
 ];
 
-/** Name, tag and codec; a message on the wire is `[tag, ...fields]`. */
-export const SERVER_MESSAGES: readonly (readonly [name: string, tag: number, codec: Codec])[] = [
-  ["welcome", 64, struct({ ref: int, session: str, principal: principal, name: str, history: int, serverTime: int, limits: limits, protocol: str })],
-  ["reply", 65, struct({ ref: int, offset: or(int, 0) })],
-  ["error", 66, struct({ ref: int, code: int, name: str, message: str, retryAfterMs: or(optional(int), null) })],
-  ["heartbeat", 67, struct({ serverTime: int, heads: list(tuple(str, int)) })],
-  ["skip", 68, struct({ room: str, offset: int })],
-  ["refreshed", 69, struct({ ref: int, principal: principal, name: str, tokenExpiresAt: int })],
-  ["room.created", 72, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), info: roomInfo, timer: timerSettings })],
-  ["room.joined", 73, struct({ ref: int, room: str, position: streamPosition, recovery: str, gap: optional(gap), info: roomInfo, role: str, presence: presenceSnapshot, timer: optional(timer), messages: list(message), typing: list(principal) })],
-  ["room.reset", 74, struct({ room: str })],
-  ["message.create", 80, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), text: str, deleted: or(bool, false) })],
-  ["message.update", 81, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), message: int, text: str, deleted: or(bool, false) })],
-  ["message.delete", 82, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), message: int })],
-  ["timer.update", 96, struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), cause: str, timer: timer })],
-  ["presence.update", 104, struct({ room: str, activation: str, rev: int, count: int, joined: list(person), left: list(principal) })],
-  ["presence.reset", 105, struct({ room: str, presence: presenceSnapshot })],
-  ["principal.upgraded", 106, struct({ room: str, activation: str, rev: int, count: int, former: principal, person: person })],
-  ["typing", 112, struct({ room: str, person: principal, active: bool })],
-  ["cast", 113, struct({ room: str, person: principal, key: str, data: str })],
+/** Name and codec by tag, with holes: without numbers a bundle is smaller. A message on the wire is `[tag, ...fields]`. */
+export const SERVER_MESSAGES: readonly (readonly [name: string, codec: Codec] | undefined)[] = [
+  ,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,, // up to 64
+  ["welcome", struct({ ref: int, session: str, principal: principal, name: str, history: int, serverTime: int, limits: limits, protocol: str })],
+  ["reply", struct({ ref: int, offset: or(int, 0) })],
+  ["error", struct({ ref: int, code: int, name: str, message: str, retryAfterMs: optional(int), remaining: optional(int) })],
+  ["heartbeat", struct({ serverTime: int, heads: list(tuple(str, int)) })],
+  ["skip", struct({ room: str, offset: int })],
+  ["refreshed", struct({ ref: int, principal: principal, name: str, tokenExpiresAt: int })],
+  ,, // up to 72
+  ["room.created", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), info: roomInfo, timer: timerSettings })],
+  ["room.joined", struct({ ref: int, room: str, position: streamPosition, recovery: str, gap: optional(gap), info: roomInfo, role: str, presence: presenceSnapshot, timer: optional(timer), messages: list(message), typing: list(principal), load: or(int, 0) })],
+  ["room.reset", struct({ room: str })],
+  ["room.updated", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), info: roomInfo, why: or(str, "") })],
+  ["room.moderated", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), action: str, person: principal, role: optional(str), until: optional(int), why: or(str, ""), guests: or(list(principal), []) })],
+  ["invite.created", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), invite: str, expiresAt: optional(int), uses: optional(int) })],
+  ["invite.revoked", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), invite: str })],
+  ["room.member_added", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), person: principal, invite: optional(str) })],
+  ["message.create", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), text: str, deleted: or(bool, false) })],
+  ["message.update", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), message: int, text: str, deleted: or(bool, false) })],
+  ["message.delete", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), message: int })],
+  ["room.removed", struct({ room: str, code: int, name: str, message: str })],
+  ["room.load", struct({ room: str, level: int })],
+  ["room.member_removed", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), person: principal })],
+  ["invite.code", struct({ ref: int, invite: str, code: str, offset: or(int, 0), expiresAt: optional(int), uses: optional(int) })],
+  ["invite.listing", struct({ ref: int, invites: list(invite) })],
+  ,,,,,,,, // up to 96
+  ["timer.update", struct({ room: str, offset: int, at: int, author: optional(principal), nonce: optional(str), cause: str, timer: timer })],
+  ,,,,,,, // up to 104
+  ["presence.update", struct({ room: str, activation: str, rev: int, count: int, joined: list(person), left: list(principal) })],
+  ["presence.reset", struct({ room: str, presence: presenceSnapshot })],
+  ["principal.upgraded", struct({ room: str, activation: str, rev: int, count: int, former: principal, person: person })],
+  ,,,,, // up to 112
+  ["typing", struct({ room: str, person: principal, active: bool })],
+  ["cast", struct({ room: str, person: principal, key: str, data: str })],
+  , // up to 115
+  ["listing.update", struct({ rooms: list(listedRoom) })],
+  ["status.update", struct({ users: list(userStatus) })],
 ];

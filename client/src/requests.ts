@@ -12,8 +12,7 @@ import type { CommandName, ServerMessage } from "./codec.ts";
 import { encodeCommand } from "./codec.ts";
 import type { Environment } from "./environment.ts";
 import { CommandError, NotConnected, OutboxFull, Timeout, TooLarge } from "./errors.ts";
-import type { Commands, ErrorMessage } from "./protocol.gen.ts";
-import { ErrorCode } from "./protocol.gen.ts";
+import type { Commands, ErrorMessage, ErrorName } from "./protocol.gen.ts";
 import type { OutboxLimits } from "./types.ts";
 
 const MAX_REF = 2 ** 31 - 1;
@@ -135,14 +134,14 @@ export class Requests {
     this.#wire.transmit(entry.name, entry.ref, entry.fields);
   }
 
-  #refused(entry: Entry, { code, name, message, retryAfterMs }: ErrorMessage): void {
-    if (entry.reliable && this.#mayRepeat(code, entry.fields.room)) this.#later(entry, retryAfterMs ?? 0);
-    else this.#finish(entry, new CommandError(code, name, message, retryAfterMs));
+  #refused(entry: Entry, answer: ErrorMessage): void {
+    if (entry.reliable && this.#mayRepeat(answer.name as ErrorName, entry.fields.room)) this.#later(entry, answer.retryAfterMs ?? 0);
+    else this.#finish(entry, new CommandError(answer));
   }
 
-  #mayRepeat(code: number, room: string | undefined): boolean {
-    if (code === ErrorCode.NOT_JOINED) return this.#wire.rejoin(room);
-    return code === ErrorCode.RETRY || code === ErrorCode.TOKEN_EXPIRED;
+  #mayRepeat(name: ErrorName, room: string | undefined): boolean {
+    if (name === "NOT_JOINED") return this.#wire.rejoin(room);
+    return name === "RETRY" || name === "TOKEN_EXPIRED";
   }
 
   #later(entry: Entry, hint: number): void {

@@ -11,9 +11,8 @@ import type { CommandName, ServerMessage } from "./codec.ts";
 import { Emitter } from "./emitter.ts";
 import type { Environment } from "./environment.ts";
 import { CommandError, NotConnected } from "./errors.ts";
-import type { Commands, Gap, Joined, PresenceSnapshot, ResumeAt, StreamPosition } from "./protocol.gen.ts";
-import { ErrorCode } from "./protocol.gen.ts";
-import type { DurableEvent, Fields, RequestName, RequestOptions, RoomEvents, RoomState, Sent, TimerAction } from "./types.ts";
+import type { Commands, ErrorName, Gap, Joined, PresenceSnapshot, ResumeAt, StreamPosition } from "./protocol.gen.ts";
+import type { Answer, Fields, RequestName, RequestOptions, RoomEvents, RoomState, Sent, TimerAction } from "./types.ts";
 
 /** A heartbeat may overtake the event it speaks of: look again after this time. */
 const HEAD_GRACE = 1000;
@@ -21,7 +20,7 @@ const HEAD_GRACE = 1000;
 const RESUME_PATIENCE = 5000;
 const TYPING_INTERVAL = 4000;
 /** Refusals of a join that pass by themselves; CONFLICT: another join of the room is under way. */
-const TEMPORARY: readonly number[] = [ErrorCode.RETRY, ErrorCode.RATE_LIMITED, ErrorCode.INTERNAL, ErrorCode.TOKEN_EXPIRED, ErrorCode.CONFLICT];
+const TEMPORARY: readonly string[] = ["RETRY", "RATE_LIMITED", "INTERNAL", "TOKEN_EXPIRED", "CONFLICT"] satisfies ErrorName[];
 
 /** Joins so far, of all rooms: their order is that in which rooms were wanted. */
 let joins = 0;
@@ -35,12 +34,13 @@ export interface RoomHost {
   join(fields: Commands["room.join"], refused: (error: Error) => void): () => void;
   /** Sends a command that wants no answer, if there is a connection. */
   tell<N extends CommandName>(name: N, fields: Commands[N]): void;
-  request<N extends RequestName>(name: N, fields: Fields<N>, options: RequestOptions): Promise<{ offset: number }>;
+  request<N extends RequestName>(name: N, fields: Fields<N>, options: RequestOptions): Promise<Answer<N>>;
   /** The room is joined: what waited for it may go. */
   joined(): void;
 }
 
 type Presence = Pick<PresenceSnapshot, "activation" | "rev">;
+type RoomMessage = Extract<ServerMessage, { room: string }>;
 
 export class Room extends Emitter<RoomEvents> {
   readonly id: string;
@@ -144,13 +144,13 @@ export class Room extends Emitter<RoomEvents> {
 
   /** For `hello`: where to resume, if that can be said there. */
   resume(): ResumeAt | null {
-    if (!this.#wanted || !this.position || this.#grant) return null;
+    if (!this.#follows || !this.position || this.#grant) return null;
     return { room: this.id, position: this.position };
   }
 
   /** A connection is up; `resumed`: its hello has asked for this room already. */
   connected(resumed: boolean): void {
-    if (!this.#wanted) return;
+    if (!this.#follows) return;
     this.#resumedByHello = resumed;
     this.#become("joining");
     if (resumed) this.#cancelJoin = this.#host.env.after(RESUME_PATIENCE, () => this.#ask());
@@ -166,7 +166,7 @@ export class Room extends Emitter<RoomEvents> {
   disconnected(): void {
     this.#cancel();
     this.#typedAt = 0;
-    if (this.#wanted) this.#become("joining");
+    if (this.#follows) this.#become("joining");
   }
 
   /** The server does not know that we follow this room. */
@@ -187,36 +187,24 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** A message of this room. */
-  received(message: ServerMessage): void {
-    if (!this.#wanted) return;
+  received(message: RoomMessage): void {
+    if (!this.#follows) return;
     switch (message.type) {
       case "room.joined":
         return this.#joined(message);
       case "room.reset":
         return this.#again();
-      case "skip":
-        return void this.#advance(message.offset);
       case "presence.reset":
         this.#presence = message.presence;
-        return this.emit(message.type, message);
+        break;
       case "presence.update":
       case "principal.upgraded":
-        return this.#counts(message) ? this.emit(message.type, message as never) : undefined;
-      case "typing":
-      case "cast":
-        return this.emit(message.type, message as never);
-      case "room.created":
-      case "message.create":
-      case "message.update":
-      case "message.delete":
-      case "timer.update":
-        if (this.#advance(message.offset)) this.#tell(message);
+        if (!this.#counts(message)) return;
     }
-  }
-
-  #tell(event: DurableEvent): void {
-    this.emit(event.type as keyof RoomEvents, event as never); // nobody hears of room.created by this name
-    this.emit("event", event);
+    if ("offset" in message && !this.#advance(message.offset)) return;
+    this.emit(message.type as keyof RoomEvents, message as never); // nobody hears of skip and room.created by these names
+    if ("author" in message) this.emit("event", message);
+    if (message.type === "room.removed") this.#fail(new CommandError(message));
   }
 
   #joined(joined: Joined): void {
@@ -285,12 +273,21 @@ export class Room extends Emitter<RoomEvents> {
 
   #refused(error: Error): void {
     if (error instanceof NotConnected) return; // `connected` asks again
-    if (error instanceof CommandError && !TEMPORARY.includes(error.code)) {
-      this.#become("failed", error);
-      return this.emit("error", error);
-    }
-    const hint = error instanceof CommandError ? (error.retryAfterMs ?? 0) : 0;
-    this.#cancelJoin = this.#host.env.after(Math.max(hint, this.#backoff.next()), () => this.#ask());
+    const refusal = error instanceof CommandError ? error : null;
+    if (refusal && !TEMPORARY.includes(refusal.name)) return this.#fail(error);
+    this.#cancelJoin = this.#host.env.after(Math.max(refusal?.retryAfterMs ?? 0, this.#backoff.next()), () => this.#ask());
+  }
+
+  /** For good, until somebody calls `join` again. */
+  #fail(error: Error): void {
+    this.#cancel();
+    this.#become("failed", error);
+    this.emit("error", error);
+  }
+
+  /** Wanted, and not refused. */
+  get #follows(): boolean {
+    return this.#wanted > 0 && this.state !== "failed";
   }
 
   #cancel(): void {

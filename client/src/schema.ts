@@ -32,9 +32,11 @@ export const int = scalar("integer", Number.isSafeInteger);
 export const str = scalar("string", (value) => typeof value === "string");
 export const bool = scalar("boolean", (value) => typeof value === "boolean");
 
+/** Null where it is absent. */
 export const optional = (inner: Codec): Codec => ({
   read: (wire) => (wire === null ? null : inner.read(wire)),
   write: (value) => (value == null ? null : inner.write(value)),
+  fallback: null,
 });
 
 /** The wire value, which is an array. Throws `BadFrame`. */

@@ -5,14 +5,26 @@ import type { Environment } from "./environment.ts";
 import type {
   Cast,
   Commands,
+  InviteCode,
+  InviteCreated,
+  InviteRevoked,
   Joined,
+  ListingUpdate,
+  MemberAdded,
+  MemberRemoved,
   MessageCreate,
   MessageDelete,
   MessageUpdate,
   PresenceReset,
   PresenceUpdate,
   PrincipalUpgraded,
+  Reply,
   RoomCreated,
+  RoomLoad,
+  RoomModerated,
+  RoomRemoved,
+  RoomUpdated,
+  StatusUpdate,
   TimerUpdate,
   Typing,
   Welcome,
@@ -89,6 +101,10 @@ export interface ClientEvents {
   token: { reason: TokenReason };
   /** `outdated`: the server speaks another revision of the protocol; suggest a reload. */
   welcome: Welcome & { outdated: boolean };
+  /** Of the rooms that the last `listing.watch` named. A new connection has to be asked again. */
+  "listing.update": ListingUpdate;
+  /** As `listing.update`, of `status.watch`. */
+  "status.update": StatusUpdate;
 }
 
 /** Commands that `request` sends; the others are the client's own business. */
@@ -96,6 +112,9 @@ export type RequestName = Exclude<CommandName, "hello" | "refresh" | "heartbeat.
 
 /** The fields of a command; a missing nonce is drawn. */
 export type Fields<N extends RequestName> = Omit<Commands[N], "nonce"> & { nonce?: string };
+
+/** What the server says to it. */
+export type Answer<N extends RequestName> = Omit<N extends "invite.create" ? InviteCode : Reply, "ref">;
 
 export interface RequestOptions {
   /** Milliseconds; the client's `requestTimeout` unless told. */
@@ -116,7 +135,8 @@ export interface Sent {
   sent: Promise<{ offset: number }>;
 }
 
-export type TimerAction = "start" | "pause" | "resume" | "skip" | "reset";
+/** extend: by five minutes. */
+export type TimerAction = "start" | "pause" | "resume" | "skip" | "reset" | "extend";
 
 /**
  * `recovered`: every event since the last connection follows; keep your state. Otherwise
@@ -131,7 +151,13 @@ export type DurableEvent =
   | ({ type: "message.create" } & MessageCreate)
   | ({ type: "message.update" } & MessageUpdate)
   | ({ type: "message.delete" } & MessageDelete)
-  | ({ type: "timer.update" } & TimerUpdate);
+  | ({ type: "timer.update" } & TimerUpdate)
+  | ({ type: "room.updated" } & RoomUpdated)
+  | ({ type: "room.moderated" } & RoomModerated)
+  | ({ type: "room.member_added" } & MemberAdded)
+  | ({ type: "room.member_removed" } & MemberRemoved)
+  | ({ type: "invite.created" } & InviteCreated)
+  | ({ type: "invite.revoked" } & InviteRevoked);
 
 export interface RoomEvents {
   /** After every join and rejoin, before the events that follow it. */
@@ -146,9 +172,18 @@ export interface RoomEvents {
   "presence.reset": PresenceReset;
   /** A guest is a user now, in the same place: a change of presence. */
   "principal.upgraded": PrincipalUpgraded;
+  "room.updated": RoomUpdated;
+  "room.moderated": RoomModerated;
+  "room.member_added": MemberAdded;
+  "room.member_removed": MemberRemoved;
+  "invite.created": InviteCreated;
+  "invite.revoked": InviteRevoked;
+  "room.load": RoomLoad;
+  /** We have to leave; `error` follows. */
+  "room.removed": RoomRemoved;
   typing: Typing;
   cast: Cast;
   event: DurableEvent;
-  /** The room could not be joined. */
+  /** The room could not be joined, or is over for us. Only another `join` asks again. */
   error: Error;
 }

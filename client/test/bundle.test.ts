@@ -20,7 +20,7 @@ function script(): typeof Surface {
 
 for (const [name, load] of [["client.js", module], ["client.iife.js", script]] as const) {
   test(`${name} connects, joins, sends, comes back and closes`, async () => {
-    const { Client, NotConnected, ErrorCode } = await load();
+    const { Client, NotConnected } = await load();
     const world = new World();
     const client = world.client({}, Client);
     void client.connect();
@@ -30,7 +30,7 @@ for (const [name, load] of [["client.js", module], ["client.iife.js", script]] a
     void room.join();
     world.socket.admit("r", 1);
     const { sent } = room.send("hello");
-    world.socket.refuse("message.send", ErrorCode.RETRY, "RETRY");
+    world.socket.refuse("message.send", 160, "RETRY");
     await world.socket.end(1006);
     await world.advance(500);
     assert.equal(world.socket.url, "ws://server/v1/ws/r");

@@ -31,6 +31,13 @@ test("every message is written byte for byte as Python writes it", () => {
   }
 });
 
+/** As much of `today` as `then` knew: structs have grown at their ends. */
+function within(today: any, then: any): any {
+  if (Array.isArray(then)) return today.map((item: unknown, index: number) => within(item, then[index]));
+  if (typeof then !== "object" || then === null) return today;
+  return Object.fromEntries(Object.keys(then).map((field) => [field, within(today[field], then[field])]));
+}
+
 test("messages of older and newer peers are understood", () => {
   for (const vector of load("decode_only")) assert.deepEqual(read(vector.direction, bytes(vector.hex)), vector.value, title(vector));
 });
@@ -38,7 +45,7 @@ test("messages of older and newer peers are understood", () => {
 test("encodings that were current once are still understood", () => {
   for (const vector of load("earlier")) {
     const today = read(vector.direction, bytes(vector.hex));
-    for (const [field, value] of Object.entries(vector.value)) assert.deepEqual(today[field], value, `${title(vector)} ${field}`);
+    assert.deepEqual(within(today, vector.value), vector.value, title(vector));
   }
 });
 

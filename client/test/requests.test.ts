@@ -79,8 +79,11 @@ test("other refusals are final", async () => {
   const { world, room } = await joined();
   for (const [code, name] of [[101, "INVALID"], [120, "FORBIDDEN"], [151, "RATE_LIMITED"], [190, "INTERNAL"]] as const) {
     const { sent } = room.send("x");
-    world.socket.refuse("message.send", code, name, 7);
-    await assert.rejects(sent, (error: CommandError) => error.code === code && error.name === name && error.retryAfterMs === 7);
+    world.socket.refuse("message.send", code, name, 7, 0);
+    await assert.rejects(sent, ({ message, ...told }: CommandError) => {
+      assert.deepEqual([told.code, told.name, message, told.retryAfterMs, told.remaining], [code, name, "no", 7, 0]);
+      return true;
+    });
   }
 });
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Client } from "../src/client.ts";
 import { CommandError } from "../src/errors.ts";
 import type { Room } from "../src/room.ts";
-import { ADA, START, UMA, World, log, settle } from "./world.ts";
+import { ADA, INFO, START, UMA, World, log, settle } from "./world.ts";
 
 /** A client in a room whose stream is at `offset`. */
 async function joined(offset = 3): Promise<{ world: World; client: Client; room: Room; heard: number[] }> {
@@ -171,11 +171,10 @@ test("every kind of durable event is told under its own name", async () => {
   const { world, room } = await joined(0);
   const base = { room: "r", at: START, author: ADA, nonce: null };
   const settings = { focusMs: 60_000, shortBreakMs: 60_000, longBreakMs: 60_000, longEvery: 4, autoStart: true };
-  const timer = { version: 1, status: "running", phase: "focus", remainingMs: 1, endsAt: 2, focusDone: 0, settings } as const;
-  const info = { kind: "study", title: "t", topic: "", language: "en", visibility: "public", createdAt: 1, createdBy: ADA } as const;
+  const timer = { version: 1, status: "running", phase: "focus", remainingMs: 1, endsAt: 2, focusDone: 0, settings, lengthMs: 60_000 } as const;
   const seen = [log(room, "message.update"), log(room, "message.delete"), log(room, "timer.update")];
   const all = log(room, "event");
-  world.socket.push("room.created", { ...base, offset: 1, info, timer: settings });
+  world.socket.push("room.created", { ...base, offset: 1, info: INFO, timer: settings });
   world.socket.push("message.update", { ...base, offset: 2, message: 1, text: "x", deleted: false });
   world.socket.push("message.delete", { ...base, offset: 3, message: 1 });
   world.socket.push("timer.update", { ...base, offset: 4, cause: "start", timer });
@@ -309,7 +308,7 @@ test("a room of hello that is not admitted is asked for by name", async () => {
 test("an error without a ref after hello asks for what is still missing", async () => {
   const { world } = await joined(3);
   await reconnected(world);
-  world.socket.push("error", { ref: 0, code: 130, name: "NOT_FOUND", message: "no", retryAfterMs: null });
+  world.socket.push("error", { ref: 0, code: 130, name: "NOT_FOUND", message: "no", retryAfterMs: null, remaining: null });
   assert.equal(world.socket.all("room.join").length, 1);
 });
 
@@ -383,4 +382,52 @@ test("nobody hears of typing in a room that is not joined", async () => {
   room.leave();
   room.typing(true);
   assert.deepEqual(world.socket.all("typing.start"), []);
+});
+
+test("P35 who has to leave is told why, stays away over reconnects, and comes again when asked to", async () => {
+  const { world, client, room } = await joined(3);
+  const removed = log(room, "room.removed");
+  const errors = log(room, "error");
+  world.socket.push("room.removed", { room: "r", code: 125, name: "BANNED", message: "you are banned" });
+  assert.deepEqual([room.state, removed.length, errors.map(({ name }) => name)], ["failed", 1, ["BANNED"]]);
+  world.socket.say("r", 4);
+  await world.socket.end(1006);
+  await world.advance(500);
+  await world.welcome();
+  assert.equal(room.state, "failed");
+  assert.deepEqual([world.socket.all("room.join"), world.socket.last("hello").resume], [[], []]);
+  const again = client.room("r").join();
+  world.socket.admit("r", 5);
+  await again;
+  assert.equal(room.state, "joined");
+});
+
+test("what hosts decide is told in order, by name and as an event", async () => {
+  const { world, room } = await joined(0);
+  const base = { room: "r", at: START, author: UMA, nonce: null };
+  const names = ["room.updated", "room.moderated", "room.member_added", "invite.created"] as const;
+  const seen = names.map((name) => log(room, name));
+  const all = log(room, "event");
+  world.socket.push("room.updated", { ...base, offset: 1, info: { ...INFO, locked: true }, why: "" });
+  world.socket.push("room.moderated", { ...base, offset: 2, action: "mute", person: ADA, guests: [], role: null, until: null, why: "loud" });
+  world.socket.push("room.member_added", { ...base, offset: 3, person: ADA, invite: null });
+  world.socket.push("invite.created", { ...base, offset: 4, invite: "i", expiresAt: null, uses: null });
+  assert.deepEqual(seen.map((events) => events.length), [1, 1, 1, 1]);
+  assert.deepEqual(all.map(({ type }) => type), [...names]);
+});
+
+test("the list's changes are told by the client, as they belong to no room that it follows", async () => {
+  const world = new World();
+  const client = await world.connected();
+  const updates = log(client, "listing.update");
+  const rooms = [{ room: "r", present: 3, phase: null, endsAt: null, ended: false }];
+  world.socket.push("listing.update", { rooms });
+  assert.deepEqual(updates.map((update) => update.rooms), [rooms]);
+});
+
+test("an invitation's code is answered to whoever made it", async () => {
+  const { world, client } = await joined(0);
+  const made = client.request("invite.create", { room: "r" });
+  world.socket.push("invite.code", { ref: world.socket.last("invite.create").ref, invite: "i", code: "0123456789", offset: 1, expiresAt: null, uses: null });
+  assert.deepEqual(await made, { invite: "i", code: "0123456789", offset: 1, expiresAt: null, uses: null });
 });

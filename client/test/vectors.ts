@@ -24,13 +24,13 @@ export const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(he
 /** Tag and codec of a message of either direction. */
 export function row(direction: Vector["direction"], name: string): readonly [tag: number, codec: Codec] {
   const table = direction === "command" ? COMMANDS : SERVER_MESSAGES;
-  const [, tag, codec] = table.find(([other]) => other === name)!;
-  return [tag, codec];
+  const tag = table.findIndex((candidate) => candidate?.[0] === name);
+  return [tag, table[tag]![1]];
 }
 
 /** Reads a command as the client reads server messages: the client has no such function of its own. */
 export function readCommand(wire: unknown[]): unknown {
   const [tag, ...fields] = wire;
-  const found = COMMANDS.find(([, other]) => other === tag);
-  return found ? found[2].read(fields) : null;
+  const found = COMMANDS[tag as number];
+  return found ? found[1].read(fields) : null;
 }

@@ -5,7 +5,7 @@ import { pack, unpack } from "../src/codec.ts";
 import type { CodecName, ServerName } from "../src/codec.ts";
 import type { Emitter } from "../src/emitter.ts";
 import type { Environment } from "../src/environment.ts";
-import type { Commands, Principal, ServerMessages } from "../src/protocol.gen.ts";
+import type { Commands, Principal, RoomInfo, ServerMessages } from "../src/protocol.gen.ts";
 import { COMMANDS, SERVER_MESSAGES } from "../src/protocol.gen.ts";
 import type { ClientOptions, Socket } from "../src/types.ts";
 
@@ -15,6 +15,23 @@ export const START = 1_795_000_000_000;
 export const LIMITS = { messageBytes: 65_536, rooms: 100, heartbeatMs: 25_000, graceMs: 8_000, textChars: 4000, tokenExpiresAt: START + 300_000 };
 export const UMA = { actorType: "user", actorId: "uma" } as const;
 export const ADA = { actorType: "guest", actorId: "ada" } as const;
+export const INFO: RoomInfo = {
+  kind: "study",
+  title: "t",
+  topic: "",
+  language: "en",
+  visibility: "public",
+  createdAt: 1,
+  createdBy: ADA,
+  tags: [],
+  sizeLimit: 0,
+  theme: "plain",
+  timerPolicy: "everyone",
+  slowMs: 0,
+  locked: false,
+  host: null,
+  archivedAt: null,
+};
 
 /** Lets all promises that can settle do so. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -156,8 +173,8 @@ export class ScriptedSocket implements Socket {
   }
 
   push<N extends ServerName>(name: N, message: ServerMessages[N]): void {
-    const [, tag, codec] = SERVER_MESSAGES.find(([other]) => other === name)!;
-    this.raw(pack(this.codec, tag, codec, message));
+    const tag = SERVER_MESSAGES.findIndex((row) => row?.[0] === name);
+    this.raw(pack(this.codec, tag, SERVER_MESSAGES[tag]![1], message));
   }
 
   raw(data: Uint8Array | string): void {
@@ -168,7 +185,7 @@ export class ScriptedSocket implements Socket {
   get received(): Received[] {
     return this.frames.map((frame) => {
       const [tag, ...fields] = unpack(frame);
-      const [name, , codec] = COMMANDS.find(([, other]) => other === tag)!;
+      const [name, codec] = COMMANDS[tag as number]!;
       return { name, ...codec.read(fields) };
     });
   }
@@ -186,26 +203,26 @@ export class ScriptedSocket implements Socket {
   }
 
   /** Refuses the newest command of this name. */
-  refuse(name: keyof Commands, code: number, errorName: string, retryAfterMs: number | null = null): void {
-    this.push("error", { ref: this.last(name).ref, code, name: errorName, message: "no", retryAfterMs });
+  refuse(name: keyof Commands, code: number, errorName: string, retryAfterMs: number | null = null, remaining: number | null = null): void {
+    this.push("error", { ref: this.last(name).ref, code, name: errorName, message: "no", retryAfterMs, remaining });
   }
 
   /** Answers the newest join of the room. */
   admit(room: string, offset: number, changes: Partial<ServerMessages["room.joined"]> = {}): void {
     const join = this.all("room.join").filter((command) => command.room === room).at(-1);
-    const info = { kind: "study", title: "t", topic: "", language: "en", visibility: "public", createdAt: 1, createdBy: ADA } as const;
     this.push("room.joined", {
       ref: join?.ref ?? 0,
       room,
       position: { history: 1, offset },
       recovery: "fresh",
       gap: null,
-      info,
+      info: INFO,
       role: "host",
       presence: { activation: "a", rev: 1, count: 1, people: [{ principal: ADA, name: "Ada", role: "host" }] },
       timer: null,
       messages: [],
       typing: [],
+      load: 0,
       ...changes,
     });
   }

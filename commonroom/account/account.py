@@ -8,7 +8,7 @@ from commonroom.account.change import Changes
 from commonroom.account.login import Logins, SignedIn
 from commonroom.account.name import folded, username_key
 from commonroom.account.password import Passwords
-from commonroom.account.proof import UNNAMED, Identified, Visitor, key_of
+from commonroom.account.proof import UNNAMED, Identified, Visitor, account_key
 from commonroom.clock import Clock
 from commonroom.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from commonroom.identity import Authority
@@ -38,7 +38,7 @@ class Accounts:
     async def log_in(self, email: str, password: str, visitor: Visitor) -> SignedIn:
         """Raises Unauthenticated: address or password is wrong, without saying which."""
         for _ in range(LOG_IN_TRIES):
-            user = await self._users.by_email(key_of(email))
+            user = await self._users.by_email(account_key(email))
             if not await self._passwords.verify(user.password_hash if user else None, password) or user is None:
                 break
             signed_in = await self._logins.sign_in_as_seen(user, visitor.agent, visitor.guest)

@@ -24,7 +24,7 @@ from commonroom.account.login import Logins, SignedIn
 from commonroom.account.mail import Mailer
 from commonroom.account.name import folded
 from commonroom.account.password import Passwords
-from commonroom.account.proof import UNNAMED, Confirmed, Proof, Visitor, key_of
+from commonroom.account.proof import UNNAMED, Confirmed, Proof, Visitor, account_key
 from commonroom.clock import Clock
 from commonroom.errors import Conflict, Unauthenticated
 from commonroom.identity import Authority
@@ -154,7 +154,7 @@ class ByLetter:
             Unauthenticated: a letter about a new address, and whoever asked for it is not who is here. It stays good.
         """
         if proof.token is None:
-            return await self._users.by_email(key_of(proof.email or ""))
+            return await self._users.by_email(account_key(proof.email or ""))
         found = await self._tokens.look(proof.token, self._clock.now())
         if found is None:
             raise Unauthenticated(WRONG_PROOF)
@@ -217,7 +217,7 @@ class ByLetter:
         if proof.token is not None:
             taken = await self._tokens.take(purposes, proof.token, self._clock.now())
         elif proof.email is not None and proof.code is not None:
-            taken = await self._tokens.take_by_code(purposes, key_of(proof.email), proof.code, self._clock.now())
+            taken = await self._tokens.take_by_code(purposes, account_key(proof.email), proof.code, self._clock.now())
         if taken is None:
             raise Unauthenticated(WRONG_PROOF)
         return taken

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from commonroom.engine.revocation import Ending, Revocations
-from commonroom.errors import Forbidden, Unauthenticated
+from commonroom.errors import SignInNeeded, Unauthenticated
 from commonroom.identity import Authority, SessionId
 from commonroom.storage.pool import Database
 from commonroom.storage.repository.account_change import AccountChange, account_change
@@ -58,11 +58,11 @@ class Changes:
         """One's own account. The login session is asked of the database: another node may have ended it a moment ago.
 
         Raises:
-            Forbidden: it is a guest.
+            SignInNeeded: it is a guest.
             Unauthenticated: the login session has ended.
         """
         if authority.principal.actor_type != "user":
-            raise Forbidden("sign in to unlock this")
+            raise SignInNeeded("sign in to unlock this")
         async with self.of(authority.principal.actor_id) as change:
             if not await change.account.is_signed_in(authority.sid):
                 raise Unauthenticated("the login session has ended")

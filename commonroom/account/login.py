@@ -6,7 +6,7 @@ guest ──sign in──► user (the same sid: rooms, offsets and roster place
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import structlog
 from commonroom.clock import Clock
 from commonroom.engine.revocation import Revocations
 from commonroom.errors import Conflict, Unauthenticated
-from commonroom.identity import Authority, SessionId
+from commonroom.identity import Authority, Principal, SessionId
 from commonroom.storage.repository.login_session import LoginSession, LoginSessions, Rotation
 from commonroom.storage.repository.user import User
 from commonroom.token import Minted, PrincipalTokens, RefreshTokens
@@ -61,6 +61,8 @@ class Logins:
         self._access, self._refresh = tokens
         self._clock = clock
         self._grace_ms = int(grace_s * 1000)
+        self.on_upgraded: Callable[[Principal, Principal], None] = _nobody
+        """Called with a guest and the user who it has become."""
 
     async def new_guest(self, name: str, agent: str) -> SignedIn:
         """A new guest. `agent`: what signs in, as people would recognise it."""
@@ -74,6 +76,7 @@ class Logins:
 
         Raises:
             Unauthenticated: the account was deleted meanwhile.
+            Banned: an admin keeps them out.
         """
         signed_in = await self._begin(user, None, agent, guest)
         if signed_in is None:
@@ -81,7 +84,7 @@ class Logins:
         return signed_in
 
     async def sign_in_as_seen(self, user: User, agent: str, guest: LoginSession | None = None) -> SignedIn | None:
-        """As `sign_in`, for a proof of what `user` was before. None: it has another password or address by now."""
+        """As `sign_in`, for a proof of what `user` was before. None: it has another password or address by now. Raises Banned."""
         return await self._begin(user.id, user, agent, guest)
 
     async def _begin(self, user: str, seen: User | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
@@ -89,6 +92,8 @@ class Logins:
         sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, seen=seen)
         if sid is None:
             return None
+        if guest is not None and sid == guest.sid:
+            self.on_upgraded(guest.principal, Principal("user", user))
         await self._end_beyond_cap(user, sid)
         login = await self._sessions.find(sid)
         return None if login is None else self._signed_in(login, jti, now)
@@ -127,7 +132,7 @@ class Logins:
         if not hmac.compare_digest(rotation.present, hash_of(successor)):
             await self._judge(rotation, now)
         elif now - rotation.refreshed_at > self._grace_ms:
-            await self._end_stolen(sid)
+            await self._end_stolen(rotation.login)
         return self._signed_in(rotation.login, successor, rotation.refreshed_at)
 
     def sid_of(self, token: object) -> SessionId:
@@ -191,11 +196,11 @@ class Logins:
         """The token is neither the valid one nor the one before it."""
         if now - rotation.refreshed_at <= self._grace_ms:
             raise Conflict("this login session was refreshed elsewhere: use the newer token", retry_after_ms=500)
-        await self._end_stolen(rotation.login.sid)
+        await self._end_stolen(rotation.login)
 
-    async def _end_stolen(self, sid: SessionId) -> None:
-        log.warning("refresh_token_reused", session=sha256(sid.encode()).hexdigest()[:12])
-        await self._revocations.revoke(sid)
+    async def _end_stolen(self, login: LoginSession) -> None:
+        log.warning("refresh_token_reused", who=login.principal, session=sha256(login.sid.encode()).hexdigest()[:12])
+        await self._revocations.revoke(login.sid)
         raise Unauthenticated("this login session was refreshed elsewhere and has ended: sign in again")
 
     def _signed_in(self, login: LoginSession, jti: str, issued_at: int) -> SignedIn:
@@ -204,3 +209,7 @@ class Logins:
     def proven(self, access: object) -> Authority:
         """What an access token proves. No I/O. Raises TokenExpired, Unauthenticated."""
         return self._revocations.admit(self._access.verify(access), self._access.ttl_ms)
+
+
+def _nobody(_guest: Principal, _user: Principal) -> None:
+    """Nobody asked."""

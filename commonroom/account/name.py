@@ -5,10 +5,10 @@ ASCII (0 and o, 1 and l and i, rn and m, separators) count as the same name.
 """
 
 import re
-import unicodedata
 from typing import Final
 
 from commonroom.errors import Invalid
+from commonroom.search import folded
 
 __all__ = ["RESERVED", "folded", "username_key"]
 
@@ -22,16 +22,6 @@ _WORDS: Final = (
     "info login logout mail me mod moderator none null official owner privacy register root rooms security settings setup signin signup "
     "staff status support system team terms undefined user users webhook"
 )
-
-
-def folded(name: str) -> str:
-    """A name as it is searched: without case, accents and needless spaces."""
-    while True:  # what one step uncovers another may fold: a few rounds at most, as each makes it plainer
-        bare = "".join(char for char in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(char))
-        plainer = " ".join(unicodedata.normalize("NFKC", bare).split())
-        if plainer == name:
-            return name
-        name = plainer
 
 
 def _skeleton(username: str) -> str:

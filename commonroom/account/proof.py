@@ -7,7 +7,7 @@ from commonroom.account.login import SignedIn
 from commonroom.errors import Invalid
 from commonroom.storage.repository.login_session import LoginSession
 
-__all__ = ["UNNAMED", "Confirmed", "Identified", "Proof", "Purpose", "Visitor", "key_of"]
+__all__ = ["UNNAMED", "Confirmed", "Identified", "Proof", "Purpose", "Visitor", "account_key"]
 
 Purpose: TypeAlias = Literal["register", "sign-in", "address"]
 """What the letter is about that `confirm` answers."""
@@ -56,7 +56,7 @@ class Identified(NamedTuple):
     name: str
 
 
-def key_of(email: str) -> str:
+def account_key(email: str) -> str:
     """How a typed address is looked up; what is none is nobody's."""
     try:
         return email_key(parse_address(email))

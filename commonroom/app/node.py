@@ -17,6 +17,8 @@ from commonroom.app.keys import Keys
 from commonroom.app.people import People
 from commonroom.app.readings import Readings
 from commonroom.app.storage import Storage
+from commonroom.audit import Audit
+from commonroom.challenge import Challenge
 from commonroom.clock import ClusterClock
 from commonroom.config.check import is_production
 from commonroom.config.settings import Settings
@@ -27,12 +29,16 @@ from commonroom.http.application import build
 from commonroom.http.connection import Connections
 from commonroom.http.metrics import build_metrics
 from commonroom.http.page_cache import PageCache
-from commonroom.http.services import Services
+from commonroom.http.services import Desk, Services
 from commonroom.network import Networks
 from commonroom.storage.database_clock import compare
+from commonroom.storage.repository.audit import AuditLog
+from commonroom.storage.repository.block import Blocks
+from commonroom.storage.repository.directory import Directory
+from commonroom.storage.repository.favourite import Favourites
+from commonroom.storage.repository.membership import Memberships
 from commonroom.storage.repository.message import Messages
 from commonroom.storage.repository.personal_data import PersonalData
-from commonroom.storage.repository.room import Rooms
 from commonroom.storage.repository.signing_key import SigningKeys
 from commonroom.tasks import TaskGroup, pause
 from commonroom.token import PrincipalTokens
@@ -74,6 +80,7 @@ class Node:
         try:
             await self._storage.open()
             await self._open_engine()
+            await self._storage.tell_of_jobs()
         except BaseException:
             await self._parts.aclose()
             raise
@@ -115,10 +122,16 @@ class Node:
         await keys.open()
         self._parts.push_async_callback(keys.close)
         ws_tokens = PrincipalTokens("ws", keys.ring, self._clock, http.ws_token_ttl_s)
-        self._engine = engine = Engine(self.settings, self._clock, self._storage, ws_tokens)
-        await self._storage.follow(Outbox(effects, engine.router) for effects in OUTBOXES)
+        audit = Audit(AuditLog(database), self._clock)
+        self._parts.push_async_callback(audit.close)
+        self._engine = engine = Engine(self.settings, self._clock, self._storage, ws_tokens, audit)
+        self._parts.push_async_callback(engine.visits.close)
+        self._parts.push_async_callback(engine.seen.close)
+        await self._storage.follow([Outbox(effects, engine.router) for effects in OUTBOXES], engine.tell_of_rooms)
         people = self._people = People(self.settings, database, self._clock, lambda: self.url)
-        people.open(keys.ring, engine.revocations, self._parts)
+        people.open(keys.ring, engine.revocations, engine.notices, self._parts)
+        challenge = Challenge(self.settings.challenge, lambda: self.url)
+        self._parts.push_async_callback(challenge.close)
         services = Services(
             http,
             is_production(self.settings),
@@ -133,20 +146,49 @@ class Node:
             people.mailer,
             people.sessions,
             people.users,
-            Rooms(database),
+            engine.room_list,
+            people.visits,
+            Favourites(database),
+            engine.preferences,
+            Memberships(database),
             Messages(database),
             PersonalData(database),
+            Blocks(database),
+            engine.gateway.hidden,
+            engine.notices,
             ws_tokens,
             Networks(http.trusted_proxies),
             engine.limiter,
+            engine.founding,
+            challenge,
+            audit,
+            engine.sanctions,
+            self._desk(audit),
             engine.gateway.adopt,
             self._unready,
             PageCache(),
+            engine.flags,
+            engine.recollect,
         )
         await self._open_slots()
         await engine.revocations.open()
         self._parts.push_async_callback(engine.revocations.close)
+        engine.notices.open()
+        self._parts.push_async_callback(engine.notices.close)
+        await engine.sanctions.open()
+        self._parts.push_async_callback(engine.sanctions.close)
+        await engine.flags.open()
+        self._parts.push_async_callback(engine.flags.close)
         await self._listen(services)
+
+    def _desk(self, audit: Audit) -> Desk:
+        people, database = self._people, self._storage.database
+        return Desk(
+            people.judgement, people.sanctions, people.reports, Directory(database), people.audit, self._readings(audit).status
+        )  # fmt: skip
+
+    def _readings(self, audit: Audit) -> Readings:
+        return Readings(self.settings, self._engine, self._storage, self._people, audit=audit, lag=self._lag)
 
     async def _open_slots(self) -> None:
         engine = self._engine
@@ -154,6 +196,8 @@ class Node:
             await self._storage.claim_all()
         await engine.host.open()
         self._parts.push_async_callback(engine.host.close)
+        engine.summaries.open()
+        self._parts.push_async_callback(engine.summaries.close)
         if engine.cluster is None:
             return
         for client in engine.clients:
@@ -173,7 +217,7 @@ class Node:
         self._parts.push_async_callback(runner.cleanup)
         if runner.server is None:
             raise ConfigError("the HTTP server was not set up")
-        await self._listen_metrics()
+        await self._listen_metrics(services)
         self._parts.push_async_callback(gateway.close)
         try:
             await gateway.start(Connections(runner.server, http, gateway), reuse_port=http.reuse_port)
@@ -182,9 +226,9 @@ class Node:
         shown = f"[{http.host}]" if ":" in http.host else http.host
         self.url = http.public_url or f"http://{shown}:{gateway.port}"
 
-    async def _listen_metrics(self) -> None:
+    async def _listen_metrics(self, services: Services) -> None:
         http = self.settings.http
-        readings = Readings(self.settings, self._engine, self._storage, self._people, self._lag)
+        readings = self._readings(services.audit)
         runner = web.AppRunner(build_metrics(readings.by_area(), readings.status), handle_signals=False, access_log=None)
         await runner.setup()
         self._parts.push_async_callback(runner.cleanup)

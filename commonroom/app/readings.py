@@ -1,5 +1,6 @@
 """What /metrics and /v1/admin/cluster show: counts that the parts keep anyway, read when asked."""
 
+import asyncio
 from collections import Counter
 
 from msgspec.structs import asdict
@@ -8,12 +9,14 @@ from commonroom import __version__
 from commonroom.app.engine import Engine
 from commonroom.app.people import People
 from commonroom.app.storage import Storage
+from commonroom.audit import Audit
 from commonroom.config.settings import Settings
+from commonroom.delay import BOUNDS_S, Delays
 from commonroom.engine.address import SLOTS
 from commonroom.engine.cluster.cluster import Cluster
 from commonroom.engine.cluster.member import Member
 from commonroom.engine.cluster.status import ClusterStatus, MemberStatus
-from commonroom.engine.lag import BOUNDS_S, LoopLag
+from commonroom.engine.lag import LoopLag
 from commonroom.http.metrics import Buckets, Reading, Value
 
 __all__ = ["Readings"]
@@ -22,11 +25,12 @@ __all__ = ["Readings"]
 class Readings:
     """Reads the parts of one node."""
 
-    def __init__(self, settings: Settings, engine: Engine, storage: Storage, people: People, lag: LoopLag) -> None:
+    def __init__(self, settings: Settings, engine: Engine, storage: Storage, people: People, *, audit: Audit, lag: LoopLag) -> None:
         self._settings = settings
         self._engine = engine
         self._storage = storage
         self._people = people
+        self._audit = audit
         self._lag = lag
 
     def by_area(self) -> dict[str, Reading]:
@@ -38,6 +42,11 @@ class Readings:
             "storage": self._read_storage,
             "mail": self._read_mail,
             "limit": self._read_limit,
+            "audit": self._read_audit,
+            "visit": self._read_visits,
+            "status": self._read_status,
+            "list": self._read_list,
+            "process": self._read_process,
         }
         return {**areas, "cluster": self._read_cluster, "redis": self._read_redis} if self._engine.cluster is not None else areas
 
@@ -75,19 +84,40 @@ class Readings:
     def _read_engine(self) -> dict[str, Value]:
         stats = self._engine.host.stats
         totals: dict[str, Value] = {f"{name}_total": count for name, count in asdict(stats).items() if name != "live"}
-        lag = Buckets(BOUNDS_S, self._lag.counts, self._lag.total_s)
-        return {**totals, "live": stats.live, "loop_lag_seconds": lag, "clock_offset_ms": self._people.clock.offset_ms}
+        return {**totals, "live": stats.live, "loop_lag_seconds": _buckets(self._lag), "clock_offset_ms": self._people.clock.offset_ms}
 
     def _read_gateway(self) -> dict[str, Value]:
         stats = self._engine.gateway.stats
         totals: dict[str, Value] = {f"{name}_total": getattr(stats, name) for name in stats.TOTALS}
         closes: dict[str, Value] = {f"closes_{code}_total": count for code, count in stats.closes.items()}
         now: dict[str, Value] = {"connections": stats.connections, "sessions": stats.sessions, "subscriptions": stats.subscriptions}
-        addresses = len(self._engine.gateway.places)
-        return {**totals, **closes, **now, "addresses": addresses, "refusals_total": stats.refusals.total()}
+        addresses, veiled = len(self._engine.gateway.places), self._engine.gateway.hidden.veiled
+        loads = self._engine.gateway.loaded()
+        loaded: dict[str, Value] = {f"rooms_load_{level}": loads[level] for level in (1, 2, 3)}
+        return {
+            **totals,
+            **closes,
+            **now,
+            **loaded,
+            "addresses": addresses,
+            "veiled": veiled,
+            "remembered": len(self._engine.gateway.chronicle),
+            "refusals_total": stats.refusals.total(),
+        }
 
     def _read_storage(self) -> dict[str, Value]:
-        return {"statements_total": self._storage.database.statements + self._storage.journal.calls}
+        database, journal = self._storage.database, self._storage.journal
+        return {
+            "statements_total": database.statements + journal.calls,
+            "writes_total": database.writes + journal.calls + self._engine.summaries.stats.writes,
+            "statement_seconds": _buckets(database.durations),
+        }
+
+    def _read_list(self) -> dict[str, Value]:
+        summaries, listings = self._engine.summaries.stats, self._engine.gateway.listings
+        written: dict[str, Value] = {f"summary_{name}_total": count for name, count in asdict(summaries).items()}
+        watched: dict[str, Value] = {"viewers": len(listings), "reads_total": listings.reads, "updates_total": listings.told}
+        return {**written, **watched, "pages_total": self._engine.room_list.pages}
 
     def _read_mail(self) -> dict[str, Value]:
         stats = asdict(self._people.mailer.stats)
@@ -97,10 +127,32 @@ class Readings:
         limiter = self._engine.limiter
         return {"keys": limiter.keys, **{f"{name}_total": count for name, count in asdict(limiter.stats).items()}}
 
+    def _read_process(self) -> dict[str, Value]:
+        return {"tasks": len(asyncio.all_tasks())}
+
+    def _read_visits(self) -> dict[str, Value]:
+        return {"queued": len(self._engine.visits), "lost_total": self._engine.visits.lost}
+
+    def _read_status(self) -> dict[str, Value]:
+        statuses, seen = self._engine.gateway.statuses, self._engine.seen
+        return {
+            "users": len(statuses),
+            "viewers": len(statuses.pages),
+            "reports_total": statuses.reports,
+            "reads_total": statuses.facts.reads,
+            "updates_total": statuses.pages.told,
+            "last_seen_lost_total": seen.lost,
+        }
+
+    def _read_audit(self) -> dict[str, Value]:
+        return {"written_total": self._audit.written, "lost_total": self._audit.lost, "muted_total": self._audit.muted}
+
     def _read_journal(self) -> dict[str, Value]:
         journal, projections = self._storage.journal, self._storage.projections
         return {
             "queued_rows": journal.queued_rows,
+            "wait_seconds": _buckets(journal.waits),
+            "call_seconds": _buckets(journal.durations),
             "healthy": float(journal.healthy),
             "fenced_total": journal.fenced,
             "slots": len(journal.slots),
@@ -146,6 +198,10 @@ class Readings:
         stats = asdict(transport.stats)
         totals: dict[str, Value] = {f"{name}_total": value for name, value in stats.items() if name != "queued_bytes"}
         return {**totals, "commands_total": commands, "queued_bytes": transport.stats.queued_bytes}
+
+
+def _buckets(delays: Delays) -> Buckets:
+    return Buckets(BOUNDS_S, delays.counts, delays.total_s)
 
 
 def _member(member: Member, me: str, slots: int) -> MemberStatus:

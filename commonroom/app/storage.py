@@ -9,13 +9,16 @@ from commonroom.clock import ClusterClock
 from commonroom.config.settings import Settings
 from commonroom.storage.database_clock import compare
 from commonroom.storage.embedded.postgres import EmbeddedPostgres
+from commonroom.storage.job import JOBS
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.migration import migrate
 from commonroom.storage.node_lock import NodeLock
 from commonroom.storage.pool import Database
+from commonroom.storage.projection.membership import MembershipProjection
 from commonroom.storage.projection.message import MessageProjection
 from commonroom.storage.projection.projection import Projection
 from commonroom.storage.projection.room import RoomProjection
+from commonroom.storage.projection.room_ban import RoomBanProjection
 from commonroom.storage.projection.runner import ProjectionRunner
 from commonroom.storage.slot_table import PostgresSlotTable, claim_all
 
@@ -71,16 +74,26 @@ class Storage:
         await self.journal.open()
         self._parts.push_async_callback(self.journal.close)
 
-    async def follow(self, outboxes: Iterable[Projection]) -> None:
+    async def follow(self, outboxes: Iterable[Projection], on_rooms: Callable[[Sequence[str]], None]) -> None:
         """Start the projections, before any slot opens: the storage's own, and those that need the engine above it.
+
+        Args:
+            on_rooms: told of rooms that lists show otherwise now.
 
         Raises:
             Unavailable: the database does not answer.
         """
-        projections: list[Projection] = [RoomProjection(), MessageProjection(), *outboxes]
-        self.projections = ProjectionRunner(self.database, self.journal, projections, note)
+        own: list[Projection] = [RoomProjection(on_rooms), MessageProjection(), MembershipProjection(), RoomBanProjection()]
+        self.projections = ProjectionRunner(self.database, self.journal, [*own, *outboxes], note)
         await self.projections.start()
         self._parts.push_async_callback(self.projections.close)
+
+    async def tell_of_jobs(self) -> None:
+        """A line for each backfill that waits for the operator. Raises Unavailable."""
+        async with self.database.connection() as connection:
+            for name, job in JOBS.items():
+                if await job.is_needed(connection):
+                    log.warning("job_needed", job=name, about=job.about, run=f"commonroom jobs run {name}")
 
     async def claim_all(self) -> None:
         """A node that is alone owns everything, for good. Raises Unavailable."""

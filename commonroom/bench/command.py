@@ -14,11 +14,13 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
+from commonroom.bench.abuse import ABUSE_FIGURES
 from commonroom.bench.cluster.figures import CLUSTER_FIGURES
 from commonroom.bench.cluster.reading import Setting
 from commonroom.bench.compare.compare import compare, render
 from commonroom.bench.compare.work import WORKS, Work
 from commonroom.bench.fault import FAULTS, SETTINGS
+from commonroom.bench.flood.figures import FLOOD_FIGURES, Span, handshakes, memory
 from commonroom.bench.report.plot import as_svg
 from commonroom.bench.report.result import Result
 from commonroom.bench.report.table import as_csv, as_text
@@ -207,6 +209,30 @@ def cluster_command(names: tuple[str, ...], rooms: int, scale: float, json_path:
 def sign_in_command(names: tuple[str, ...], json_path: Path | None) -> None:
     """What signing in costs, and what it tells those who guess (about a minute)."""
     figures = {name: partial(figure, RAISED) for name, figure in SIGN_IN_FIGURES.items() if not names or name in names}
+    sys.exit(uvloop.run(_each(figures, json_path)))
+
+
+@bench.command("floods")
+@click.option("--only", "names", multiple=True, type=click.Choice(list(FLOOD_FIGURES)), help="Only that; may be repeated.")
+@click.option("--scale", type=click.FloatRange(0.001, 1), default=1.0, help="Of times and sockets; less than 1 for a try.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def floods_command(names: tuple[str, ...], scale: float, json_path: Path | None) -> None:
+    """What floods cost: memory, a witness's messages, the time of a handshake (about 9 minutes)."""
+    span = Span()
+    if scale < 1:
+        span = Span(**{name: value if name == "turns" else value * scale for name, value in msgspec.structs.asdict(span).items()})
+    wanted = names or FLOOD_FIGURES
+    figures = {kind: partial(memory, kind, RAISED, span) for kind in FLOOD_FIGURES if kind in wanted and kind != "handshakes"}
+    timed = {"handshakes": partial(handshakes, RAISED, span)} if "handshakes" in wanted else {}
+    sys.exit(uvloop.run(_each({**figures, **timed}, json_path)))
+
+
+@bench.command("abuse")
+@click.option("--only", "names", multiple=True, type=click.Choice(list(ABUSE_FIGURES)), help="Only that; may be repeated.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the result there.")
+def abuse_command(names: tuple[str, ...], json_path: Path | None) -> None:
+    """What it costs to say no, and what others notice of one who floods (about two minutes)."""
+    figures = {name: partial(figure, RAISED) for name, figure in ABUSE_FIGURES.items() if not names or name in names}
     sys.exit(uvloop.run(_each(figures, json_path)))
 
 

@@ -17,7 +17,8 @@ from commonroom.bench.report.result import Banner, Point, Result, ServerSide, ju
 from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.target.metrics import quantile_ms, read_metrics
 from commonroom.bench.target.process import Usage, bind, command_name, usage
-from commonroom.bench.target.target import Target
+from commonroom.bench.target.target import Spawned, Target
+from commonroom.bench.target.user import ADDRESS, PASSWORD, make_user
 from commonroom.clock import monotonic_s
 from commonroom.tasks import TaskGroup, pause
 
@@ -135,6 +136,9 @@ class Run:
         if shared is None:
             async with Accounts(self._target.url) as accounts:
                 shared = await kind.setup(accounts, plan.parameters)
+                if kind.needs_user and isinstance(self._target, Spawned):
+                    await make_user(self._target)
+                    shared["user"] = await accounts.user(ADDRESS, PASSWORD)
         self._rss_bytes = usage(self._target.pids).rss_bytes
         settings = msgspec.to_builtins(plan.parameters)
         spins = plan.core is not None
@@ -171,11 +175,11 @@ class Run:
         fleet.order(Stop())
         sent = await driven
         seconds = monotonic_s() - self._began_s
-        fleet.order(Settle(sent))
+        shares = [(usage([pid]).cpu_s - before.cpu_s) / seconds for pid, before in zip(fleet.pids, workers, strict=True)]
+        fleet.order(Settle(sent))  # a worker's answer to it is its last word
         tally = await fleet.tally()
         server = await meter.stop()
         server.rss_start_bytes = self._rss_bytes if server.cpu_s is not None else None
-        shares = [(usage([pid]).cpu_s - before.cpu_s) / seconds for pid, before in zip(fleet.pids, workers, strict=True)]
         result = Result(banner, seconds, tally, server, max(shares), self._points, self._interrupt.is_set())
         result.rows = kind.rows(result, plan.parameters)
         judge(result, keeps=kind.keeps(plan.parameters))

@@ -1,8 +1,6 @@
 """What signing in costs those who are in already, and what it tells those who guess."""
 
 import asyncio
-import os
-import sys
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,6 +15,7 @@ from commonroom.bench.load.stream import StreamCheck
 from commonroom.bench.load.tally import Tally
 from commonroom.bench.suite import Outcome, Reading
 from commonroom.bench.target.target import Spawned, spawned
+from commonroom.bench.target.user import ADDRESS, PASSWORD, make_user
 from commonroom.clock import ClusterClock, cpu_s, monotonic_us
 from commonroom.errors import Unavailable
 from commonroom.identity import Authority, Principal, SessionId
@@ -32,8 +31,7 @@ CALM_S = 2.0
 LOAD_S = 10.0
 GUESSES = 100
 CHECKS = 20_000
-KNOWN, UNKNOWN = "known@example.org", "unknown@example.org"
-PASSWORD = "correct horse battery"  # noqa: S105 - of a server that lives for a minute
+UNKNOWN: Final = "unknown@example.org"
 TIMEOUT_S: Final = 30.0
 
 
@@ -41,7 +39,7 @@ async def password_logins(settings: Mapping[str, str]) -> Outcome:
     """50 people log in by password without pause, each from an address of their own; one socket is timed meanwhile."""
     outcome = Outcome("logins", f"{AT_ONCE} password logins under way at any time; a witness's socket meanwhile")
     async with spawned(settings) as server:
-        await _make_account(server)
+        await make_user(server)
         witness, tasks, accounts = await _witness(server)
         calm_ms = await _round_trips(witness, CALM_S)
         done: list[int] = []
@@ -67,9 +65,9 @@ async def password_logins(settings: Mapping[str, str]) -> Outcome:
 async def timing(settings: Mapping[str, str]) -> Outcome:
     """The same wrong password for an address that has an account and for one that has none, by turns."""
     outcome = Outcome("timing", f"a wrong password for a known and an unknown address, {GUESSES} each by turns")
-    taken_ms: dict[str, list[float]] = {KNOWN: [], UNKNOWN: []}
+    taken_ms: dict[str, list[float]] = {ADDRESS: [], UNKNOWN: []}
     async with spawned(settings) as server:
-        await _make_account(server)
+        await make_user(server)
         keep_quiet()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http:
             for _ in range(GUESSES):
@@ -102,18 +100,6 @@ async def token_check(_settings: Mapping[str, str]) -> Outcome:
 SIGN_IN_FIGURES: Final = {"ws-token": token_check, "timing": timing, "logins": password_logins}
 
 
-async def _make_account(server: Spawned) -> None:
-    """By the operator's command: it needs no letter."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "commonroom", "user", "create-admin", KNOWN, "--password-stdin",
-        env={**os.environ, **server.environment},
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    _, error = await process.communicate(PASSWORD.encode())
-    if process.returncode != 0:
-        raise Unavailable(f"no account could be made: {error.decode().strip()}")
-
-
 async def _witness(server: Spawned) -> tuple[Person, TaskGroup, Accounts]:
     """Somebody in a room."""
     tasks, accounts = TaskGroup(lambda _name, _error: None), Accounts(server.url)
@@ -140,7 +126,7 @@ async def _log_in_again(url: str, number: int, done: list[int], stopping: asynci
     connector = aiohttp.TCPConnector(local_addr=(f"127.0.0.{2 + number}", 0))
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as http:
         while not stopping.is_set():
-            await _log_in(http, url, KNOWN, PASSWORD, 200)
+            await _log_in(http, url, ADDRESS, PASSWORD, 200)
             done.append(number)
 
 

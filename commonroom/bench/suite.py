@@ -36,6 +36,10 @@ class Piece(Struct, frozen=True):
     fault: str = ""
     on_reference: bool = False
     """On a bare aiohttp server that returns our page's bytes, not on ours."""
+    nodes: int = 1
+    """That serve."""
+    workers: int = 1
+    """That make the load."""
 
 
 class Reading(Struct):
@@ -129,6 +133,9 @@ def _half_load(results: Results) -> list[Reading]:
     ]
 
 
+LECTURE = {"sockets": 5000, "publishers": 10, "durable": True, "rate_per_s": 10}
+LECTURE_BEGINS = {"sockets": 5000, "rooms": 1, "within_s": 5, "members": 5000, "chat_per_s": 10}
+
 FIGURES: tuple[Figure, ...] = (
     Figure("chat", "durable chat, 50 rooms of 4", (Piece("chat"), Piece("chat", {"rate_per_s": 5000})), _half_load),
     Figure("idle", "10,000 joined sessions, heartbeats on", (Piece("idle", {"sockets": 10_000, "rooms": 200}, 75.0),), _idle),
@@ -162,6 +169,18 @@ FIGURES: tuple[Figure, ...] = (
         _listing,
     ),
     Figure(
+        "listing-churn",
+        "10,000 public rooms, 50 founded and 50 archived a second, 100 pages a second by everybody's own filters",
+        (Piece("listing", {"walks": True, "rate_per_s": 100, "churn_per_s": 50}, 20.0),),
+        rows(
+            ("page p99", "ms", 50, False),
+            ("SQL statements a page", "", 2, False),
+            ("pages per second", "", None, True),
+            ("rooms founded per second", "", 49, True),
+            ("rooms ended per second", "", 49, True),
+        ),
+    ),
+    Figure(
         "stalled-reader",
         "one stalled reader among 200, 20 publishers, 1,000 messages a second",
         (Piece("fanout", {"rate_per_s": 1000}), Piece("fanout", {"rate_per_s": 1000}, fault="stall-reader")),
@@ -174,6 +193,34 @@ FIGURES: tuple[Figure, ...] = (
         tuple(Piece("fanout", {"sockets": sockets}, 5.0) for sockets in (50, 500, 5000)),
         _flat,
         rounds=3,
+    ),
+    Figure(
+        "large-room",
+        "5,000 members over 2 workers, 10 messages a second, each kept",
+        (Piece("fanout", LECTURE, 20.0, nodes=2, workers=2),),
+        rows(("delivery p99", "ms", 500, False), ("deliveries per server-CPU-second", "", None, True)),
+    ),
+    Figure(
+        "large-room-joins",
+        "1,000 joins a second into a room of 5,000 who talk, over 2 workers",
+        (Piece("join-storm", LECTURE_BEGINS, nodes=2, workers=2),),
+        rows(
+            ("joins per second", "", None, True),
+            ("join p95", "ms", None, False),
+            ("joins per server-CPU-second", "", None, True),
+            ("chat p99 before", "ms", None, False),
+            ("longer by", "ms", 100, False),
+        ),
+    ),
+    Figure(
+        "flapping",
+        "500 people come and go for 60 s, 500 changes a second, before 500 who stay",
+        (Piece("presence", {"viewers": 500, "flappers": 500}, 60.0),),
+        rows(
+            ("presence pushes a viewer and second", "", 1.01, False),
+            ("true everywhere after", "ms", 5000, False),
+            ("CPU a change", "µs", None, False),
+        ),
     ),
 )
 
@@ -253,12 +300,12 @@ class Suite:
 
     async def _piece(self, piece: Piece, label: str) -> Result:
         kind = SCENARIOS[piece.scenario]
-        plan = Plan(piece.scenario, convert(piece.parameters, kind.parameter_type), piece.seconds, fault=piece.fault)
+        plan = Plan(piece.scenario, convert(piece.parameters, kind.parameter_type), piece.seconds, piece.workers, fault=piece.fault)
         async with AsyncExitStack() as stack:
             if piece.on_reference:
                 target: Target = await stack.enter_async_context(self._reference())
             else:
-                target = await stack.enter_async_context(spawned({**self._settings, **kind.server_settings}))
+                target = await stack.enter_async_context(spawned({**self._settings, **kind.server_settings}, piece.nodes))
             result = await Run(plan, target, lambda what, done, total: self._show(f"{label} {what}", done, total), self._interrupt).result()
             if piece.scenario == "listing" and not piece.on_reference:
                 self._page = await fetch(f"{target.url}/v1/rooms?limit=50")

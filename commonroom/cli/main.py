@@ -142,6 +142,49 @@ def user_reset_password(email: str, config_path: Path | None, *, from_stdin: boo
 
 
 @main.group()
+def jobs() -> None:
+    """Backfills: work on what older versions left, in steps, while servers run."""
+
+
+@jobs.command("list")
+@config_option
+@json_option
+def jobs_list(config_path: Path | None, *, as_json: bool) -> None:
+    """Show all jobs, whether they are needed and how far they are."""
+    from commonroom.cli.job import read, table  # noqa: PLC0415 - heavy
+
+    shown = _with_database(config_path, read, beside=True)
+    click.echo(json.dumps([one._asdict() for one in shown]) if as_json else table(shown))
+
+
+@jobs.command("run")
+@click.argument("name")
+@click.option("--anew", is_flag=True, help="From the beginning, even if it was done.")
+@config_option
+@json_option
+def jobs_run(name: str, config_path: Path | None, *, anew: bool, as_json: bool) -> None:
+    """Run the job NAME from where it is to its end; killed or run twice it does nothing twice. Exit 1 when it was cancelled."""
+    from commonroom.cli.job import run  # noqa: PLC0415 - heavy
+
+    row = _with_database(config_path, lambda url: run(url, name, anew=anew, tell=lambda line: click.echo(line, err=True)), beside=True)
+    click.echo(json.dumps(row._asdict()) if as_json else f"{row.name}: {row.state}, {row.done} rows")
+    sys.exit(0 if row.state == "done" else 1)
+
+
+@jobs.command("cancel")
+@click.argument("name")
+@config_option
+@json_option
+def jobs_cancel(name: str, config_path: Path | None, *, as_json: bool) -> None:
+    """Have the job NAME stop before its next step; `run` goes on there. Exit 1 when it was not running."""
+    from commonroom.cli.job import cancel  # noqa: PLC0415 - heavy
+
+    cancelled = _with_database(config_path, lambda url: cancel(url, name), beside=True)
+    click.echo(json.dumps({"cancelled": cancelled}) if as_json else ("cancelled" if cancelled else "it was not running"))
+    sys.exit(0 if cancelled else 1)
+
+
+@main.group()
 def keys() -> None:
     """The keys that sign tokens."""
 
@@ -207,6 +250,38 @@ def doctor(config_path: Path | None, *, as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{finding.verdict:4}  {finding.what}: {finding.found}" + (f" — {finding.hint}" if finding.hint else ""))
     sys.exit(1 if any(finding.verdict == "fail" for finding in findings) else 0)
+
+
+@main.group()
+def demo() -> None:
+    """A server to look at."""
+
+
+@demo.command("seed")
+@config_option
+@click.option("--url", help="The server; default from the settings.")
+@click.option("--stay", type=click.FloatRange(0, 1440), default=0.0, metavar="MINUTES", help="So long the people stay and go on talking.")
+@click.option("--in-production", is_flag=True, help="Do it all the same on a server that is in production, with a password of yours.")
+@password_option
+@json_option
+def demo_seed(config_path: Path | None, url: str | None, stay: float, *, in_production: bool, from_stdin: bool, as_json: bool) -> None:
+    """Fill a running server with people, rooms, talk and timers; what is there already stays. Exit 1 when something could not be made."""
+    from commonroom.cli.demo import lively, refuse_production, url_of  # noqa: PLC0415 - heavy
+    from commonroom.demo.scene import FIRST_PASSWORD  # noqa: PLC0415 - heavy
+
+    settings = _loaded(config_path, {}).settings
+    target = url or url_of(settings)
+    if not in_production:
+        _or_exit(lambda: refuse_production(settings, target))
+    password = _password(from_stdin=from_stdin) if from_stdin or in_production else FIRST_PASSWORD
+    tell: Callable[[str], None] = (lambda _: None) if as_json else click.echo
+    accounts, made = _with_database(
+        config_path, lambda database: lively(database, target, password, stay_minutes=stay, tell=tell), beside=True
+    )  # fmt: skip
+    if as_json:
+        told = {name: getattr(made, name) for name in made.__struct_fields__}
+        click.echo(json.dumps({"url": target, "accounts": accounts, **told}))
+    sys.exit(1 if made.troubles else 0)
 
 
 @main.group()

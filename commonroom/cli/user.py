@@ -5,11 +5,9 @@ from typing import Final
 from commonroom.account.address import email_key, parse_address
 from commonroom.account.name import folded
 from commonroom.account.password import Passwords
-from commonroom.clock import ClusterClock
+from commonroom.cli.database import opened
 from commonroom.errors import Conflict, NotFound
 from commonroom.ids import new_id
-from commonroom.storage.database_clock import compare
-from commonroom.storage.pool import Database
 from commonroom.storage.repository.account_change import account_change
 from commonroom.storage.repository.user import NewUser, Users
 from commonroom.token import LONGEST_S
@@ -28,14 +26,12 @@ async def create_admin(url: str, email: str, name: str, password: str) -> str:
         Conflict: somebody has the address.
     """
     address, password_hash = parse_address(email), await _hashed(password)
-    database, now = await _open(url)
-    try:
+    async with opened(url) as (database, clock):
+        now = clock.now()
         new = NewUser(new_id(now), name, folded(name), address, email_key(address), password_hash, "ADMIN")
         if not await Users(database).create(new, now):
             raise Conflict(f"{address} belongs to an account already")
         return new.id
-    finally:
-        await database.close()
 
 
 async def reset_password(url: str, email: str, password: str) -> int:
@@ -46,16 +42,14 @@ async def reset_password(url: str, email: str, password: str) -> int:
         NotFound: nobody has the address.
     """
     address, password_hash = parse_address(email), await _hashed(password)
-    database, now = await _open(url)
-    try:
+    async with opened(url) as (database, clock):
+        now = clock.now()
         user = await Users(database).by_email(email_key(address))
         async with account_change(database, user.id if user else "") as change:
             if change is None:
                 raise NotFound(f"nobody has the address {address}")
             await change.set_password(password_hash)
             return len(await change.end_sessions(now, now + TOKENS_MS))
-    finally:
-        await database.close()
 
 
 async def _hashed(password: str) -> str:
@@ -64,13 +58,3 @@ async def _hashed(password: str) -> str:
         return await passwords.hash(password)
     finally:
         passwords.close()
-
-
-async def _open(url: str) -> tuple[Database, int]:
-    database, clock = await Database.open(url), ClusterClock()
-    try:
-        await compare(database, clock)
-    except BaseException:
-        await database.close()
-        raise
-    return database, clock.now()

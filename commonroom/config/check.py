@@ -10,7 +10,7 @@ from commonroom.config.settings import GithubSettings, GoogleSettings, OidcSetti
 from commonroom.errors import ConfigError
 from commonroom.network import is_network
 
-__all__ = ["canonical_origin", "check", "is_loopback", "is_production", "is_provider_url"]
+__all__ = ["canonical_origin", "check", "is_loopback", "is_production", "is_provider_url", "origin_of"]
 
 MAX_WS_TOKEN_TTL_S = 300
 """A ws token cannot be revoked one by one, so it lives five minutes at most."""
@@ -28,6 +28,10 @@ MAX_SOCKET_DIR_BYTES = 70
 BUILT_IN_PROVIDERS = frozenset({"google", "github"})
 
 NO_PART_OF_PROVIDER_URL = frozenset(" ?#@\\")
+
+HOSTNAME = re.compile(r"[A-Za-z0-9_.-]{1,253}")
+
+NETLOC = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -58,6 +62,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     _check_cluster(settings, origins)
     _check_providers(settings.providers, origins)
     _check_mail(settings, origins)
+    _check_challenge(settings, origins)
 
 
 def _check_cluster(settings: Settings, origins: Mapping[str, str]) -> None:
@@ -113,6 +118,27 @@ def _check_providers(providers: ProvidersSettings, origins: Mapping[str, str]) -
             raise _error(f"{path}.client_id", entry.client_id, origins, "this name has a provider of its own, choose another for the entry")
         if "openid" not in entry.scopes:
             raise _error(f"{path}.scopes", ",".join(entry.scopes), origins, "expected openid among them")
+
+
+def _check_challenge(settings: Settings, origins: Mapping[str, str]) -> None:
+    challenge = settings.challenge
+    if bool(challenge.site_key) != bool(challenge.secret):
+        path = "challenge.secret" if challenge.site_key else "challenge.site_key"
+        raise _error(path, "", origins, "expected both challenge.site_key and challenge.secret, or neither")
+    for path, url in (("challenge.verify_url", challenge.verify_url), ("challenge.script_url", challenge.script_url.partition("?")[0])):
+        if not is_provider_url(url) or origin_of(url) is None:
+            raise _error(path, url, origins, "expected an https URL; http on loopback only")
+    for hostname in challenge.hostnames:
+        if HOSTNAME.fullmatch(hostname) is None:
+            raise _error("challenge.hostnames", hostname, origins, "expected a host without a port, as in rooms.example")
+    if challenge.site_key and not challenge.hostnames and not settings.http.public_url and not is_loopback(settings.http.host):
+        raise _error("challenge.hostnames", "", origins, "expected the page's host, as http.public_url is not set")
+
+
+def origin_of(url: str) -> str | None:
+    """The origin of a URL with a path; None if it has none that can stand in a Content-Security-Policy."""
+    parts = urlsplit(url)
+    return canonical_origin(f"{parts.scheme}://{parts.netloc}") if NETLOC.fullmatch(parts.netloc) else None
 
 
 def is_provider_url(text: str) -> bool:

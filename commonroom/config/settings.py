@@ -16,8 +16,10 @@ __all__ = [
     "ENTRY",
     "SECRETS",
     "TABLES",
+    "ChallengeSettings",
     "ClusterSettings",
     "EngineSettings",
+    "FlagSettings",
     "GatewaySettings",
     "GithubSettings",
     "GoogleSettings",
@@ -25,10 +27,12 @@ __all__ = [
     "LimitSettings",
     "LogSettings",
     "MailSettings",
+    "ModerationSettings",
     "OidcSettings",
     "PostgresSettings",
     "ProvidersSettings",
     "RedisSettings",
+    "RoomSettings",
     "Settings",
 ]
 
@@ -36,6 +40,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Credential = Annotated[str, Meta(pattern=r"\A[!-~]{0,512}\Z")]
+Share = Annotated[float, Meta(ge=0, le=100)]
 Scope = Annotated[str, Meta(pattern=r"\A[!#-\[\]-~]{1,128}\Z")]  # RFC 6749 section 3.3
 
 
@@ -202,6 +207,47 @@ class LimitSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
 
 
+class ChallengeSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Proof of being a person, which guests give to open a room: Cloudflare Turnstile, or what speaks as it does."""
+
+    site_key: Annotated[Credential, _doc("public key of the widget; empty: off")] = ""
+    secret: Annotated[Credential, _doc("secret that belongs to site_key")] = ""
+    verify_url: Annotated[str, _doc("where a token is verified")] = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+    script_url: Annotated[str, _doc("script of the widget; its origin is all that the page may load besides its own")] = (
+        "https://challenges.cloudflare.com/turnstile/v0/api.js?render=explicit"
+    )
+    hostnames: Annotated[tuple[str, ...], _doc("hosts of pages whose tokens are taken; empty: that of http.public_url")] = ()
+    timeout_s: Annotated[Seconds, _doc("time the verification of a token may take")] = 5.0
+
+
+class ModerationSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Unwanted words, in messages and in titles and topics of rooms."""
+
+    filter: Annotated[
+        Literal["off", "mask", "refuse"], _doc("what happens to a text with a word of the lists: nothing, stars for the word, an error")
+    ] = "mask"
+    words_file: Annotated[str, _doc("the server's list: a text file, one word a line, # begins a comment; rooms may add to it")] = ""
+    hook: Annotated[
+        str,
+        Meta(pattern=r"\A([A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*)?\Z"),
+        _doc("a function module:name of your own, (text, the room's words) to the text that is shown, None to refuse it; pure and fast"),
+    ] = ""
+
+
+class RoomSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rooms."""
+
+    idle_h: Annotated[
+        int, Meta(ge=0, le=8784), _doc("hours without an event and with nobody there after which a room archives itself; 0: never")
+    ] = 24
+
+
+class FlagSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Features that are on for a share of the people, in per cent; admins may say otherwise while servers run."""
+
+    live_list: Annotated[Share, _doc("the list of rooms shows counts and endings as they happen, over the socket")] = 100.0
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Logs: JSON, one object a line, to standard error."""
 
@@ -239,7 +285,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     providers: ProvidersSettings = ProvidersSettings()
     mail: MailSettings = MailSettings()
     limits: LimitSettings = LimitSettings()
+    challenge: ChallengeSettings = ChallengeSettings()
+    moderation: ModerationSettings = ModerationSettings()
     log: LogSettings = LogSettings()
+    flags: FlagSettings = FlagSettings()
+    rooms: RoomSettings = RoomSettings()
 
 
 ENTRY = "<name>"
@@ -270,6 +320,7 @@ SECRETS = frozenset(
         "providers.github.client_secret",
         f"providers.oidc.{ENTRY}.client_secret",
         "mail.smtp_url",
+        "challenge.secret",
     }
 )
 """Settings shown masked."""

@@ -13,45 +13,41 @@ taken over what was not answered. An activation that fails is never mended: the 
 one reloads, and what it reads is what was committed.
 """
 
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from msgspec import UNSET, Struct
 
-from commonroom.engine.actor import Actor, Audience, Deadline, Facts, Wake
-from commonroom.engine.address import Address, slot_of
+from commonroom.engine.actor import Actor, Deadline, Wake
+from commonroom.engine.address import Address
 from commonroom.engine.dedup import Dedup
-from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Query, Resync
-from commonroom.engine.gate import Gate, Output
-from commonroom.engine.hold import Holds, facts_of
+from commonroom.engine.envelope import Attach, Detach, Envelope, Publication, Query, Resync
+from commonroom.engine.gate import Gate
 from commonroom.engine.lifecycle import NEXT, End, Runtime, State
-from commonroom.engine.mailbox import SIGNALS, Mailbox
-from commonroom.engine.private import pack, unpack
+from commonroom.engine.mailbox import SIGNALS
+from commonroom.engine.private import unpack
 from commonroom.engine.ring import Ring
 from commonroom.engine.schedule import NEVER, Entry
-from commonroom.engine.supervision import unavailable
-from commonroom.errors import CommonroomError, InternalError, NotFound, Unavailable
-from commonroom.identity import Authority
-from commonroom.ids import new_id
-from commonroom.protocol.codec import MSGPACK, decode_event, encode_event
+from commonroom.engine.waiting import FULL_LANE_MS, Waiting
+from commonroom.errors import CommonroomError, Denied, Hidden, InternalError, NotFound, Unavailable
+from commonroom.protocol.codec import decode_event
+from commonroom.protocol.registry import COMMAND_NAMES
 from commonroom.protocol.session import Reply
-from commonroom.protocol.wire import Command, DurablePush, RoomPush, ServerMessage
-from commonroom.storage.journal.port import Commit, Committed, Duplicate, Fenced, NewEvent, Outcome, Rewrite, StoredStream
+from commonroom.protocol.wire import Command
+from commonroom.storage.journal.port import Commit, Committed, Duplicate, Fenced, NewEvent, Outcome, StoredStream
 
 __all__ = ["Activation"]
 
 log = structlog.get_logger(__name__)
 
-LAPSE_PATIENCE_MS = 3000
-"""So long a command waits for a proof of ownership."""
+UNSEEN = "no such thing, or not for you"
 
-FULL_LANE_MS = 250
-"""A durable deadline that finds its lane full is tried again after this long."""
+NOTHING = StoredStream(0, 0, None, None, ())
+"""Of an actor without durable state."""
 
 
-class Activation:
-    """Implements `Context` for its actor; see the module's text for its life.
+class Activation(Waiting):
+    """An actor with its context; see the module's text for its life.
 
     Args:
         due: the durable deadline for which it is activated, if that is why.
@@ -61,26 +57,9 @@ class Activation:
     def __init__(
         self, runtime: Runtime, address: Address, actor: Actor, *, due: int | None = None, known: tuple[str, int] | None = None
     ) -> None:
-        settings = runtime.settings
-        self.address = address
-        self.activation = new_id(runtime.clock.now(), runtime.random.getrandbits(74))
-        self.activated_at: int = runtime.clock.now()
-        self.now: int = self.activated_at
-        self.session: str | None = None
-        self.facts: Facts | None = None
-        self.random = runtime.random
-        self.state = State.LOADING
-        self.actor = actor
-        self.mailbox = Mailbox(settings.mailbox_size, settings.turn_budget, runtime.loop.call_soon, self._begin_turn, self._handle)
-        self._runtime = runtime
-        self._stream = str(address)
-        self._slot = slot_of(self._stream)
+        super().__init__(runtime, address, actor)
         self._gate = Gate()
-        self._ring = Ring(settings.ring_events)
-        self._dedup = Dedup()
         self._known = known
-        self._holds: Holds | None = None
-        self._timers: dict[str, Entry] = {}
         self._deadline: Deadline | None = None
         self._due_at = NEVER if due is None else due
         self._due_entry: Entry | None = None
@@ -88,78 +67,7 @@ class Activation:
         self._snapshot_offset = 0
         self.idle_entry: Entry | None = None
         """The host's next look at whether it is idle."""
-        # The effects of the command being handled; reused for the next one.
-        self._envelope: Envelope | None = None
-        self._key: str | None = None
-        self._has_facts = False
-        self._ref = 0
-        self._answered = False
-        self._outputs: list[Output] = []
-        self._events: list[NewEvent] = []
-        self._rewrites: list[Rewrite] = []
-
-    # -- Context ---------------------------------------------------------------
-
-    @property
-    def authority(self) -> Authority:
-        if self._envelope is None or self._envelope.authority is None:
-            raise InternalError("nobody sent this: wakes and effects have no authority")
-        return self._envelope.authority
-
-    @property
-    def next_offset(self) -> int:
-        return self._ring.head + 1
-
-    def persist(
-        self,
-        event: DurablePush,
-        *,
-        private: Struct | None = None,
-        audience: Audience | None = None,
-        rewrites: Iterable[DurablePush] = (),
-    ) -> None:
-        if event.offset != self._ring.head + 1:
-            raise InternalError(f"event of offset {event.offset} where {self._ring.head + 1} is next")
-        if self._envelope is not None and self._key is None:
-            raise InternalError("a command without a nonce must not persist")
-        payload = encode_event(event)
-        facts, column = pack(private, audience)
-        replaced = [(old, Rewrite(old.offset, encode_event(old))) for old in rewrites]
-        key = None if self._events else self._key
-        self._events.append(NewEvent(event.offset, event.at, key, payload, column))
-        self.actor.apply(event, facts)
-        publication = Publication(event, payload, event.offset, event.author, audience, None)
-        self._ring.append(publication)
-        self._outputs.append((self._runtime.subscribers.publish, self.address, publication))
-        for old, rewrite in replaced:
-            self._rewrites.append(rewrite)
-            self._ring.rewrite(old)
-
-    def reply(self, message: ServerMessage) -> None:
-        origin = self._answering().origin
-        if origin is not None and self._ref:
-            self._outputs.append((origin.replied, self._ref, message))
-
-    def admit(self, snapshot: ServerMessage) -> None:
-        envelope = self._answering()
-        if envelope.origin is not None:
-            admission = self._admission(snapshot, envelope.resume)
-            self._outputs.append((envelope.origin.admitted, self._ref, admission))
-
-    def publish(self, push: RoomPush, *, conflate: str | None = None, audience: Audience | None = None) -> None:
-        envelope = self._envelope
-        author = envelope.authority.principal if envelope is not None and envelope.authority is not None else None
-        publication = Publication(push, MSGPACK.encode(push), 0, author, audience, conflate)
-        self._runtime.subscribers.publish(self.address, publication)
-
-    def schedule(self, at: int, wake: Wake) -> None:
-        self.cancel(wake.name)
-        self._timers[wake.name] = self._runtime.deadlines.at(at, self._volatile_due, (at, wake))
-
-    def cancel(self, name: str) -> None:
-        entry = self._timers.pop(name, None)
-        if entry is not None:
-            self._runtime.deadlines.cancel(entry)
+        self.summarized: Struct | None = None
 
     # -- life ------------------------------------------------------------------
 
@@ -179,6 +87,15 @@ class Activation:
         return self._ring.committed if self.state is State.LIVE else None
 
     @property
+    def head(self) -> int:
+        """The offset of the last event applied."""
+        return self._ring.head
+
+    def summary(self) -> Struct | None:
+        """See `Actor.summary`."""
+        return self.actor.summary()
+
+    @property
     def quiet(self) -> bool:
         """Live, with nothing queued, nothing under way and nothing held."""
         return self.state is State.LIVE and not self.mailbox and not self._gate and not self._holds
@@ -186,7 +103,7 @@ class Activation:
     async def load(self) -> None:
         """Rebuild the actor, then go live; any failure ends the activation."""
         try:
-            stored = await self._runtime.journal.load(self._stream, self._slot)
+            stored = NOTHING if self.actor.is_volatile else await self._runtime.journal.load(self._stream, self._slot)
             if self.state is State.ENDED:  # its slot was lost meanwhile
                 return
             self._restore(stored)
@@ -198,6 +115,11 @@ class Activation:
             self._end(End.FAILED)
         else:
             self._go_live()
+
+    def hasten(self) -> None:
+        """Handle at once what only waits for its time."""
+        if self._holds and self.state is State.LIVE:
+            self._holds.hasten()
 
     def passivate(self) -> None:
         """End a quiet activation."""
@@ -234,6 +156,7 @@ class Activation:
         self._move(State.LIVE)
         queued = self.mailbox.clear()
         self._runtime.stats.activated += 1
+        self._runtime.touched[self] = None  # the one before may have left a summary that was never written
         self._runtime.subscribers.activated(self.address, self.activation, self._ring.head)
         self._settle_due()
         self.mailbox.open(behind=queued)  # announcements first: a command's sender must be known to be here
@@ -266,34 +189,12 @@ class Activation:
         """Set the turn's time; a deadline that has passed takes effect before commands do."""
         lease = self._runtime.lease
         if lease is not None and not lease.valid():
-            self.mailbox.close()
-            lease.when_valid(self._continue)
-            self._answer_later()
+            self._wait_for_proof(lease)
             return False
         now = self._runtime.clock.now()
         caught_up = self._due_at > now or self._catch_up(now)
         self.now = now
         return caught_up and self.state is State.LIVE
-
-    def _continue(self) -> None:
-        """The lease holds again."""
-        if self.state is State.LIVE:
-            self.mailbox.open()
-
-    def _answer_later(self) -> None:
-        self._runtime.deadlines.at(self._runtime.clock.now() + LAPSE_PATIENCE_MS, self._answer_lapsed)
-
-    def _answer_lapsed(self, _: object) -> None:
-        """Nothing has proven our ownership for a while: who waits is told to try again. Signals go on waiting."""
-        if self.state is not State.LIVE or not self.mailbox.closed:
-            return
-        for envelope in self.mailbox.clear():
-            if type(envelope.command) in SIGNALS:
-                self.mailbox.put(envelope)
-            elif envelope.origin is not None:
-                self._runtime.stats.refused += 1
-                envelope.origin.refused(getattr(envelope.command, "ref", 0), unavailable(self.address, LAPSE_PATIENCE_MS))
-        self._answer_later()
 
     def _handle(self, envelope: Envelope) -> None:
         self._envelope = envelope
@@ -304,6 +205,9 @@ class Activation:
         try:
             signal = _SIGNALS.get(type(envelope.command))
             if signal is not None:
+                if self._holds and type(envelope.command) in SIGNALS and self._holds.precede(envelope):
+                    self._holds.behind(envelope)
+                    return
                 self._answered = True
                 signal(self, envelope)
             elif not self._receive(envelope, envelope.command):  # type: ignore[arg-type]
@@ -313,9 +217,7 @@ class Activation:
             self._rejected(envelope, error)
 
     def _receive(self, envelope: Envelope, command: Command) -> bool:
-        """Run a command; False when it was put aside until its facts are there."""
-        if self._holds is not None and self._holds.catches(envelope):
-            return False
+        """Run a command; False when it was put aside until its turn or its facts are there."""
         self._ref = command.ref
         key = envelope.key
         if key is None and (nonce := getattr(command, "nonce", None)) is not None:
@@ -327,24 +229,16 @@ class Activation:
                 self._runtime.stats.retries += 1
                 self.reply(Reply(command.ref, known))
                 return True
-            if envelope.later:
-                self._keep_order(envelope)
-            if not self._runtime.journal.accepts(self._slot, effect=envelope.key is not None):
-                raise Unavailable("the journal is full", retry_after_ms=FULL_LANE_MS)
-        if not self._has_facts and self._must_read(envelope, command):
+        if self._put_off(envelope, command) or (not self._has_facts and self._must_read(envelope, command)):
             return False
         self.actor.receive(self, command)
         if command.ref and not self._answered:
             self.reply(Reply(command.ref, self._events[0].offset if self._events else 0))
         return True
 
-    def _keep_order(self, envelope: Envelope) -> None:
-        """Raises Unavailable: what the session sent after this is stored; an earlier owner refused this, and its word was lost."""
-        if any(self._dedup.get(f"c:{self.authority.sid}:{nonce}") is not None for nonce in envelope.later):
-            raise Unavailable("sent before something that is stored already", retry_after_ms=0)
-
     def _complete(self) -> None:
         """Turn the effects of one command or wake into a commit, or let them pass the gate."""
+        self._runtime.touched[self] = None
         deadline = self.actor.due()
         if self._events or deadline != self._deadline:
             self._commit(deadline)
@@ -390,6 +284,9 @@ class Activation:
         if not isinstance(error, CommonroomError) or isinstance(error, InternalError):
             self._log_crash("handler_failed", type(envelope.command).__name__, error)
             error = InternalError("the command failed; it may be sent again")
+        elif isinstance(error, Denied):
+            error.action = error.action or COMMAND_NAMES.get(type(envelope.command), "")
+            error.where = error.where or self._stream
         dirty = bool(self._events)
         self._discard()
         self._runtime.stats.refused += 1
@@ -398,33 +295,8 @@ class Activation:
         if dirty:
             self._fail()
 
-    def _discard(self) -> None:
-        self._outputs.clear()
-        self._events.clear()
-        self._rewrites.clear()
-
     def _log_crash(self, event: str, subject: str, error: Exception) -> None:
         log.error(event, address=self._stream, subject=subject, error=type(error).__name__, exc_info=error)
-
-    def _answering(self) -> Envelope:
-        """The envelope of the command at hand, answered now.
-
-        Raises:
-            InternalError: there is none, or it was answered before.
-        """
-        if self._envelope is None or self._answered:
-            raise InternalError("nothing to answer: a wake, or answered already")
-        self._answered = True
-        return self._envelope
-
-    def _admission(self, snapshot: ServerMessage, resume: tuple[int, int] | None) -> Admission:
-        history, head = self._runtime.journal.history, self._ring.head
-        if resume is None:
-            return Admission(snapshot, history, head, (), None)
-        if resume[0] != history or resume[1] > head:
-            return Admission(snapshot, history, head, (), None, reset=True)
-        replay, missing = self._ring.after(resume[1])
-        return Admission(snapshot, history, head, replay, missing)
 
     # -- signals ---------------------------------------------------------------
 
@@ -446,49 +318,17 @@ class Activation:
             self._outputs.append((envelope.origin.replied, 0, message))
 
     def _on_query(self, envelope: Envelope) -> None:
-        action: str = getattr(envelope.command, "action", "")
-        view = self.actor.view() if self.actor.exists() and self.actor.may(self.authority, action) else None
+        query = envelope.command
+        if not isinstance(query, Query):
+            raise InternalError("this is no query")
+        exists = self.actor.exists()
+        if exists and not self.actor.may(self.authority, query.action, self.now):
+            raise Hidden(UNSEEN, action=query.action)
+        view = self.actor.view(query.hidden) if exists else None
         if view is None:
-            raise NotFound("no such thing, or not for you")
+            raise NotFound(UNSEEN)
         if envelope.origin is not None:
             self._outputs.append((envelope.origin.replied, 0, view))
-
-    # -- what must be read first -----------------------------------------------
-
-    def _must_read(self, envelope: Envelope, command: Command) -> bool:
-        """Put the command aside while something is read that it needs; False when it needs nothing, or nobody can read it."""
-        runtime, resume = self._runtime, envelope.resume
-        if resume is not None and runtime.lease is not None and resume[0] == runtime.journal.history and resume[1] > self._ring.head:
-            self._hold(envelope, self._doubt(resume[1]))
-            return True
-        load_facts = runtime.load_facts
-        if load_facts is None or (message := self.actor.needs(command)) is None:
-            return False
-        self._hold(envelope, facts_of(load_facts, self.address, message, self._ring))
-        return True
-
-    def _hold(self, envelope: Envelope, reading: Coroutine[Any, Any, Facts]) -> None:
-        if self._holds is None:
-            self._holds = Holds(self._runtime.tasks, self._resume, self._rejected)
-        self._holds.start(envelope, reading)
-
-    async def _doubt(self, offset: int) -> Facts:
-        """Somebody has seen an event that we have not: if it is there, the stream goes on under another owner (I6)."""
-        there = await self._runtime.journal.read(self._stream, offset - 1, 1)
-        if there and offset > self._ring.head and self.state is State.LIVE:
-            self._runtime.stats.fenced += 1
-            self._end(End.MOVED)
-        return Facts(())
-
-    def _resume(self, envelope: Envelope, facts: Facts | None) -> None:
-        self._begin_turn()
-        if self.state is not State.LIVE or self.mailbox.closed:
-            self._rejected(envelope, unavailable(self.address))
-            return
-        self.facts = facts if facts is not None and facts.events else None
-        self._has_facts = facts is not None
-        self._handle(envelope)
-        self.facts, self._has_facts = None, False
 
     # -- deadlines -------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 from commonroom.engine.address import Address
 from commonroom.identity import Authority, Principal
 from commonroom.ids import Random
-from commonroom.protocol.wire import Command, DurablePush, RoomPush, ServerMessage
+from commonroom.protocol.wire import Command, DurablePush, ServerMessage
 
 __all__ = ["Actor", "Audience", "Context", "Deadline", "Facts", "Wake"]
 
@@ -45,17 +45,24 @@ class Audience(Struct, frozen=True):
     only: frozenset[Principal] | None = None
     excluded: frozenset[Principal] = frozenset()
 
-    def admits(self, principal: Principal) -> bool:
-        """Whether this principal sees the push."""
+    def admits(self, principal: Principal, guests: Iterable[str] = ()) -> bool:
+        """Whether this principal sees the push, who was these guests."""
         if principal in self.excluded:
             return False
-        return self.only is None or principal in self.only
+        if self.only is None or principal in self.only:
+            return True
+        return any(Principal("guest", guest) in self.only for guest in guests)
 
 
 class Facts(Struct, frozen=True):
-    """An old message's own events, loaded because `needs` asked: create, edits, deletion, in order."""
+    """An old message's own events, loaded because `needs` asked: create, edits, deletion, in order.
+
+    Attributes:
+        aside: the offsets of those that have an audience.
+    """
 
     events: tuple[DurablePush, ...]
+    aside: frozenset[int] = frozenset()
 
 
 class Context(Protocol):
@@ -87,6 +94,11 @@ class Context(Protocol):
     @property
     def session(self) -> str | None:
         """The gateway session the command came from; None over HTTP."""
+        ...
+
+    @property
+    def said(self) -> bytes:
+        """What the session that is announced tells of itself, see `Attach`; empty: nothing."""
         ...
 
     @property
@@ -125,7 +137,7 @@ class Context(Protocol):
         """Answer a join: the reply `snapshot` at the current head opens the subscription."""
         ...
 
-    def publish(self, push: RoomPush, *, conflate: str | None = None, audience: Audience | None = None) -> None:
+    def publish(self, push: ServerMessage, *, conflate: str | None = None, audience: Audience | None = None) -> None:
         """A volatile push to all subscribers; may overtake pending commits.
 
         `conflate` is kind + subject: a newer push of the same key may replace this
@@ -148,6 +160,9 @@ class Actor(ABC):
 
     kind: ClassVar[str]
 
+    is_volatile: ClassVar[bool] = False
+    """Nothing of it is durable: it must not persist, and the journal is not asked for it."""
+
     def __init__(self, address: Address) -> None:
         self.address = address
 
@@ -160,8 +175,8 @@ class Actor(ABC):
         """Handle a command from a client, from HTTP, or an effect of another actor's event."""
 
     @abstractmethod
-    def may(self, authority: Authority, action: str) -> bool:
-        """Whether this principal may do `action` (`room.read`), for reads over HTTP."""
+    def may(self, authority: Authority, action: str, now: int) -> bool:
+        """Whether this principal may do `action` (`room.read`) at `now`, cluster ms; for reads over HTTP."""
 
     @abstractmethod
     def dump(self) -> bytes:
@@ -171,8 +186,8 @@ class Actor(ABC):
     def load(self, snapshot: bytes) -> None:
         """Take over a dumped state of this or an earlier version."""
 
-    def view(self) -> Struct | None:
-        """What HTTP may show of the actor (GET /v1/rooms/{id}); None: it does not exist."""
+    def view(self, hidden: frozenset[Principal] = frozenset()) -> Struct | None:
+        """What HTTP may show of the actor (GET /v1/rooms/{id}) to somebody who does not see these people; None: it does not exist."""
         return None
 
     def exists(self) -> bool:
@@ -204,6 +219,25 @@ class Actor(ABC):
 
     def needs(self, command: Command) -> int | None:
         """Offset of an old message whose events the handler must see, not held any more."""
+        return None
+
+    def wait_ms(self, authority: Authority, command: Command, now: int, scale: float) -> int:
+        """How long a client's durable command is to wait because it comes too fast; it is counted by that. 0: not at all.
+
+        Asked once for each command with a nonce that is not stored yet, when it arrives, also while others of its sender
+        wait. Cheap. Nothing durable may follow from what is counted: it is gone with the activation.
+
+        Args:
+            now: cluster ms, when it arrived.
+            scale: times the actor's limits, more than 0.
+
+        Raises:
+            RateLimited: it would have to wait too long; it is not counted.
+        """
+        return 0
+
+    def summary(self) -> Struct | None:
+        """What lists show of the actor, see `Summaries`; None: nothing. Cheap: asked each second in which something happened."""
         return None
 
     def resync(self) -> ServerMessage | None:

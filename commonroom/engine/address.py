@@ -13,6 +13,10 @@ SLOTS = 1024
 
 MAX_ADDRESS_BYTES = 128
 
+REMEMBERED = 1 << 14
+"""Names whose slot or parts are known without working them out, which takes 1 to 2 µs. Clients may ask for rooms that
+do not exist under as many names as they like: with 2^18 those took 120 MB."""
+
 
 class Address(NamedTuple):
     """`kind/key`, also the name of the actor's stream."""
@@ -50,19 +54,19 @@ class Address(NamedTuple):
         return f"{self.kind}/{self.key}"
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=REMEMBERED)
 def slot_of(address: str) -> int:
     """The slot of an address: the same in every process, unlike Python's own hash()."""
     return int.from_bytes(blake2b(address.encode(), digest_size=8).digest(), "big") % SLOTS
 
 
-@lru_cache(maxsize=1 << 18)
+@lru_cache(maxsize=REMEMBERED)
 def slot_of_address(address: Address) -> int:
     """As `slot_of`, without making the text: it is asked for each command."""
     return slot_of(str(address))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=REMEMBERED)
 def address_named(text: str) -> Address:
     """As `Address.parse`, remembered: nodes name addresses in every message. Raises Invalid."""
     return Address.parse(text)

@@ -18,9 +18,11 @@ class Attach(Struct, frozen=True):
 
     `refreshed`: the activation knows the session; its authority is another (`Refresh`).
     When that is lost on the way, the next announcement carries the new authority.
+    `said`: what the session tells of itself, between its gateway and the actor; said again where it changes.
     """
 
     refreshed: bool = False
+    said: bytes = b""
 
 
 class Detach(Struct, frozen=True):
@@ -32,9 +34,13 @@ class Resync(Struct, frozen=True):
 
 
 class Query(Struct, frozen=True):
-    """Signal: what may this authority see? Answered by `replied(0, view)` or `refused(0, NotFound)`."""
+    """Signal: what may this authority see? Answered by `replied(0, view)` or `refused(0, NotFound)`.
+
+    `hidden`: whom it does not see.
+    """
 
     action: str
+    hidden: frozenset[Principal] = frozenset()
 
 
 class Publication(Struct, frozen=True, gc=False):

@@ -1,7 +1,7 @@
 """The actor host: finds the activation of an address, makes it, ends it."""
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from heapq import nsmallest
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from commonroom.clock import Clock
 from commonroom.config.settings import EngineSettings
 from commonroom.engine.activation import Activation
 from commonroom.engine.actor import Actor
-from commonroom.engine.address import Address, slot_of_address
+from commonroom.engine.address import SLOTS, Address, slot_of_address
 from commonroom.engine.due import DueLoader
 from commonroom.engine.envelope import Attach, Envelope, Subscribers
 from commonroom.engine.hold import LoadFacts
@@ -19,6 +19,7 @@ from commonroom.engine.lease import Lease
 from commonroom.engine.lifecycle import End, Runtime, State, Stats
 from commonroom.engine.mailbox import SIGNALS
 from commonroom.engine.schedule import Deadlines
+from commonroom.engine.summary import Summaries
 from commonroom.engine.supervision import Supervisor, unavailable
 from commonroom.errors import CommonroomError, InternalError, NotFound, Unavailable
 from commonroom.ids import Random
@@ -53,10 +54,12 @@ class ActorHost:
     commands wait for it. What a host cannot serve it answers with RETRY.
 
     Args:
-        kinds: actor class by the kind of its address.
+        kinds: what makes an actor, by the kind of its address.
         load_facts: reads an old message's events, see `Actor.needs`; None: there are none.
         lease: how long answers from memory may be given; None: for ever, nobody else is there.
         bounds: whether slots come and go; None: all are this host's for good.
+        limits_scale: times the limits that actors keep themselves; 0: there are none.
+        summaries: what becomes of what lists show of actors; None: there are no lists. Whoever made it opens and closes it.
     """
 
     def __init__(  # noqa: PLR0917 - the parts of a node, wired in one place
@@ -65,11 +68,13 @@ class ActorHost:
         clock: Clock,
         journal: Journal,
         subscribers: Subscribers,
-        kinds: Mapping[str, type[Actor]],
+        kinds: Mapping[str, Callable[[Address], Actor]],
         random: Random,
         load_facts: LoadFacts | None = None,
         lease: Lease | None = None,
         bounds: Bounds | None = None,
+        limits_scale: float = 0.0,
+        summaries: Summaries | None = None,
     ) -> None:
         self.stats = Stats()
         self._settings = settings
@@ -81,6 +86,8 @@ class ActorHost:
         self._load_facts = load_facts
         self._lease = lease
         self._bounds = bounds
+        self._limits_scale = limits_scale
+        self._summaries = summaries or Summaries()
         self._slots: set[int] = set()
         self._idle_ms = int(settings.idle_s * 1000)
         self._live: dict[Address, Activation] = {}
@@ -121,8 +128,12 @@ class ActorHost:
             stats=self.stats,
             load_facts=self._load_facts,
             lease=self._lease,
+            limits_scale=self._limits_scale,
             keeper=self,
+            touched=self._summaries.touched,
         )
+        if self._bounds is None:
+            self._summaries.opened(range(SLOTS))
         self._due = DueLoader(
             self._clock,
             self._journal,
@@ -139,10 +150,11 @@ class ActorHost:
         """Serve these too: their deadlines are armed; actors come when they are spoken to."""
         opened = list(slots)
         self._slots.update(opened)
+        self._summaries.opened(opened)
         self._due.opened(opened)
 
     async def close_slots(self, slots: Iterable[int], grace_s: float) -> set[int]:
-        """Finish what is queued and under way there, passivate, serve them no more.
+        """Finish what is queued and under way there, at once also what only waits for its time; passivate, serve them no more.
 
         Returns: the slots in which everything was finished within `grace_s`. In the
         others commits may be under way still; what was not answered has moved on.
@@ -152,10 +164,12 @@ class ActorHost:
         self._due.closed(closing)
         give_up_at = self._clock.now() + int(grace_s * 1000)
         while (busy := [one for one in self._of(closing) if not one.quiet]) and self._clock.now() < give_up_at:
+            _hasten(busy)
             await pause(0.002)
         unfinished = {activation.slot for activation in busy}
         for activation in self._of(closing - unfinished):
             activation.passivate()
+        self._summaries.closed(closing)
         self.drop_slots(unfinished)
         return closing - unfinished
 
@@ -168,6 +182,7 @@ class ActorHost:
         for activation in self._of(dropped):
             left += activation.kill()
             self._forget(activation)
+        self._summaries.closed(dropped)
         self._move_on(left)
 
     def announce(self, address: Address) -> int | None:
@@ -198,7 +213,8 @@ class ActorHost:
         """
         self._closing = True
         give_up_at = self._clock.now() + int(grace_s * 1000)
-        while self._busy() and self._clock.now() < give_up_at:
+        while (busy := [one for one in self._live.values() if not one.quiet]) and self._clock.now() < give_up_at:
+            _hasten(busy)
             await pause(0.005)
         for activation in list(self._live.values()):
             for envelope in activation.kill():
@@ -217,9 +233,6 @@ class ActorHost:
             self._runtime.deadlines.close()
         await self._tasks.close()
 
-    def _busy(self) -> bool:
-        return any(not activation.quiet for activation in self._live.values())
-
     # -- for activations -------------------------------------------------------
 
     def became_live(self, activation: Activation) -> None:
@@ -227,7 +240,7 @@ class ActorHost:
 
     def ended(self, activation: Activation, why: End, left: list[Envelope], known: tuple[str, int] | None) -> None:
         address = activation.address
-        self._forget(activation)
+        self._forget(activation, cleanly=why is End.PASSIVATED)
         if why is End.DUPLICATE:
             self._reload(address, left, known)
         elif why is End.MOVED and self._bounds is not None:
@@ -240,7 +253,8 @@ class ActorHost:
             if activation.next_due is not None and self._may_activate(address):
                 self._due.sleep(address, activation.next_due)
 
-    def _forget(self, activation: Activation) -> None:
+    def _forget(self, activation: Activation, *, cleanly: bool = False) -> None:
+        self._summaries.ended(activation, cleanly=cleanly)
         if activation.idle_entry is not None:  # the heap would keep the whole activation for an idle time
             self._deadlines.cancel(activation.idle_entry)
         if self._live.get(activation.address) is activation:
@@ -362,3 +376,8 @@ class ActorHost:
 
     def _crashed(self, name: str, error: BaseException) -> None:
         log.error("task_crashed", task=name, exc_info=error)
+
+
+def _hasten(activations: Iterable[Activation]) -> None:
+    for activation in activations:
+        activation.hasten()

@@ -13,6 +13,7 @@ from commonroom.engine.envelope import Envelope, Subscribers
 from commonroom.engine.hold import LoadFacts
 from commonroom.engine.lease import Lease
 from commonroom.engine.schedule import Deadlines
+from commonroom.engine.summary import Touched
 from commonroom.ids import Random
 from commonroom.storage.journal.port import Journal
 from commonroom.tasks import TaskGroup
@@ -59,6 +60,7 @@ class Stats(Struct):
     commits: int = 0
     events: int = 0
     retries: int = 0
+    delayed: int = 0
     duplicates: int = 0
     wakes: int = 0
     activated: int = 0
@@ -95,4 +97,8 @@ class Runtime:
     stats: Stats
     load_facts: LoadFacts | None
     lease: Lease | None
+    limits_scale: float
+    """Of the limits that actors keep themselves, see `Actor.wait_ms`; 0: they are not asked."""
     keeper: Keeper
+    touched: dict[Touched, None]
+    """Where an activation notes that it did something, see `Summaries`."""

@@ -11,7 +11,7 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Envelope, Query
 from commonroom.engine.host import ActorHost
 from commonroom.errors import CommonroomError, InternalError, Unavailable
-from commonroom.identity import Authority
+from commonroom.identity import Authority, Principal
 from commonroom.protocol.wire import Command, ServerMessage
 
 __all__ = ["Asker", "LocalRouter"]
@@ -49,8 +49,10 @@ class Asker(ABC):
         message: ServerMessage = await self._answer(Envelope(address, command, authority, None, key=key), timeout_s)
         return message
 
-    async def view(self, address: Address, authority: Authority, action: str, timeout_s: float = 5.0) -> Struct:
-        view: Struct = await self._answer(Envelope(address, Query(action), authority, None), timeout_s)
+    async def view(
+        self, address: Address, authority: Authority, action: str, timeout_s: float = 5.0, hidden: frozenset[Principal] = frozenset()
+    ) -> Struct:
+        view: Struct = await self._answer(Envelope(address, Query(action, hidden), authority, None), timeout_s)
         return view
 
     async def _answer(self, envelope: Envelope, timeout_s: float) -> Any:

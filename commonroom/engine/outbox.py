@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Protocol
 from msgspec.structs import replace
 
 from commonroom.engine.address import Address
+from commonroom.engine.private import unpack
 from commonroom.engine.router import Router
 from commonroom.errors import CommonroomError, InternalError, RateLimited, Unavailable
 from commonroom.protocol.wire import Command, DurablePush
@@ -101,13 +102,15 @@ class Outbox:
             raise failure
 
     def _sorted(self, events: Iterable[SlotEvent]) -> list[tuple[Address, list[_Letter]]]:
-        """What is not answered yet, by target.
+        """What is not answered yet, by target. Nothing follows elsewhere from what not everybody sees (a shadow).
 
         Raises:
             Invalid: a target's address cannot be one.
         """
         letters: dict[Address, list[_Letter]] = {}
-        for stream, _, event in events:
+        for stream, _, event, private in events:
+            if unpack(private).audience is not None:
+                continue
             for nth, (address, command) in enumerate(self._source.effects(stream, event)):
                 key = f"o:{stream}:{event.offset}:{self._source.name}.{nth}"
                 if key not in self._answered:

@@ -81,8 +81,8 @@ class Bus(Protocol):
 
     on_revoked: Callable[[Sequence[Ended]], None]
     """Called with what another node tells."""
-    on_gap: Callable[[], None]
-    """Called when something that others told may be lost, or there are others than before."""
+    on_gap: list[Callable[[], None]]
+    """Each is called when something that others told may be lost, or there are others than before."""
 
     @property
     def whole(self) -> bool:
@@ -116,7 +116,7 @@ class Revocations:
         """There are other nodes. Before `open`."""
         self._bus = bus
         bus.on_revoked = self.heard
-        bus.on_gap = self.doubt
+        bus.on_gap.append(self.doubt)
 
     async def open(self) -> None:
         """Learn what is refused, then keep up with it. Before anybody is let in.

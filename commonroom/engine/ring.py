@@ -6,6 +6,7 @@ from itertools import islice
 
 from msgspec import structs
 
+from commonroom.engine.actor import Facts
 from commonroom.engine.envelope import Publication
 from commonroom.protocol.codec import encode_event
 from commonroom.protocol.wire import DurablePush
@@ -71,12 +72,13 @@ class Ring:
         missing = (offset + 1, self.first - 1) if offset + 1 < self.first else None
         return tuple(self._since(offset)), missing
 
-    def naming(self, message: int, after: int) -> tuple[DurablePush, ...] | None:
+    def naming(self, message: int, after: int) -> Facts | None:
         """Events beyond `after` that name `message`; None when the ring does not reach back so far."""
         if after + 1 < self.first:
             return None
-        events = (publication.message for publication in self._since(after))
-        return tuple(e for e in events if isinstance(e, DurablePush) and getattr(e, "message", None) == message)
+        named = [one for one in self._since(after) if getattr(one.message, "message", None) == message]
+        events = tuple(one.message for one in named if isinstance(one.message, DurablePush))
+        return Facts(events, frozenset(one.offset for one in named if one.audience is not None))
 
     def _since(self, offset: int) -> Iterable[Publication]:
         return islice(self._held, max(0, offset + 1 - self.first), None) if self._held else ()

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Envelope
-from commonroom.identity import Authority
+from commonroom.identity import Authority, Principal
 from commonroom.protocol.wire import Command, ServerMessage
 
 __all__ = ["Router"]
@@ -32,8 +32,10 @@ class Router(Protocol):
         """
         ...
 
-    async def view(self, address: Address, authority: Authority, action: str, timeout_s: float = 5.0) -> Struct:
-        """The actor's `view`, if it exists and `may(authority, action)`.
+    async def view(
+        self, address: Address, authority: Authority, action: str, timeout_s: float = 5.0, hidden: frozenset[Principal] = frozenset()
+    ) -> Struct:
+        """The actor's `view`, if it exists and `may(authority, action)`, without these people.
 
         Raises:
             NotFound: it does not exist, or it must look so to this principal.

@@ -5,16 +5,62 @@ from aiohttp import web
 
 from commonroom.http import openapi
 from commonroom.http.assets import Assets
+from commonroom.http.gate import guarded
 from commonroom.http.limit import limited
 from commonroom.http.middleware import MIDDLEWARES
 from commonroom.http.page_cache import Page
 from commonroom.http.route import Route
-from commonroom.http.routes import account, auth, docs, export, health, me, messages, provider, rooms, socket, users
+from commonroom.http.routes import (
+    account,
+    auth,
+    blocks,
+    connections,
+    docs,
+    export,
+    health,
+    listing,
+    me,
+    messages,
+    own_rooms,
+    preferences,
+    provider,
+    reports,
+    rooms,
+    socket,
+    users,
+)
+from commonroom.http.routes.admin import flag, moderation, people, server
+from commonroom.http.routes.room import invites, members, order, settings
 from commonroom.http.services import SERVICES, Services
 
 __all__ = ["build", "routes"]
 
-AREAS = (health, auth, account, provider, me, export, users, rooms, messages, socket)
+AREAS = (
+    health,
+    auth,
+    account,
+    provider,
+    me,
+    preferences,
+    connections,
+    export,
+    users,
+    blocks,
+    listing,
+    rooms,
+    settings,
+    order,
+    invites,
+    members,
+    own_rooms,
+    messages,
+    reports,
+    moderation,
+    people,
+    server,
+    flag,
+    socket,
+)
 
 
 def build(services: Services) -> web.Application:
@@ -30,10 +76,10 @@ def build(services: Services) -> web.Application:
     with_docs = services.settings.docs or not services.production
     table = routes(with_docs=with_docs)
     for route in table:
-        app.router.add_route(route.method, route.path, limited(route))
+        app.router.add_route(route.method, route.path, guarded(route, limited(route)))
     if with_docs:
         app[docs.DOCUMENT] = Page.of(msgspec.json.encode(openapi.document(table)))
-    Assets().add_routes(app.router, with_docs=with_docs)
+    Assets(services.challenge.origin).add_routes(app.router, with_docs=with_docs)
     return app
 
 

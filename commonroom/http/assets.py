@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from aiohttp import hdrs, web
 
 from commonroom.errors import ConfigError
+from commonroom.http.policy import content_policy
 
 __all__ = ["Assets"]
 
@@ -45,11 +46,15 @@ class Asset(NamedTuple):
 class Assets:
     """Every built file.
 
+    Args:
+        widget_origin: whose script and frames the page may show besides its own; empty: nobody's.
+
     Raises:
         ConfigError: the installation has no page.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widget_origin: str = "") -> None:
+        self._policy = {"Content-Security-Policy": content_policy(widget_origin)} if widget_origin else {}
         folder = resources.files("commonroom.http") / "static"
         files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if "." in entry.name}
         if not {PAGE, DOCS} <= files.keys():
@@ -62,7 +67,7 @@ class Assets:
 
     def add_routes(self, router: web.UrlDispatcher, *, with_docs: bool) -> None:
         """The page's addresses, the hashed files, the client; /docs only if wanted."""
-        for path in ("/", "/rooms", "/r/{room}", "/login", "/login/link", "/setup-username"):
+        for path in ("/", "/rooms", "/r/{room}", "/login", "/login/link", "/setup-username", "/admin"):
             router.add_get(path, self.page)
         for name in ROOT_FILES:
             router.add_get(f"/{name}", self.root_file)
@@ -72,7 +77,9 @@ class Assets:
 
     async def page(self, request: web.Request) -> web.Response:
         """The one page; what it shows follows from its address."""
-        return _respond(request, self._files[PAGE], FRESH)
+        response = _respond(request, self._files[PAGE], FRESH)
+        response.headers.update(self._policy)
+        return response
 
     async def docs(self, request: web.Request) -> web.Response:
         """The page that shows /openapi.json."""

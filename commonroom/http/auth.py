@@ -17,6 +17,7 @@ from commonroom.identity import Authority
 from commonroom.storage.repository.login_session import LoginSession
 
 __all__ = [
+    "AUTHORITY",
     "COOKIE",
     "COOKIE_PATH",
     "agent_of",
@@ -29,8 +30,10 @@ __all__ = [
     "session_answer",
     "set_cookie",
     "sign_in_answer",
-    "user_of",
 ]  # fmt: skip
+
+AUTHORITY = web.RequestKey("authority", Authority)
+"""What the access token proved, once it was looked at."""
 
 COOKIE = "commonroom_refresh"
 COOKIE_PATH = "/v1/auth"
@@ -44,21 +47,13 @@ def authority_of(request: web.Request) -> Authority:
     Raises:
         TokenExpired, Unauthenticated: nothing.
     """
+    if AUTHORITY in request:
+        return request[AUTHORITY]
     token = _bearer(request)
     if token is None:
         raise Unauthenticated("sign in first")
-    return request.app[SERVICES].logins.proven(token)
-
-
-def user_of(request: web.Request) -> Authority:
-    """As `authority_of`, of a user.
-
-    Raises:
-        Forbidden: it is a guest.
-    """
-    authority = authority_of(request)
-    if authority.principal.actor_type != "user":
-        raise Forbidden("sign in to unlock this")
+    services = request.app[SERVICES]
+    request[AUTHORITY] = authority = services.sanctions.marked(services.logins.proven(token))
     return authority
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import unicodedata
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Meta, Struct
 from commonroom.errors import BadFrame, Invalid
 from commonroom.http.services import SERVICES
 
-__all__ = ["Body", "Number", "answer", "clean_name", "is_plain", "positive", "read", "read_or"]
+__all__ = ["Body", "Number", "answer", "chosen", "clean_lines", "clean_name", "is_plain", "positive", "read", "read_or"]
 
 MAX_NAME = 64
 INVISIBLE = frozenset({"Cf", "Mn", "Me", "Zs"})
@@ -25,6 +26,7 @@ Number = Annotated[int, Meta(ge=1, le=LARGEST_NUMBER)]
 """A whole number of the query string, as `positive` reads it."""
 
 T = TypeVar("T", bound=Struct)
+Choice = TypeVar("Choice", bound=str)
 
 
 class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -88,6 +90,17 @@ def clean_name(name: str) -> str:
     return name
 
 
+def clean_lines(text: str, field: str) -> str:
+    """A text of several lines, trimmed; perhaps empty.
+
+    Raises:
+        Invalid: it holds control characters besides line breaks and tabs.
+    """
+    if not is_plain(text.replace("\n", " ").replace("\r", " ").replace("\t", " ")):
+        raise Invalid(f"{field} must not hold control characters", field=f"$.{field}")
+    return text.strip()
+
+
 def is_plain(text: str) -> bool:
     """Whether it shows what it says: no control characters, none that turn the direction of what surrounds it, none that are unassigned."""
     return not any(unicodedata.category(char) in UNPRINTABLE or char in TURNING for char in text)
@@ -105,3 +118,14 @@ def positive(request: web.Request, name: str, default: int | None, largest: int)
     if len(text) > len(str(LARGEST_NUMBER)) or not text.isascii() or not text.isdigit() or int(text) < 1:
         raise Invalid(f"{name} must be a whole number of at least 1", field=name)
     return min(int(text), largest)
+
+
+def chosen(request: web.Request, name: str, choices: Sequence[Choice]) -> Choice | None:
+    """A word of the query string; None: it is left out. Raises Invalid: it is none of these."""
+    text = request.query.get(name) or None
+    if text is None:
+        return None
+    for choice in choices:
+        if choice == text:
+            return choice
+    raise Invalid(f"{name} is {' or '.join(choices)}", field=name)

@@ -15,7 +15,7 @@ import termios
 from collections.abc import Callable
 from http import HTTPStatus
 from math import inf
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
@@ -159,6 +159,14 @@ class Connection(web.RequestHandler):
         response = armoured(problem.from_status(status, request_id), request_id)
         response.force_close()
         return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Note a failure between two requests. That a body which nobody wanted could not be unpacked is its sender's, and no failure."""
+        error = kw.get("exc_info")
+        if isinstance(error, web.RequestPayloadError):
+            log.info("request_refused", error=type(error).__name__)
+        else:
+            super().log_exception(*args, **kw)
 
     # Heads that take too long.
 

@@ -4,7 +4,8 @@ A route names its limits (`Route.limits`). Whose keys the request's head tells a
 before anything else is done. Where a typed mail address or a refresh token is needed, what
 is known to be refused is refused before the body is read, and the handler calls `admit` before
 it does anything that costs: all limits in one step, so that a request is one round trip at most
-and one that is refused uses nothing up.
+and one that is refused uses nothing up. Where a refusal doubles the wait, the handler asks once it
+knows that the request makes sense.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,13 +15,14 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from commonroom.account.proof import key_of as account_of
-from commonroom.errors import InternalError, RateLimited
+from commonroom.account.proof import account_key
+from commonroom.errors import InternalError
 from commonroom.http.auth import authority_of
 from commonroom.http.peer import address_of
 from commonroom.http.route import Route
 from commonroom.http.services import SERVICES
-from commonroom.limit import Ask, Limit, Standing, Verdict
+from commonroom.identity import ActorType
+from commonroom.limit import Limit, Standing, Verdict, asks_of
 from commonroom.limit.limit import Part, key_of
 from commonroom.storage.repository.login_session import LoginSession
 
@@ -67,10 +69,11 @@ async def admit(request: web.Request, *, email: str | None = None, session: str 
     limits = request[LIMITS]
     del request[LIMITS]
     subject = _subject(request, limits, session)
-    if email is not None and (account := account_of(email)):
+    if email is not None and (account := account_key(email)):
         subject["account"] = account
     mark = key_of(AT_ADDRESS, subject) if "account" in subject else None
-    _judge(request, await request.app[SERVICES].limiter.take(_asks(limits, subject), mark))
+    asks = asks_of(limits, subject, _kind(request, limits))
+    _judge(request, await request.app[SERVICES].limiter.take(asks, mark))
 
 
 async def remember(request: web.Request, login: LoginSession, email: str | None = None) -> None:
@@ -84,7 +87,7 @@ async def remember(request: web.Request, login: LoginSession, email: str | None 
         user = await services.users.by_id(login.principal.actor_id)
         email = None if user is None else user.email
     if email is not None:
-        subject: dict[Part, str] = {"account": account_of(email), "address": address_of(request)}
+        subject: dict[Part, str] = {"account": account_key(email), "address": address_of(request)}
         await services.limiter.remember(key_of(AT_ADDRESS, subject))
 
 
@@ -99,13 +102,14 @@ def note_limits(request: web.Request, response: web.StreamResponse) -> None:
 
 def _is_late(route: Route) -> bool:
     parts = {part for limit in route.limits for part in limit.by}
-    return "account" in parts or ("session" in parts and route.signed_in == "cookie")
+    doubles = any(limit.longest_s for limit in route.limits)
+    return doubles or "account" in parts or ("session" in parts and route.signed_in == "cookie")
 
 
 def _refuse_known(request: web.Request, limits: Iterable[Limit]) -> None:
     """What the address alone is refused needs no body."""
     subject: dict[Part, str] = {"address": address_of(request)}
-    if (refused := request.app[SERVICES].limiter.refusal(_asks(limits, subject))) is not None:
+    if (refused := request.app[SERVICES].limiter.refusal(asks_of(limits, subject))) is not None:
         _judge(request, refused)
 
 
@@ -122,15 +126,11 @@ def _subject(request: web.Request, limits: Iterable[Limit], session: str | None)
     return subject
 
 
-def _asks(limits: Iterable[Limit], subject: dict[Part, str]) -> list[Ask]:
-    return [_ask(limit, subject) for limit in limits if subject.keys() >= set(limit.by)]
-
-
-def _ask(limit: Limit, subject: dict[Part, str]) -> Ask:
-    return Ask(limit, key_of(limit.by, subject), key_of(AT_ADDRESS, subject) if limit.is_of_strangers else None)
+def _kind(request: web.Request, limits: Iterable[Limit]) -> ActorType | None:
+    """What kind of person asks, where a limit counts only one kind."""
+    return authority_of(request).principal.actor_type if any(limit.of for limit in limits) else None
 
 
 def _judge(request: web.Request, verdict: Verdict) -> None:
     request[STANDINGS] = verdict.standings
-    if verdict.wait_us > 0:
-        raise RateLimited("that was too often: wait a little", retry_after_ms=-(-verdict.wait_us // 1000))
+    verdict.require()

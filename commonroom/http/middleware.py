@@ -10,10 +10,14 @@ from aiohttp.typedefs import Handler
 
 from commonroom import log as logging
 from commonroom.clock import monotonic_s
-from commonroom.errors import CommonroomError, InternalError
+from commonroom.errors import CommonroomError, Denied, InternalError
 from commonroom.http import problem
+from commonroom.http.auth import AUTHORITY
+from commonroom.http.gate import ACTION, SECRET, place_of
 from commonroom.http.limit import note_limits
-from commonroom.http.services import REQUEST_ID
+from commonroom.http.peer import address_of
+from commonroom.http.policy import content_policy
+from commonroom.http.services import REQUEST_ID, SERVICES
 from commonroom.ids import new_id, new_secret, seeded
 
 __all__ = ["MIDDLEWARES", "armoured"]
@@ -25,9 +29,7 @@ log = structlog.get_logger(__name__)
 _random = seeded(new_secret())  # a request's id must be its own, not secret
 GIVEN_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
 SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": content_policy(),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -36,6 +38,8 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 UNLOGGED = frozenset({"/healthz", "/health", "/readyz"})
+NOWHERE = "-"
+"""Logged for a path that no route has, or not for this method: whatever stands in it may be a secret in the wrong place."""
 
 
 @web.middleware
@@ -50,7 +54,7 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         note_limits(request, response)
         if logging.is_written(INFO) and request.path not in UNLOGGED:
             took_ms = round((monotonic_s() - began_s) * 1000, 1)
-            log.info("request", method=request.method, path=request.path, status=response.status, ms=took_ms)
+            log.info("request", **_about(request), status=response.status, ms=took_ms)
     return armoured(response, request_id)
 
 
@@ -59,6 +63,10 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
     try:
         return await handler(request)
     except CommonroomError as error:
+        if isinstance(error, Denied):
+            audit, who = request.app[SERVICES].audit, request.get(AUTHORITY)
+            address = "" if who is not None else address_of(request)
+            audit.denied(error, who, request_id, action=request.get(ACTION, ""), where=place_of(request), address=address)
         if isinstance(error, InternalError):
             return _failed(request, request_id)
         return problem.from_error(error, request_id)
@@ -72,8 +80,17 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
 
 def _failed(request: web.Request, request_id: str) -> web.Response:
     """Our own fault: the log gets the trace, the client a fixed sentence."""
-    log.exception("request_failed", method=request.method, path=request.path)
+    log.exception("request_failed", **_about(request))
     return problem.from_error(InternalError("the request failed; it may be sent again"), request_id)
+
+
+def _about(request: web.Request) -> dict[str, object]:
+    """What was asked, by whom if they showed who they are, and of which room."""
+    authority = request.get(AUTHORITY)
+    who = None if authority is None else authority.principal
+    is_plain = request.match_info.route.resource is not None and SECRET.isdisjoint(request.match_info)
+    path = request.path if is_plain else place_of(request) or NOWHERE
+    return {"method": request.method, "path": path, "who": who, "room": request.match_info.get("room")}
 
 
 def armoured(response: Response, request_id: str) -> Response:

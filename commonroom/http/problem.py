@@ -33,7 +33,10 @@ class Problem(Struct, rename="camel", omit_defaults=True):
     request_id: str
     retryable: bool = False
     retry_after_ms: int | None = None
+    remaining: int | None = None
     field: str | None = None
+    until: int | None = None
+    reason: str | None = None
 
 
 def from_error(error: CommonroomError, request_id: str) -> web.Response:
@@ -49,7 +52,10 @@ def from_error(error: CommonroomError, request_id: str) -> web.Response:
             request_id=request_id,
             retryable=row.retryable,
             retry_after_ms=error.retry_after_ms,
+            remaining=error.remaining,
             field=getattr(error, "field", None),
+            until=getattr(error, "until", None),
+            reason=getattr(error, "reason", None),
         )
     )
 
@@ -67,6 +73,8 @@ def from_status(status: int, request_id: str, headers: Any = None) -> web.Respon
 
 def _response(problem: Problem) -> web.Response:
     response = web.Response(body=msgspec.json.encode(problem), status=problem.status, content_type="application/problem+json")
+    if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        response.force_close()  # what is left of the request is read no further
     if problem.retry_after_ms is not None:
         response.headers["Retry-After"] = str(-(-problem.retry_after_ms // 1000))
     return response

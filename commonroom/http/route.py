@@ -14,12 +14,15 @@ from commonroom.errors import (
     InternalError,
     Invalid,
     RateLimited,
+    SignInNeeded,
     TokenExpired,
     TooLarge,
     Unauthenticated,
     Unavailable,
 )
 from commonroom.limit import Limit
+from commonroom.limit.limit import REQUESTS
+from commonroom.permissions import NEVER, TABLE
 
 __all__ = ["Parameter", "Proof", "Route"]
 
@@ -58,6 +61,7 @@ class Route(NamedTuple):
 
     Args:
         path: as aiohttp takes it, `{name}` for a parameter.
+        action: its row in the table of permissions.
         parameters: of path, query string and head.
         body: the type of the JSON body; None: none is read.
         body_needed: false: the body may be left out.
@@ -65,12 +69,13 @@ class Route(NamedTuple):
         status: of that answer.
         also: further answers that are no errors of ours, by status.
         signed_in: see `Proof`.
-        errors: what else it raises; errors of body, parameters, proof and limits follow from those.
+        errors: what else it raises; errors of body, parameters, proof, permission and limits follow from those.
         limits: how often it may be asked; see `commonroom.http.limit`.
     """
 
     method: str
     path: str
+    action: str
     handler: Handler
     parameters: tuple[Parameter, ...] = ()
     body: type[Struct] | None = None
@@ -80,7 +85,7 @@ class Route(NamedTuple):
     also: Mapping[int, Any] = {}
     signed_in: Proof = True
     errors: tuple[type[CommonroomError], ...] = ()
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[Limit, ...] = (REQUESTS,)
 
     @property
     def summary(self) -> str:
@@ -101,6 +106,8 @@ class Route(NamedTuple):
         """Every error of ours that it may answer with, some perhaps twice."""
         yield from self.errors
         yield from ERRORS_OF_A_PROOF[self.signed_in]
+        if self.signed_in is True and TABLE[self.action].guest is NEVER:
+            yield SignInNeeded if TABLE[self.action].user is not NEVER else Forbidden
         if self.body is not None:
             yield from (BadFrame, Invalid, TooLarge)
         places = {parameter.where for parameter in self.parameters}

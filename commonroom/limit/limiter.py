@@ -1,6 +1,7 @@
 """Who is asked whether something may be done: all nodes' common store, this node's memory, or both.
 
     this node's memory refuses ──► refused, nobody is asked: a TAT never goes back, so the store would say the same
+                                   (but for limits whose refusals double the wait: the store has to know of each)
     else the store decides     ──► what it says is remembered here, one round trip
     no store, or it is away    ──► this node's memory decides
 
@@ -10,19 +11,20 @@ but one request every `AWAY_US`.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import structlog
 from msgspec import Struct
 
 from commonroom.clock import monotonic_us
-from commonroom.errors import Unavailable
+from commonroom.errors import RateLimited, Unavailable
+from commonroom.identity import ActorType
 from commonroom.limit.gcra import Rate
-from commonroom.limit.limit import FAMILIAR_MS, LIMITS, Limit
+from commonroom.limit.limit import FAMILIAR_MS, LIMITS, Limit, Part, key_of
 from commonroom.limit.table import Table
 
-__all__ = ["Ask", "LimitStats", "Limiter", "SharedAnswer", "SharedAsk", "SharedLimits", "Standing", "Verdict"]
+__all__ = ["Ask", "LimitStats", "Limiter", "SharedAnswer", "SharedAsk", "SharedLimits", "Standing", "Verdict", "asks_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,11 @@ class Verdict(NamedTuple):
 
     wait_us: int
     standings: Sequence[Standing]
+
+    def require(self) -> None:
+        """Raises RateLimited: it was refused."""
+        if self.wait_us > 0:
+            raise RateLimited("that was too often: wait a little", retry_after_ms=-(-self.wait_us // 1000))
 
 
 class SharedAsk(NamedTuple):
@@ -119,6 +126,11 @@ class Limiter:
         self._asked_again_us = 0
 
     @property
+    def scale(self) -> float:
+        """Times the amounts of all limits; 0: there are none."""
+        return self._scale
+
+    @property
     def keys(self) -> int:
         """How many this node remembers."""
         return sum(map(len, self._tables.values())) + len(self._marks)
@@ -131,7 +143,8 @@ class Limiter:
         if not self._scale:
             return None
         now_us, knows = self._now_us(), self._knows(mark)
-        cells = self._cells([ask for ask in asks if ask.familiar is None or knows or self._shared is None], knows=knows)
+        plain = [ask for ask in asks if not ask.limit.longest_s and (ask.familiar is None or knows or self._shared is None)]
+        cells = self._cells(plain, knows=knows)
         verdict = _verdict(cells, now_us)
         if verdict.wait_us == 0:
             return None
@@ -144,7 +157,8 @@ class Limiter:
             return Verdict(0, ())
         verdict = None
         if self._shared is not None:
-            if (refused := self.refusal(asks, mark)) is not None:
+            doubles = any(ask.limit.longest_s for ask in asks)
+            if not doubles and (refused := self.refusal(asks, mark)) is not None:
                 return refused
             verdict = await self._take_shared(self._shared, asks, mark)
         if verdict is None:
@@ -173,9 +187,10 @@ class Limiter:
     def _take_here(self, asks: Sequence[Ask], mark: str | None) -> Verdict:
         now_us = self._now_us()
         cells = self._cells(asks, knows=self._knows(mark))
-        verdict = _verdict(cells, now_us)
-        if verdict.wait_us:
-            return verdict
+        if _verdict(cells, now_us).wait_us:
+            for _, table, key in cells:
+                table.refuse(key, now_us)
+            return _verdict(cells, now_us)
         for _, table, key in cells:
             table.grant(key, now_us)
         return Verdict(0, _standings(cells, now_us))
@@ -235,6 +250,15 @@ class Limiter:
         if self._is_away:
             self._is_away = False
             log.info("limits_counted_together")
+
+
+def asks_of(limits: Iterable[Limit], subject: Mapping[Part, str], who: ActorType | None = None) -> list[Ask]:
+    """One of each limit that counts such a person, and of whom all is known that it tells apart."""
+    return [
+        Ask(limit, key_of(limit.by, subject), key_of(("account", "address"), subject) if limit.is_of_strangers else None)
+        for limit in limits
+        if (limit.of is None or limit.of == who) and subject.keys() >= set(limit.by)
+    ]
 
 
 def _verdict(cells: Sequence[tuple[Limit, Table, str]], now_us: int) -> Verdict:

@@ -43,6 +43,11 @@ class Table:
         """One more."""
         self.learn(key, self.rate.after(self._tats.get(key, 0), now_us), now_us)
 
+    def refuse(self, key: str, now_us: int) -> None:
+        """One was refused."""
+        if self.rate.longest_us:
+            self.learn(key, self.rate.refused(self._tats.get(key, 0), now_us), now_us)
+
     def learn(self, key: str, tat_us: int, now_us: int) -> None:
         """Its TAT is this one."""
         tats = self._tats

@@ -1,6 +1,6 @@
 """Casts: small volatile messages of any meaning to everybody in a room (a cursor, a flying emoji)."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from msgspec import Meta
 
@@ -31,3 +31,6 @@ class Cast(RoomPush, frozen=True, tag=113):
     person: Principal
     key: str
     data: str
+
+    def without(self, hidden: frozenset[Principal]) -> Self | None:
+        return None if self.person in hidden else self

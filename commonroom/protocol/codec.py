@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from commonroom.errors import BadFrame, CommonroomError, Invalid
-from commonroom.protocol.registry import COMMANDS, SERVER_MESSAGES, tag_of
-from commonroom.protocol.wire import Command, DurablePush, ServerMessage
+from commonroom.protocol.registry import BETWEEN_NODES, COMMANDS, SERVER_MESSAGES, tag_of
+from commonroom.protocol.wire import Command, DurablePush, Ref, ServerMessage
 
 __all__ = [
     "EVENT_TAGS",
@@ -33,10 +33,10 @@ JSON_PROTOCOL: Final = "commonroom.v1.json"
 
 
 class _Head(Struct, array_like=True):
-    """The start of any command, to answer a command whose rest is wrong."""
+    """The start of any command, to answer a command whose rest is wrong: under a ref that an answer can carry."""
 
     tag: int
-    ref: int
+    ref: Ref
 
 
 class Rejected(Struct):
@@ -47,7 +47,7 @@ class Rejected(Struct):
 
 
 _COMMAND_UNION: Any = reduce(or_, COMMANDS.values())
-_SERVER_UNION: Any = reduce(or_, SERVER_MESSAGES.values())
+_SERVER_UNION: Any = reduce(or_, [*SERVER_MESSAGES.values(), *BETWEEN_NODES.values()])
 _DURABLE = [cls for cls in SERVER_MESSAGES.values() if issubclass(cls, DurablePush)]
 _HOSTILE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 

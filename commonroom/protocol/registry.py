@@ -5,10 +5,10 @@ The tags stand at the types. The names are those of shared usage (`message.send`
 
 from msgspec import Struct
 
-from commonroom.protocol import cast, chat, presence, room, session, timer, typing
-from commonroom.protocol.wire import Command, ServerMessage
+from commonroom.protocol import cast, chat, invite, listing, moderation, presence, room, session, status, timer, typing, user
+from commonroom.protocol.wire import Command, DurablePush, ServerMessage
 
-__all__ = ["COMMANDS", "COMMAND_NAMES", "SERVER_MESSAGES", "SERVER_NAMES", "VIEWS", "tag_of"]
+__all__ = ["BETWEEN_NODES", "COMMANDS", "COMMAND_NAMES", "EXPELLING", "SERVER_MESSAGES", "SERVER_NAMES", "VIEWS", "tag_of"]
 
 COMMANDS: dict[str, type[Command]] = {
     "hello": session.Hello,
@@ -17,6 +17,19 @@ COMMANDS: dict[str, type[Command]] = {
     "room.join": room.RoomJoin,
     "room.leave": room.RoomLeave,
     "room.create": room.RoomCreate,
+    "room.update": room.RoomUpdate,
+    "room.archive": room.RoomArchive,
+    "room.kick": moderation.RoomKick,
+    "room.ban": moderation.RoomBan,
+    "room.unban": moderation.RoomUnban,
+    "room.mute": moderation.RoomMute,
+    "room.unmute": moderation.RoomUnmute,
+    "room.role": moderation.RoomRole,
+    "room.quit": invite.RoomQuit,
+    "invite.create": invite.InviteCreate,
+    "invite.revoke": invite.InviteRevoke,
+    "invite.accept": invite.InviteAccept,
+    "invite.list": invite.InviteList,
     "message.send": chat.MessageSend,
     "message.edit": chat.MessageEdit,
     "message.delete": chat.MessageRemove,
@@ -25,9 +38,14 @@ COMMANDS: dict[str, type[Command]] = {
     "timer.resume": timer.TimerResume,
     "timer.skip": timer.TimerSkip,
     "timer.reset": timer.TimerReset,
+    "timer.extend": timer.TimerExtend,
+    "timer.configure": timer.TimerConfigure,
     "typing.start": typing.TypingStart,
     "typing.stop": typing.TypingStop,
     "cast.send": cast.CastSend,
+    "listing.watch": listing.ListingWatch,
+    "status.set": status.StatusSet,
+    "status.watch": status.StatusWatch,
 }
 
 SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
@@ -40,6 +58,16 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "room.created": room.RoomCreated,
     "room.joined": room.Joined,
     "room.reset": room.RoomReset,
+    "room.updated": room.RoomUpdated,
+    "room.removed": room.RoomRemoved,
+    "room.load": room.RoomLoad,
+    "room.moderated": moderation.RoomModerated,
+    "room.member_added": invite.MemberAdded,
+    "room.member_removed": invite.MemberRemoved,
+    "invite.created": invite.InviteCreated,
+    "invite.revoked": invite.InviteRevoked,
+    "invite.code": invite.InviteCode,
+    "invite.listing": invite.InviteListing,
     "message.create": chat.MessageCreate,
     "message.update": chat.MessageUpdate,
     "message.delete": chat.MessageDelete,
@@ -49,12 +77,20 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "principal.upgraded": presence.PrincipalUpgraded,
     "typing": typing.Typing,
     "cast": cast.Cast,
+    "listing.update": listing.ListingUpdate,
+    "status.update": status.StatusUpdate,
 }
 
 VIEWS: dict[str, type[Struct]] = {"room": room.RoomView}
 """What HTTP may show of an actor: never on a client's wire, but on that between nodes."""
 
-COMMAND_NAMES = {cls: name for name, cls in COMMANDS.items()}
+BETWEEN_NODES: dict[str, type[ServerMessage]] = {"user.state": user.UserState}
+"""Pushes of actors to gateways alone."""
+
+EXPELLING = frozenset(cls for cls in SERVER_MESSAGES.values() if issubclass(cls, DurablePush) and cls.expelled is not DurablePush.expelled)
+"""Durable pushes that may end subscriptions."""
+
+COMMAND_NAMES: dict[type, str] = {cls: name for name, cls in COMMANDS.items()}
 SERVER_NAMES = {cls: name for name, cls in SERVER_MESSAGES.items()}
 
 

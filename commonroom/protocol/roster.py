@@ -9,7 +9,8 @@ from commonroom.protocol.wire import PersonName
 
 __all__ = ["Person", "Role"]
 
-Role = Literal["host", "participant"]
+Role = Literal["host", "cohost", "participant"]
+"""One host, at most 20 co-hosts, everybody else."""
 
 
 class Person(Struct, frozen=True, array_like=True):

@@ -91,6 +91,7 @@ class Error(ServerMessage, frozen=True, tag=66):
     """Refused. Nothing of the command took effect.
 
     `retry_after_ms` is None where waiting does not help or the time is unknown.
+    `remaining`: how many more the limit that refused it grants now; None for other refusals.
     """
 
     ref: Ref
@@ -98,6 +99,7 @@ class Error(ServerMessage, frozen=True, tag=66):
     name: str
     message: str
     retry_after_ms: Millis | None = None
+    remaining: Count | None = None
 
 
 class Heartbeat(ServerMessage, frozen=True, tag=67):

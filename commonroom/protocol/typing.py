@@ -1,5 +1,7 @@
 """Typing indicators. Volatile; expire 8 s after the last start."""
 
+from typing import Self
+
 from commonroom.identity import Principal
 from commonroom.protocol.wire import Command, RoomId, RoomPush
 
@@ -23,3 +25,6 @@ class Typing(RoomPush, frozen=True, tag=112):
 
     person: Principal
     active: bool
+
+    def without(self, hidden: frozenset[Principal]) -> Self | None:
+        return None if self.person in hidden else self

@@ -8,16 +8,19 @@ No value of these types can be part of a cycle, so the collector need not look a
 many that rings and outboxes hold (`gc=False`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Self
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from commonroom.codes import ErrorCode
 from commonroom.identity import Principal
 
 __all__ = [
     "MAX_INT",
     "Command",
     "DurablePush",
+    "Expulsion",
     "Nonce",
     "Offset",
     "Ref",
@@ -26,6 +29,7 @@ __all__ = [
     "ServerMessage",
     "StreamPosition",
     "Text",
+    "Why",
 ]
 
 MAX_INT = 2**53 - 1
@@ -47,6 +51,9 @@ Nonce = Annotated[str, Meta(pattern=r"\A[\x21-\x7e]{8,64}\Z")]
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 """Code points. The room also refuses NUL and text of nothing but white space."""
+
+Why = Annotated[str, Meta(max_length=240)]
+"""A reason that everybody in the room reads; empty: none is given."""
 
 PersonName = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -77,10 +84,33 @@ class ServerMessage(Struct, frozen=True, array_like=True, gc=False):
     """Server to client: a reply, an error or a push."""
 
 
+class Expulsion(NamedTuple):
+    """Who follows a room no longer, and what they are told of it, as an error says it.
+
+    `people` is one person by all the names it has had. None: the room is asked about each
+    that follows, and whom it would not let in any more is told to join again.
+    """
+
+    people: frozenset[Principal] | None
+    code: ErrorCode = ErrorCode.FORBIDDEN
+    message: str = ""
+
+
 class RoomPush(ServerMessage, frozen=True):
     """A push that concerns one room."""
 
     room: RoomId
+
+    def without(self, hidden: frozenset[Principal]) -> "RoomPush | None":
+        """How this looks to somebody who does not see these people: itself where it shows none of them, None where nothing is left.
+
+        Counts of changes (`rev`) are the reader's, not known here.
+        """
+        return self
+
+    def expelled(self) -> Expulsion | None:
+        """Whose subscriptions end with this durable push, once they have read it; None: nobody's."""
+        return None
 
 
 class DurablePush(RoomPush, frozen=True):
@@ -94,6 +124,13 @@ class DurablePush(RoomPush, frozen=True):
     at: Millis
     author: Principal | None
     nonce: str | None
+
+    def without(self, hidden: frozenset[Principal]) -> Self | None:
+        return None if self.author in hidden else self
+
+    def unsigned(self, hidden: frozenset[Principal]) -> Self:
+        """As `without`, for what concerns everybody whoever did it."""
+        return replace(self, author=None, nonce=None) if self.author in hidden else self
 
 
 Direction = Literal["command", "server"]

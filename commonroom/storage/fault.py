@@ -45,5 +45,5 @@ def translated(error: Exception) -> CommonroomError:
     if isinstance(error, asyncpg.UniqueViolationError):
         return Conflict("this exists already")
     if isinstance(error, EncodingError) or getattr(error, "sqlstate", "").startswith(DATA_CLASS):
-        return Invalid(f"not a value the database can hold: {type(error).__name__}")
+        return Invalid("not a value that can be stored")
     return InternalError("the database refused a statement", detail=explain(error))

@@ -1,13 +1,16 @@
 """The pool of connections for reads and plain writes; the journal has its own."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import asyncpg
 
 from commonroom.config.settings import PostgresSettings
+from commonroom.delay import Delays
 from commonroom.errors import ConfigError, Unavailable
 from commonroom.storage.fault import explain, translated
 from commonroom.tasks import is_cancelled
@@ -29,6 +32,8 @@ takes as long as all the rest of a move (measured: 99th percentile of the silenc
 IDLE_IN_TRANSACTION_MS = 2000
 """Whoever stands still within a transaction (SIGSTOP, a network that is gone) loses it and its locks: less than a
 node's TTL, or those who take over its slots would wait for its checkpoints as long as it sleeps."""
+
+WRITING = re.compile(r"\A\s*(WITH\b.*\b)?(INSERT INTO|(?<!FOR )(?<!KEY )UPDATE|DELETE FROM)\b", re.DOTALL)
 
 DURABILITY = {"fsync": {"on"}, "synchronous_commit": {"on", "local", "remote_write", "remote_apply"}, "full_page_writes": {"on"}}
 
@@ -128,6 +133,10 @@ class Database:
     def __init__(self, timeout_s: float) -> None:
         self.statements = 0
         """Statements sent since the start."""
+        self.writes = 0
+        """Those of them that change something."""
+        self.durations = Delays()
+        """How long statements took."""
         self._pool: asyncpg.Pool[asyncpg.Record]
         self._timeout_s = timeout_s
 
@@ -189,8 +198,10 @@ class Database:
     async def _count_statements(self, connection: Connection) -> None:
         connection.add_query_logger(self._sent)
 
-    def _sent(self, _query: Any) -> None:
+    def _sent(self, query: Any) -> None:
         self.statements += 1
+        self.writes += is_write(query.query)
+        self.durations.note(query.elapsed)
 
     async def _call(self, call: Callable[[Connection], Awaitable[T]]) -> T:
         async with self.connection() as connection:
@@ -217,6 +228,12 @@ class Database:
         """A connection within a transaction."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+
+@lru_cache(maxsize=1024)
+def is_write(statement: str) -> bool:
+    """Whether a statement changes rows. Statements are constants, so each is looked at once."""
+    return WRITING.search(statement) is not None
 
 
 async def _translating(call: Awaitable[T]) -> T:

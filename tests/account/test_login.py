@@ -175,7 +175,7 @@ async def test_a_sign_in_without_a_guest_or_with_one_that_is_a_user_already_is_a
     assert first.login.principal == third.login.principal != second.login.principal
 
 
-async def test_of_too_many_sessions_those_not_seen_for_longest_end_and_their_sockets_close(
+async def test_A10_of_too_many_sessions_those_not_seen_for_longest_end_and_their_sockets_close(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("commonroom.account.login.MAX_OF_A_USER", 3)

@@ -9,8 +9,10 @@ from commonroom.actors import KINDS
 from commonroom.actors.room.actor import RoomActor
 from commonroom.config.settings import EngineSettings
 from commonroom.engine.activation import Activation
+from commonroom.engine.actor import Facts
 from commonroom.engine.address import Address, slot_of
 from commonroom.engine.envelope import Attach, Detach, Envelope, Query, Resync
+from commonroom.engine.private import unpack
 from commonroom.engine.testing import Client, World
 from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.ids import new_id
@@ -22,6 +24,7 @@ from commonroom.protocol.session import Reply
 from commonroom.protocol.timer import TimerCommand, TimerSettings
 from commonroom.protocol.typing import TypingStart, TypingStop
 from commonroom.protocol.wire import Command, DurablePush, ServerMessage
+from commonroom.storage.summary import SummaryStore
 
 __all__ = ["Device", "Stage"]
 
@@ -66,8 +69,12 @@ class Device(Client):
     def remove(self, room: str, message: int) -> int:
         return self._changed(MessageRemove, room, message=message).offset
 
-    def timer(self, room: str, command: type[TimerCommand], version: int | None = None) -> int:
-        return self._changed(command, room, version=version).offset
+    def timer(self, room: str, command: type[TimerCommand], version: int | None = None, **fields: Any) -> int:
+        return self._changed(command, room, version=version, **fields).offset
+
+    def do(self, command: type[Command], room: str, **fields: Any) -> Reply:
+        """Any durable command; its reply."""
+        return self._changed(command, room, **fields)
 
     def typing(self, room: str, *, active: bool = True) -> None:
         self.ask(TypingStart if active else TypingStop, room)
@@ -107,9 +114,9 @@ class Device(Client):
 class Stage(World):
     """The world, with rooms. By default an activation ends with its process only."""
 
-    def __init__(self, seed: int = 0, **settings: Any) -> None:
+    def __init__(self, seed: int = 0, *, limits_scale: float = 0.0, summaries: SummaryStore | None = None, **settings: Any) -> None:
         engine = EngineSettings(**{"idle_s": 86_400.0, **settings})
-        super().__init__(KINDS, seed, settings=engine, load_facts=self._facts)
+        super().__init__(KINDS, seed, settings=engine, load_facts=self._facts, limits_scale=limits_scale, summaries=summaries)
         self._rooms = 0
 
     # -- devices and rooms -------------------------------------------------------
@@ -183,6 +190,8 @@ class Stage(World):
     def mend(self, room: str) -> None:
         self.journal.reclaim(slot_of(f"room/{room}"))
 
-    async def _facts(self, address: Address, message: int) -> tuple[DurablePush, ...]:
-        events = [decode_event(event.payload) for event in await self.journal.read(str(address), 0, 10**6)]
-        return tuple(event for event in events if message in (event.offset, getattr(event, "message", None)))
+    async def _facts(self, address: Address, message: int) -> Facts:
+        stored = await self.journal.read(str(address), 0, 10**6)
+        events = [decode_event(event.payload) for event in stored]
+        aside = frozenset(event.offset for event in stored if unpack(event.private).audience is not None)
+        return Facts(tuple(event for event in events if message in (event.offset, getattr(event, "message", None))), aside)

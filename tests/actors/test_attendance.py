@@ -9,7 +9,17 @@ from commonroom.engine.private import unpack
 from commonroom.identity import Principal
 from commonroom.protocol.codec import decode_event
 from commonroom.protocol.roster import Person
-from commonroom.protocol.timer import TimerPause, TimerReset, TimerResume, TimerSettings, TimerSkip, TimerStart, TimerUpdate
+from commonroom.protocol.timer import (
+    TimerConfigure,
+    TimerExtend,
+    TimerPause,
+    TimerReset,
+    TimerResume,
+    TimerSettings,
+    TimerSkip,
+    TimerStart,
+    TimerUpdate,
+)
 from tests.actors.stage import Device, Stage
 
 FOCUS_S = 1500.0
@@ -82,6 +92,37 @@ def test_what_was_attended_before_a_pause_outlives_the_process(stage: Stage, ali
     stage.advance(501)
     (facts,) = ended(stage, room)
     assert (near(facts, alice, FOCUS_S), near(facts, bob, 1000)) == (True, True)
+
+
+def test_P13_extended_time_is_attended_time(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+    carol = stage.person("Carol")
+    alice.join(room)
+    carol.join(room)
+    alice.timer(room, TimerStart)
+    stage.advance(1000)
+    carol.leave(room)
+    alice.timer(room, TimerExtend)
+    bob.join(room)
+    stage.advance(200)
+    alice.timer(room, TimerPause)
+    alice.timer(room, TimerExtend, by_ms=60_000)
+    alice.timer(room, TimerResume)
+    stage.advance(FOCUS_S + 300 + 60 - 1200 + 1)
+    (facts,) = ended(stage, room)
+    assert [near(facts, who, s) for who, s in ((alice, FOCUS_S + 360), (bob, FOCUS_S - 640), (carol, 1000))] == [True] * 3
+
+
+def test_P13_other_lengths_in_the_middle_of_a_phase_cost_nobody_their_time(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+    alice.join(room)
+    bob.join(room)
+    alice.timer(room, TimerStart)
+    stage.advance(600)
+    bob.leave(room)
+    for focus_ms in (1000, 14_400_000):
+        alice.timer(room, TimerConfigure, settings=TimerSettings(focus_ms=focus_ms))
+    stage.advance(FOCUS_S - 600 + 1)
+    (facts,) = ended(stage, room)
+    assert (near(facts, alice, FOCUS_S), near(facts, bob, 600)) == (True, True)
 
 
 def test_what_was_skipped_or_reset_is_not_carried_into_the_next_phase(stage: Stage, alice: Device, room: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from commonroom.actors.room.actor import RoomActor
 from commonroom.actors.room.chat import HELD, MAX_EDITS
 from commonroom.engine.address import Address
-from commonroom.errors import Forbidden, Invalid, LimitExceeded, NotFound
+from commonroom.errors import Hidden, Invalid, LimitExceeded, NotFound
 from commonroom.identity import Principal
 from commonroom.protocol.chat import Message, MessageCreate, MessageDelete, MessageEdit, MessageRemove, MessageSend, MessageUpdate
 from commonroom.protocol.codec import decode_event
@@ -86,7 +86,7 @@ def test_an_edit_that_changes_nothing_is_no_event_and_no_edited_mark(stage: Stag
 @pytest.mark.parametrize("change", ["edit", "remove"])
 def test_only_the_author_changes_a_message(stage: Stage, alice: Device, bob: Device, in_room: str, change: str) -> None:
     offset = alice.say(in_room, "mine")
-    with pytest.raises(Forbidden):
+    with pytest.raises(Hidden):
         bob.edit(in_room, offset, "yours") if change == "edit" else bob.remove(in_room, offset)
     assert [message.text for message in messages(stage, in_room)] == ["mine"]
 
@@ -144,7 +144,7 @@ def old_message(stage: Stage, author: Device, room: str) -> int:
 def test_an_old_message_is_edited_and_deleted_like_a_new_one(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     offset = old_message(stage, alice, in_room)
     assert stage.actor(in_room).needs(MessageEdit(1, in_room, offset, "x", "nonce-nonce")) == offset
-    with pytest.raises(Forbidden):
+    with pytest.raises(Hidden):
         bob.remove(in_room, offset)
     assert alice.edit(in_room, offset, "ancient-2") == 0
     alice.edit(in_room, offset, "ancient-3")
@@ -237,7 +237,7 @@ def play(stage: Stage, room: str, people: list[Device], actions: list[tuple[str,
             with pytest.raises(NotFound):
                 act()
         elif author != who:
-            with pytest.raises(Forbidden):
+            with pytest.raises(Hidden):
                 act()
         else:
             act()

@@ -6,19 +6,22 @@ from commonroom.actors import KINDS
 from commonroom.actors.room.actor import RoomActor
 from commonroom.actors.room.feature import Feature
 from commonroom.actors.room.kind import FEATURES, PLANS, plan_of
+from commonroom.actors.user.actor import UserActor
 from commonroom.protocol.chat import MessageSend
+from commonroom.protocol.listing import ListingWatch
 from commonroom.protocol.registry import COMMANDS
 from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
 from commonroom.protocol.session import HeartbeatReply, Hello, Refresh
+from commonroom.protocol.status import StatusSet, StatusWatch
 
 
 def test_a_study_room_takes_every_command_of_rooms() -> None:
-    elsewhere = {Hello, Refresh, HeartbeatReply, RoomCreate, RoomJoin, RoomLeave}
+    elsewhere = {Hello, Refresh, HeartbeatReply, RoomCreate, RoomJoin, RoomLeave, ListingWatch, StatusSet, StatusWatch}
     assert set(PLANS["study"].commands) == set(COMMANDS.values()) - elsewhere
 
 
-def test_there_is_one_kind_of_actor_and_every_room_kind_has_a_plan() -> None:
-    assert {"room": RoomActor} == KINDS
+def test_there_are_rooms_and_users_and_every_room_kind_has_a_plan() -> None:
+    assert {"room": RoomActor, "user": UserActor} == KINDS
     assert set(PLANS) == set(FEATURES)
 
 

@@ -69,6 +69,27 @@ def test_a_phase_end_without_anybody_stops_at_the_next_phase() -> None:
     assert (timer.status, timer.phase, timer.remaining_ms, timer.ends_at) == ("idle", "short_break", 5_000, None)
 
 
+def test_a_pause_by_a_clock_that_is_behind_gives_no_more_than_there_was() -> None:
+    assert pomodoro.transition(running(at=1000), "pause", 400).remaining_ms == 25_000
+
+
+def test_P13_an_extension_moves_the_end_and_nothing_else() -> None:
+    before = running(at=1000)
+    after = pomodoro.extend(before, 60_000)
+    assert (after.version, after.ends_at, after.length_ms) == (2, 86_000, 85_000)
+    assert replace(after, version=1, ends_at=before.ends_at, remaining_ms=before.remaining_ms, length_ms=before.length_ms) == before
+    assert pomodoro.transition(after, "pause", 31_000).remaining_ms == 55_000
+
+
+def test_P13_other_settings_concern_the_phase_only_while_it_is_idle() -> None:
+    other = replace(SETTINGS, focus_ms=40_000, short_break_ms=7_000)
+    idle = pomodoro.configure(pomodoro.fresh(SETTINGS), other)
+    assert (idle.version, idle.remaining_ms, idle.length_ms) == (1, 40_000, 40_000)
+    before = running()
+    assert pomodoro.configure(before, other) == replace(before, version=2, settings=other)
+    assert pomodoro.phase_end(pomodoro.configure(before, other), 26_000, goes_on=True).ends_at == 33_000
+
+
 def test_reset_leads_to_the_first_focus_phase() -> None:
     timer = pomodoro.transition(pomodoro.phase_end(running(), 26_000, goes_on=True), "reset", 27_000)
     assert (timer.status, timer.phase, timer.focus_done, timer.remaining_ms) == ("idle", "focus", 0, 25_000)
@@ -86,5 +107,5 @@ def test_any_walk_keeps_the_timer_sound(walk: list[tuple[str, int]]) -> None:
             timer = pomodoro.transition(timer, action, now)
         assert timer is before or timer.version == before.version + 1
         assert (timer.ends_at is not None) == (timer.status == "running")
-        assert 0 <= timer.remaining_ms <= pomodoro.length_ms(SETTINGS, timer.phase)
+        assert 0 <= timer.remaining_ms <= timer.length_ms == pomodoro.length_ms(SETTINGS, timer.phase)
         assert timer.ends_at is None or timer.ends_at - now <= pomodoro.length_ms(SETTINGS, timer.phase)

@@ -93,6 +93,21 @@ def test_what_is_remembered_of_a_person_is_bounded() -> None:
     assert roster._became == {}
 
 
+def test_of_the_guests_a_person_was_those_are_known_apart_who_were_here() -> None:
+    roster, user = Roster(), Principal("user", "u")
+    upgraded, by_token, elsewhere = (Principal("guest", name) for name in ("upgraded", "by-token", "elsewhere"))
+    roster.attach("one", person(upgraded), 0)
+    for guest in (upgraded, by_token, elsewhere):
+        roster.upgrade(guest, person(user))
+    roster.attach("two", person(user), 0)
+    roster.remember(user, [upgraded, by_token, elsewhere])
+    roster.attach("three", person(by_token), 0)
+    (member,) = roster
+    assert (set(member.seen), len(member.guests)) == ({upgraded, by_token}, 3)
+    roster.remember(user, [Principal("guest", f"g{nth}") for nth in range(MAX_GUESTS)])
+    assert member.seen == frozenset()
+
+
 def test_an_old_token_does_not_rename_the_user() -> None:
     roster, guest, user = Roster(), Principal("guest", "g"), Principal("user", "u")
     roster.attach("tab", person(guest, "Guest"), 0)

@@ -1,18 +1,18 @@
-"""The shared timer in a room: commands, deadlines, downtime, and a reference model."""
+"""The shared timer in a room: commands, deadlines, downtime. See also `test_timer_model`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
+import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from commonroom.actors.room.timer import GRACE_MS, MAX_CHAIN_MS, MAX_CHAINED
-from commonroom.errors import Conflict
+from commonroom.actors.room.timer import GRACE_MS, MAX_CHAIN_MS, MAX_CHAINED, Part, SharedTimer
+from commonroom.errors import Conflict, LimitExceeded
 from commonroom.protocol.session import Reply
 from commonroom.protocol.timer import (
+    MAX_PHASE_MS,
     Timer,
     TimerCommand,
+    TimerConfigure,
+    TimerExtend,
     TimerPause,
     TimerReset,
     TimerResume,
@@ -25,13 +25,6 @@ from tests.actors.stage import Device, Stage
 
 MINUTE_MS = 60_000
 HOUR_S = 3600.0
-COMMANDS: dict[str, type[TimerCommand]] = {
-    "start": TimerStart,
-    "pause": TimerPause,
-    "resume": TimerResume,
-    "skip": TimerSkip,
-    "reset": TimerReset,
-}
 
 
 def updates(stage: Stage, room: str) -> list[TimerUpdate]:
@@ -246,176 +239,125 @@ def test_a_retried_command_moves_the_timer_once(stage: Stage, alice: Device, roo
     assert len(updates(stage, room)) == 1
 
 
-# -- the reference model -----------------------------------------------------------
+# -- extended and configured ---------------------------------------------------------
 
 
-@dataclass
-class Reference:
-    """What the timer is to do, written down once more and more simply: a list of numbers."""
-
-    focus: int
-    short: int
-    long: int
-    every: int
-    auto: bool
-    status: str = "idle"
-    phase: str = "focus"
-    left: int = 0
-    ends: int = 0
-    done: int = 0
-    version: int = 0
-    excused_here: int = 0
-    deserted: bool = False
-
-    def __post_init__(self) -> None:
-        self.left = self.focus
-
-    def length(self) -> int:
-        return {"focus": self.focus, "short_break": self.short, "long_break": self.long}[self.phase]
-
-    def enter(self, phase: str, at: int, *, running: bool) -> None:
-        self.phase, self.version = phase, self.version + 1
-        self.status = "running" if running else "idle"
-        self.left = self.length()
-        self.ends = at + self.left
-
-    def command(self, name: str, at: int) -> bool:
-        allowed = {"start": ["idle"], "pause": ["running"], "resume": ["paused"]}.get(name, ["idle", "running", "paused"])
-        if self.status not in allowed:
-            return False
-        self.deserted = False
-        if name == "skip":
-            self.enter("short_break" if self.phase == "focus" else "focus", at, running=self.status == "running")
-        elif name == "reset":
-            self.done = 0
-            self.enter("focus", at, running=False)
-        else:
-            if name == "pause":
-                self.left, self.status = self.ends - at, "paused"
-            else:
-                self.ends, self.status = at + self.left, "running"
-            self.version += 1
-        return True
-
-    def reach(self, now: int, activated_at: int, *, present: bool) -> list[int]:
-        """Let everything due until `now` happen; returns the due times."""
-        ended = []
-        while self.status == "running" and self.ends <= now:
-            at = self.ends
-            ended.append(at)
-            excused = activated_at - MAX_CHAIN_MS <= at <= activated_at + GRACE_MS and (self.excused_here > 0 or not self.deserted)
-            excused = excused and self.excused_here < MAX_CHAINED
-            goes_on = self.auto and at >= activated_at - MAX_CHAIN_MS and (present or excused)
-            self.excused_here += goes_on and not present
-            self.deserted = not present
-            after = "focus"
-            if self.phase == "focus":
-                self.done += 1
-                after = "long_break" if self.done % self.every == 0 else "short_break"
-            self.enter(after, at, running=goes_on)
-        return ended
-
-    def agrees_with(self, timer: Timer) -> None:
-        assert (timer.version, timer.status, timer.phase, timer.focus_done) == (self.version, self.status, self.phase, self.done)
-        if self.status == "running":
-            assert timer.ends_at == self.ends
-        else:
-            assert (timer.ends_at, timer.remaining_ms) == (None, self.left)
+def test_P13_an_extended_phase_ends_later_by_just_that_and_once(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    alice.timer(room, TimerStart)
+    start = updates(stage, room)[0]
+    stage.advance(24 * 60)
+    alice.timer(room, TimerExtend)
+    alice.timer(room, TimerExtend, by_ms=MINUTE_MS)
+    extended = updates(stage, room)[-1]
+    assert (extended.cause, extended.author, extended.timer.length_ms) == ("extend", alice.principal, 31 * MINUTE_MS)
+    assert extended.timer.ends_at == start.at + 31 * MINUTE_MS
+    stage.advance(6 * 60 - 1)
+    assert len(updates(stage, room)) == 3
+    stage.advance(2 * 60)
+    (end,) = updates(stage, room)[3:]
+    assert (end.cause, end.at - start.at, end.timer.length_ms) == ("phase_end", 31 * MINUTE_MS, 5 * MINUTE_MS)
 
 
-LENGTH = st.integers(1, 40).map(lambda minutes: minutes * MINUTE_MS + 123)
-STEP = st.one_of(
-    st.sampled_from(list(COMMANDS)),
-    st.integers(1, 60 * 60_000).map(lambda ms: ms / 1000),
-    st.tuples(st.just("restart"), st.integers(0, 14 * 3600)),
-    st.sampled_from(["enter", "exit"]),
-)
+def test_P13_a_paused_phase_is_extended_and_an_idle_one_is_not(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    with pytest.raises(Conflict, match="cannot extend a timer that is idle"):
+        alice.timer(room, TimerExtend)
+    alice.timer(room, TimerStart)
+    stage.advance(60)
+    alice.timer(room, TimerPause)
+    left = timer(stage, room).remaining_ms
+    alice.timer(room, TimerExtend)
+    paused = timer(stage, room)
+    assert (paused.status, paused.ends_at, paused.remaining_ms) == ("paused", None, left + 5 * MINUTE_MS)
+    assert len(updates(stage, room)) == 3
 
 
-class Play:
-    """One room under the steps, and the model beside it."""
-
-    def __init__(self, reference: Reference, seed: int) -> None:
-        self.model = reference
-        self.stage = Stage(seed)
-        self.alice, self.script = self.stage.person("Alice"), self.stage.person("Script")
-        timing = TimerSettings(reference.focus, reference.short, reference.long, reference.every, reference.auto)
-        self.room = self.stage.room(self.alice, timing)
-        self.script = self.stage.http(self.script)
-        self.present = False
-        self.dues: list[int] = []
-
-    def step(self, step: object) -> None:
-        if isinstance(step, float):
-            self.stage.advance(step)
-        elif isinstance(step, tuple):
-            self._restart(float(step[1]))
-        elif step in COMMANDS:
-            self._command(str(step))
-        elif step == "enter":
-            self.alice.join(self.room)
-            self.catch_up()
-            self.present = True
-        elif self.present:
-            self.catch_up()
-            self.alice.leave(self.room)
-            self.present = False
-        self.catch_up()
-
-    def catch_up(self) -> None:
-        """The model follows; a due time activates a room that nobody has touched yet."""
-        activation = self.stage.activation(self.room)
-        if activation is not None:
-            self.dues += self.model.reach(self.stage.now(), activation.activated_at, present=self.present)
-
-    def _command(self, name: str) -> None:
-        send: Callable[[], int] = lambda: self.script.timer(self.room, COMMANDS[name])  # noqa: E731
-        before = self.model.version
-        try:
-            send()
-        except Conflict:
-            self.catch_up()
-            assert not self.model.command(name, self.stage.now())
-            return
-        done = updates(self.stage, self.room)[-1]
-        self.dues += self._reach_before(done.at)
-        assert self.model.command(name, done.at)
-        assert self.model.version > before
-
-    def _reach_before(self, at: int) -> list[int]:
-        activation = self.stage.activation(self.room)
-        assert activation is not None
-        return self.model.reach(at, activation.activated_at, present=self.present)
-
-    def _restart(self, down_s: float) -> None:
-        self.catch_up()
-        self.stage.restart(down_s)
-        self.present, self.model.excused_here = False, 0
-        self.script.say(self.room, "is anybody here?")  # activates
-
-    def check(self) -> None:
-        told = updates(self.stage, self.room)
-        assert [update.timer.version for update in told] == list(range(1, len(told) + 1))
-        assert [update.at for update in told if update.cause == "phase_end"] == self.dues  # each once, at its time
-        assert sorted(update.at for update in told) == [update.at for update in told]
-        actor = self.stage.actor(self.room)
-        self.model.agrees_with(told[-1].timer if told else actor.view().timer)  # type: ignore[arg-type]
-        self.model.agrees_with(actor.view().timer)  # type: ignore[arg-type]
+def test_P13_no_phase_is_extended_beyond_four_hours_in_all(stage: Stage, alice: Device) -> None:
+    room = stage.room(alice, TimerSettings(focus_ms=MAX_PHASE_MS - 6 * MINUTE_MS))
+    alice.join(room)
+    alice.timer(room, TimerStart)
+    alice.timer(room, TimerExtend)
+    with pytest.raises(LimitExceeded, match="4 hours at most"):
+        alice.timer(room, TimerExtend)
+    alice.timer(room, TimerExtend, by_ms=MINUTE_MS)
+    assert timer(stage, room).length_ms == MAX_PHASE_MS
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    lengths=st.tuples(LENGTH, LENGTH, LENGTH),
-    every=st.integers(1, 4),
-    auto=st.booleans(),
-    steps=st.lists(STEP, min_size=8, max_size=30),
-    seed=st.integers(0, 1000),
-)
-def test_under_any_commands_pauses_and_restarts_the_timer_does_what_the_model_does(
-    lengths: tuple[int, int, int], every: int, auto: bool, steps: list[object], seed: int
+def test_P13_of_two_who_extend_what_they_saw_one_is_refused(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+    alice.join(room)
+    bob.join(room)
+    alice.timer(room, TimerStart)
+    alice.timer(room, TimerExtend, version=1)
+    with pytest.raises(Conflict, match="version 2, not 1"):
+        bob.timer(room, TimerExtend, version=1)
+
+
+SHORT = TimerSettings(focus_ms=10 * MINUTE_MS, short_break_ms=2 * MINUTE_MS, long_break_ms=3 * MINUTE_MS, long_every=2, auto_start=False)
+
+
+def test_P13_an_idle_timer_takes_other_lengths_at_once(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    alice.timer(room, TimerConfigure, settings=SHORT)
+    now = timer(stage, room)
+    assert (now.status, now.remaining_ms, now.length_ms, now.settings) == ("idle", 10 * MINUTE_MS, 10 * MINUTE_MS, SHORT)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_P13_a_phase_that_has_begun_keeps_its_length_and_the_next_takes_the_new_one(
+    stage: Stage, alice: Device, room: str, is_paused: bool
 ) -> None:
-    play = Play(Reference(*lengths, every, auto), seed)
-    for step in ["start", *steps]:
-        play.step(step)
-        play.check()
-    play.stage.close()
+    alice.join(room)
+    alice.timer(room, TimerStart)
+    start = updates(stage, room)[0].at
+    stage.advance(12 * 60)
+    if is_paused:
+        alice.timer(room, TimerPause)
+    before = timer(stage, room)
+    alice.timer(room, TimerConfigure, settings=SHORT)
+    after = timer(stage, room)
+    assert after == replace(before, version=before.version + 1, settings=SHORT)
+    if is_paused:
+        return
+    stage.advance(13 * 60 + 1)
+    end = updates(stage, room)[-1]
+    assert (end.cause, end.at) == ("phase_end", start + 25 * MINUTE_MS)
+    assert (end.timer.status, end.timer.phase, end.timer.length_ms) == ("idle", "short_break", 2 * MINUTE_MS)
+
+
+def test_P13_what_the_settings_are_already_is_no_event(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    alice.timer(room, TimerConfigure, settings=SHORT)
+    assert alice.timer(room, TimerConfigure, settings=SHORT) == 0
+    assert [update.timer.version for update in updates(stage, room)] == [1]
+
+
+def test_P13_what_was_extended_and_configured_outlives_the_process(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    alice.timer(room, TimerStart)
+    alice.timer(room, TimerExtend)
+    alice.timer(room, TimerConfigure, settings=SHORT)
+    told = timer(stage, room)
+    for _ in range(2):  # once from the events, once from a snapshot
+        stage.restart()
+        alice.join(room)
+        assert timer(stage, room) == told
+        alice.remove(room, alice.say(room, "this makes a snapshot"))
+
+
+def test_a_timer_from_before_phases_could_be_extended_has_the_length_of_its_settings(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    feature = next(one for one in stage.actor(room)._features if isinstance(one, SharedTimer))
+    old = Timer(3, "running", "short_break", 1000, 5000, 1, SHORT)
+    feature.load(msgspec.Raw(msgspec.msgpack.encode(Part(old))))
+    assert feature.dump().timer == replace(old, length_ms=2 * MINUTE_MS)
+
+
+def test_P14_a_phases_end_tells_what_comes_next_and_from_when_to_when(stage: Stage, alice: Device, room: str) -> None:
+    """All that a client needs to announce it, and to count the next phase by itself."""
+    alice.join(room)
+    alice.timer(room, TimerStart)
+    stage.advance(25 * 60 + 1)
+    (push,) = [one for one in alice.took(TimerUpdate) if one.cause == "phase_end"]
+    assert (push.timer.phase, push.timer.status, push.timer.length_ms) == ("short_break", "running", 5 * MINUTE_MS)
+    assert push.timer.ends_at == push.at + push.timer.length_ms

@@ -4,12 +4,20 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from commonroom.bench.command import RAISED
+from commonroom.bench.report.result import Result
+from commonroom.bench.run import Plan, Run
+from commonroom.bench.scenario import SCENARIOS
 from commonroom.bench.target.process import children
+from commonroom.bench.target.target import Spawned, spawned
 
 pytestmark = pytest.mark.process
 
@@ -33,18 +41,17 @@ async def run(*arguments: str) -> tuple[int, str, str]:
     return await output(await started(*arguments))
 
 
-WORK = {
-    "chat": ["--rooms=2", "--members=2", "--seconds=0.5", "--workers=2"],
-    "fanout": ["--sockets=6", "--publishers=2", "--rate-per-s=200", "--seconds=0.5"],
-    "request": ["--sockets=4", "--rooms=2", "--seconds=0.5"],
-    "join-storm": ["--sockets=12", "--rooms=2"],
-    "resume-storm": ["--sockets=8", "--rooms=2", "--missed=3", "--within-s=0.1"],
-    "idle": ["--sockets=4", "--rooms=2", "--seconds=0.5"],
-    "timers": ["--rooms=20", "--phase-s=4"],
-    "presence": ["--viewers=3", "--flappers=3", "--rate-per-s=40", "--seconds=0.5"],
-    "listing": ["--rooms=20", "--connections=2", "--seconds=0.5"],
-    "mixed": ["--rooms=2", "--seconds=0.5"],
-    "soak": ["--rooms=2", "--seconds=0.5"],
+WORK: dict[str, dict[str, Any]] = {
+    "fanout": {"sockets": 6, "publishers": 2, "rate_per_s": 200},
+    "request": {"sockets": 4, "rooms": 2},
+    "join-storm": {"sockets": 12, "rooms": 2},
+    "resume-storm": {"sockets": 8, "rooms": 2, "missed": 3, "within_s": 0.1},
+    "idle": {"sockets": 4, "rooms": 2},
+    "timers": {"rooms": 20, "phase_s": 4},
+    "presence": {"viewers": 3, "flappers": 3, "rate_per_s": 40},
+    "listing": {"rooms": 20, "connections": 2, "walks": True, "churn_per_s": 10},
+    "mixed": {"rooms": 2},
+    "soak": {"rooms": 2},
 }
 
 
@@ -55,19 +62,44 @@ def outside_postgres(fresh_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("outside_postgres")
-@pytest.mark.parametrize("scenario", WORK)
-async def test_every_scenario_runs_and_finds_nothing_wrong(scenario: str, tmp_path: Path) -> None:
+async def test_a_run_writes_its_result_as_json_csv_and_picture(tmp_path: Path) -> None:
     csv, plot = tmp_path / "run.csv", tmp_path / "run.svg"
-    code, out, err = await run(scenario, *WORK[scenario], "--quiet", "--json=-", f"--csv={csv}", f"--plot={plot}")
+    work = ["--rooms=2", "--members=2", "--seconds=0.5", "--workers=2"]
+    code, out, err = await run("chat", *work, "--quiet", "--json=-", f"--csv={csv}", f"--plot={plot}")
     assert (code, err) == (0, "")
     result = json.loads(out)
     assert result["failures"] == []
     assert result["tally"]["flaws"] == {"lost": 0, "duplicated": 0, "reordered": 0, "corrupted": 0}
     assert result["rows"]
     assert result["server"]["cpu_s"] > 0
-    assert result["banner"]["scenario"] == scenario
+    assert result["banner"]["scenario"] == "chat"
     assert csv.read_text().startswith("scenario,commit,name,value,unit")
     assert plot.read_text().startswith("<svg")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def target(own_dsn: str) -> AsyncIterator[Spawned]:
+    """One server for all scenarios: each has rooms of its own."""
+    own = {name: value for scenario in WORK for name, value in SCENARIOS[scenario].server_settings.items()}
+    async with spawned({**RAISED, **own, "COMMONROOM_POSTGRES_URL": own_dsn}) as target:
+        yield target
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("scenario", WORK)
+async def test_every_scenario_runs_and_finds_nothing_wrong(scenario: str, target: Spawned) -> None:
+    seed = [*WORK].index(scenario)  # rooms of the same seed have the same ids
+    plan = Plan(scenario, SCENARIOS[scenario].parameter_type(**WORK[scenario]), seconds=0.5, seed=seed)
+    result: Result = await Run(plan, target, lambda *_: None, asyncio.Event()).result()
+    assert result.failures == []
+    flaws = result.tally.flaws
+    assert (flaws.lost, flaws.duplicated, flaws.reordered, flaws.corrupted) == (0, 0, 0, 0)
+    assert result.rows
+    assert result.server.cpu_s
+
+
+def test_no_scenario_is_forgotten() -> None:
+    assert set(WORK) | {"chat"} == set(SCENARIOS)
 
 
 @pytest.mark.usefixtures("outside_postgres")
@@ -87,7 +119,7 @@ async def test_bad_options_are_refused_in_one_line() -> None:
 
 @pytest.mark.usefixtures("outside_postgres")
 async def test_ctrl_c_prints_what_was_measured_and_leaves_no_process() -> None:
-    process = await started("chat", "--rooms=2", "--members=2", "--seconds=60")
+    process = await started("chat", "--rooms=2", "--members=16", "--seconds=60")
     async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(_is_measuring, process.pid):
             assert process.returncode is None

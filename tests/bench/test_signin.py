@@ -4,7 +4,6 @@ import pytest
 
 from commonroom.bench import signin
 from commonroom.bench.command import RAISED
-from commonroom.bench.target.target import Spawned
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +23,5 @@ async def test_each_figure_is_measured(name: str) -> None:
 
 async def test_a_login_that_is_refused_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signin, "PASSWORD", "another than was set")
-    make = signin._make_account
-
-    async def make_with_another(server: Spawned) -> None:
-        monkeypatch.setattr(signin, "PASSWORD", "correct horse battery")
-        await make(server)
-        monkeypatch.setattr(signin, "PASSWORD", "another than was set")
-
-    monkeypatch.setattr(signin, "_make_account", make_with_another)
     outcome = await signin.password_logins(RAISED)
     assert outcome.failures == ["a login failed: a login was answered 401"] * 3

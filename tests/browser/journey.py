@@ -9,6 +9,15 @@ from tests.support.browser import Visitor
 __all__ = ["check_accessibility", "create_room", "join_by_link", "say", "sees"]
 
 
+AXE_RUN = """
+async (within) => {
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const {violations} = await axe.run(document.querySelector(within), {runOnly: tags, rules: {"target-size": {enabled: true}}});
+  return violations.map(({impact, id, nodes}) => [impact, id, nodes.map(({target}) => target.join(" ")).join("; ")]);
+}
+"""
+
+
 async def create_room(ada: Visitor) -> str:
     await ada.page.goto(ada.url)
     await ada.by("create-title").fill("Deep work")
@@ -41,10 +50,8 @@ async def sees(visitor: Visitor, *texts: str) -> None:
         await expect(rows.nth(index)).to_have_attribute("data-state", "sent")
 
 
-async def check_accessibility(visitor: Visitor, axe: str) -> None:
+async def check_accessibility(visitor: Visitor, axe: str, within: str = ":root") -> None:
     await visitor.page.evaluate(axe)
-    found = await visitor.page.evaluate(
-        "async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],"
-        " rules: {'target-size': {enabled: true}}})).violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join(' ')).join('; ')])"
-    )
-    assert [row for row in found if row[0] in {"serious", "critical"}] == []
+    found = await visitor.page.evaluate(AXE_RUN, within)
+    serious = [row for row in found if row[0] in {"serious", "critical"}]
+    assert not serious, serious

@@ -59,6 +59,24 @@ class Stage(NamedTuple):
         await request.post(f"{one.url}/v1/auth/magic", data={"email": email}, headers=ours)
         proof = {"email": email, "code": await self.code(email, number)}
         assert (await request.post(f"{one.url}/v1/auth/confirm", data=proof, headers=ours)).ok
+        await self._remember(one)
+
+    async def in_by_code(self, one: Visitor, email: str) -> None:
+        """From the page of signing in."""
+        await one.by("way-link").click()
+        await one.by("email").fill(email)
+        await one.by("send-letter").click()
+        await one.by("code").fill(await self.code(email))
+        await one.by("confirm-code").click()
+
+    async def by_password(self, one: Visitor, email: str) -> None:
+        """As `by_letter`, for who has `PASSWORD`."""
+        proof = {"email": email, "password": PASSWORD}
+        assert (await one.page.request.post(f"{one.url}/v1/auth/login", data=proof, headers={"Origin": one.url})).ok
+        await self._remember(one)
+
+    async def _remember(self, one: Visitor) -> None:
+        """The page asks who it is where somebody was before."""
         await one.page.route(f"{one.url}/blank", _blank)
         await one.page.goto(f"{one.url}/blank")
         await one.page.evaluate("localStorage.setItem('commonroom:guest', '1')")

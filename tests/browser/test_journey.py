@@ -4,10 +4,12 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 from playwright.async_api import expect
 
 from tests.browser.journey import check_accessibility, create_room, join_by_link, say, sees
+from tests.browser.stage import Stage
 from tests.support.browser import Visitor, open_browser
 from tests.support.client import until
 from tests.support.server import ServerProcess
@@ -72,7 +74,8 @@ async def _killed_server(server: ServerProcess, ada: Visitor, grace: Visitor) ->
     await expect(ada.by("reconnect-banner")).to_be_visible()
     await say(ada, "Typed while the server was down")
     await server.start()
-    await expect(ada.by("reconnect-banner")).to_be_hidden(timeout=30_000)
+    for visitor in (ada, grace):
+        await expect(visitor.by("reconnect-banner")).to_be_hidden(timeout=30_000)
     await sees(ada, "Hello Grace", "Hello Ada", "Typed while the server was down")
     await sees(grace, "Hello Grace", "Hello Ada", "Typed while the server was down")
     await expect(grace.by("timer-pause")).to_be_visible()
@@ -91,16 +94,50 @@ async def test_the_page_of_a_room_names_that_room_when_it_connects(enter: Enter)
     assert urls == [f"{ada.url.replace('http', 'ws', 1)}/v1/ws/{link.rpartition('/')[2]}"]
 
 
+HOSTILE = "<img src=//evil.example/x onerror=alert(1)><script>alert(2)</script>"
+"""As a name, a room's title (80 characters) and a topic; a page that took it for markup would ask the other site, and ours asks none."""
+
+
 @SHARED
-async def test_hostile_text_is_shown_as_text(enter: Enter) -> None:
-    ada = await enter()
+async def test_A7_hostile_text_is_shown_as_text_wherever_people_write(stage: Stage, enter: Enter) -> None:
+    ada, grace = await enter(), await enter()
     dialogs: list[str] = []
-    ada.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-    await create_room(ada)
-    hostile = "<script>alert(1)</script><img src=x onerror=alert(2)> javascript:alert(3)"
-    await say(ada, hostile)
-    await sees(ada, hostile)
+    for one in (ada, grace):
+        one.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    await ada.page.goto(ada.url)
+    await ada.by("create-title").fill(HOSTILE)
+    await ada.by("name-input").fill(HOSTILE[:64])
+    await ada.by("create-room").click()
+    await expect(ada.by("room-title")).to_have_text(HOSTILE)
+    await grace.page.goto(ada.page.url)
+    await grace.by("name-input").fill("Grace")
+    await grace.page.keyboard.press("Enter")
+    await expect(grace.by("room-title")).to_have_text(HOSTILE)
+    await expect(grace.by("person").filter(has_text=HOSTILE[:64])).to_have_count(1)
+    said = f"{HOSTILE} javascript:alert(3) http://evil.example/{'e' + chr(0x301) * 500}"
+    await say(ada, said)
+    await sees(grace, said)
+    await expect(grace.by("message")).to_contain_text(HOSTILE[:64])
+    await _listed(stage, ada, HOSTILE)
+    await expect(ada.by("room-card").filter(has_text=HOSTILE)).to_have_count(2)
+    for one in (ada, grace):
+        assert await one.page.locator("img, script:not([src])").count() == 0
     assert dialogs == []
+
+
+async def _listed(stage: Stage, ada: Visitor, title: str) -> None:
+    """A public room of a user with this title and topic, and Ada at the list; the topic shows beside it."""
+    async with aiohttp.ClientSession(headers={"X-Forwarded-For": "198.51.100.250"}) as http:
+        address = f"public-{len(stage.mail.letters)}@example.org"
+        await http.post(f"{ada.url}/v1/auth/magic", json={"email": address})
+        proof = {"email": address, "code": await stage.code(address), "cookie": False}
+        async with http.post(f"{ada.url}/v1/auth/confirm", json=proof) as answer:
+            bearer = {"Authorization": f"Bearer {(await answer.json())['accessToken']}"}
+        for topic in (title, ""):
+            room = {"title": title, "topic": topic, "visibility": "public"}
+            async with http.post(f"{ada.url}/v1/rooms", json=room, headers=bearer) as answer:
+                assert answer.status == 201
+    await ada.page.goto(f"{ada.url}/rooms")
 
 
 @SHARED

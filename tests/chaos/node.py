@@ -13,6 +13,7 @@ from pathlib import Path
 from commonroom.bench.target.port import free_port
 from commonroom.supervisor import launcher
 from tests.chaos.ledger import Ledger
+from tests.support.leak import search_file
 from tests.support.link import Link
 
 __all__ = ["CANNOT_RUN", "Node"]
@@ -53,6 +54,7 @@ class Node:
         self._wanted = asyncio.Event()
         self._killed: set[int] = set()
         self._again_s = AGAIN_S
+        self._searched = 0
         self._keeper: asyncio.Task[None] | None = None
 
     @property
@@ -143,6 +145,7 @@ class Node:
         self._ready.clear()
         code = await process.wait()
         self._process = None
+        self._searched = search_file(self.log, self._searched)
         self._judge(process.pid, code, was_ready)
 
     def _judge(self, pid: int, code: int, was_ready: bool) -> None:

@@ -9,6 +9,7 @@ from commonroom.protocol.session import Error, Reply
 from commonroom.protocol.timer import TimerStart
 from commonroom.protocol.wire import Command
 from tests.chaos.ledger import Ledger, Line
+from tests.support.leak import CANARY
 
 __all__ = ["AGAIN", "Pen", "retry_s"]
 
@@ -142,10 +143,10 @@ class Pen:
 def _command(line: Line, ref: int) -> Command:
     match line.kind:
         case "message.edit":
-            return MessageEdit(ref, line.room, line.target, f"{line.nonce} edited", line.nonce)
+            return MessageEdit(ref, line.room, line.target, f"{CANARY} {line.nonce} edited", line.nonce)
         case "message.delete":
             return MessageRemove(ref, line.room, line.target, line.nonce)
         case "timer.start":
             return TimerStart(ref, line.room, line.nonce, line.target)
         case _:
-            return MessageSend(ref, line.room, line.nonce, line.nonce)
+            return MessageSend(ref, line.room, f"{CANARY} {line.nonce}", line.nonce)

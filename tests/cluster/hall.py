@@ -3,13 +3,13 @@
 from commonroom.actors.room.roster import Roster
 from commonroom.engine.actor import Context
 from commonroom.engine.address import Address
-from commonroom.identity import Principal
+from commonroom.identity import Authority, Principal
 from commonroom.protocol.room import RoomJoin
 from commonroom.protocol.roster import Person
 from commonroom.protocol.wire import Command
 from tests.engine.diary import Diary
 
-__all__ = ["Hall"]
+__all__ = ["Hall", "SlowHall"]
 
 
 class Hall(Diary):
@@ -42,3 +42,10 @@ class Hall(Diary):
         if ctx.session is not None:
             self.roster.detach(ctx.session)
             self.sessions.discard(ctx.session)
+
+
+class SlowHall(Hall):
+    """One that has many lines wait for up to 2 s, as if they came too fast."""
+
+    def wait_ms(self, authority: Authority, command: Command, now: int, scale: float) -> int:
+        return now * 7919 % 2000 if now % 3 else 0

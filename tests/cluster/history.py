@@ -9,7 +9,7 @@ from commonroom.engine.testing.cluster.client import ClusterClient
 from commonroom.engine.testing.cluster.network import Conditions
 from commonroom.engine.testing.cluster.node import Node
 from commonroom.engine.testing.cluster.world import ClusterWorld
-from tests.cluster.hall import Hall
+from tests.cluster.hall import Hall, SlowHall
 from tests.cluster.verdict import Verdict
 
 __all__ = ["REPLAY", "History", "run"]
@@ -27,13 +27,14 @@ PATIENCE_S = 90.0
 
 
 class History:
-    """Nodes, people and a nemesis."""
+    """Nodes, people and a nemesis. `delays`: the rooms have much of what is said wait for its time."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, delays: bool = False) -> None:
         self.random = random = Random(f"history {seed}")
         self.world = ClusterWorld(
-            {"room": Hall},
+            {"room": SlowHall if delays else Hall},
             seed,
+            limits_scale=1.0 if delays else 0.0,
             engine=EngineSettings(snapshot_events=8, idle_s=3, ring_events=16),
             cluster=ClusterSettings(digest_s=3.0, handoff_slots=random.choice((32, 128)), window=random.choice((4, 256))),
             one_host=random.random() < 0.7,
@@ -187,13 +188,13 @@ ACTIONS = (
 )
 
 
-def run(seed: int) -> History:
+def run(seed: int, *, delays: bool = False) -> History:
     """Play a history to its end.
 
     Raises:
         AssertionError: something promised does not hold; its text names the seed.
     """
-    history = History(seed)
+    history = History(seed, delays=delays)
     try:
         history.begin()
         for _ in range(STEPS):

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Self
 
+from commonroom.actors.user.actor import UserActor
 from commonroom.config.settings import ClusterSettings, EngineSettings
 from commonroom.engine.address import slot_of
 from commonroom.engine.cluster.placement import place
+from commonroom.engine.gateway.status import StatusPorts
 from commonroom.engine.testing.cluster.client import ClusterClient
 from commonroom.engine.testing.cluster.node import Node
 from commonroom.engine.testing.cluster.world import ClusterWorld
@@ -21,9 +23,16 @@ class Stage:
     """Use as a context manager. Faults are the world's: `world.kill`, `world.network.cut`, `world.redis.wipe` …"""
 
     def __init__(
-        self, nodes: int = 3, *, engine: EngineSettings | None = None, cluster: ClusterSettings | None = None, one_host: bool = True
+        self,
+        nodes: int = 3,
+        *,
+        engine: EngineSettings | None = None,
+        cluster: ClusterSettings | None = None,
+        one_host: bool = True,
+        status: StatusPorts | None = None,
     ) -> None:
-        self.world = ClusterWorld({"room": Hall}, 0, engine=engine, cluster=cluster, one_host=one_host)
+        kinds = {"room": Hall, "user": UserActor}
+        self.world = ClusterWorld(kinds, 0, engine=engine, cluster=cluster, one_host=one_host, status=status)
         self.nodes = [self.world.start(f"n{number}") for number in range(1, nodes + 1)]
         self.people: list[ClusterClient] = []
         self.verdict = Verdict(self.world, self.people, self.world)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.history import REPLAY, run
 
-CHUNKS = 39
+CHUNKS = 19
 SEEDS_IN_CHUNK = 5
 STALE_OWNER = (800332, 800433)
 """Histories in which an owner that did not know yet that it was replaced admitted somebody behind what they had seen (I6)."""
@@ -19,6 +19,11 @@ STALE_OWNER = (800332, 800433)
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_fault_breaks_what_is_promised(seed: int, chunk: int) -> None:
     _play(f"cluster {seed} {chunk}")
+
+
+@pytest.mark.usefixtures("untraced")
+def test_P10_no_fault_breaks_what_is_promised_of_what_waits_for_its_time(seed: int) -> None:
+    _play(f"delays {seed}", delays=True)
 
 
 def test_no_fault_breaks_what_is_promised_and_coverage_sees_it(seed: int) -> None:
@@ -31,13 +36,13 @@ def test_who_has_seen_more_than_an_owner_is_not_admitted_by_it(history: int) -> 
     run(history)
 
 
-def _play(chunk: str) -> None:
+def _play(chunk: str, *, delays: bool = False) -> None:
     for number in range(SEEDS_IN_CHUNK):
         history = Random(f"{chunk} {number}").getrandbits(31)
         try:
-            run(history)
+            run(history, delays=delays)
         except AssertionError as error:
-            pytest.fail(f"{error}\nreplay: {REPLAY.format(seed=history)}")
+            pytest.fail(f"{error}\nreplay: {REPLAY.format(seed=history)}" + (" (delays)" if delays else ""))
 
 
 @pytest.mark.usefixtures("untraced")

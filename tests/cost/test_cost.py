@@ -121,12 +121,16 @@ def commands(rooms: Rooms, device: Device, room: str, count: int, *, cast: bool)
 
 @pytest.mark.parametrize("cast", [False, True])
 def test_a_volatile_command_costs_a_bounded_number_of_calls_from_mailbox_to_outputs(cast: bool) -> None:
-    """TypingStop: 40.1; a cast: 46.1, with its push."""
+    """TypingStop: 40.9; a cast: 51.9, with its push.
+
+    Limits and sanctions made four of them: 19.8 µs of CPU a message became 20.1. A room's own mutes and slow mode
+    make three of a cast: a message costs its actor 6.2 µs instead of 5.6.
+    """
     with Rooms() as rooms:
         device = rooms.person("Ada")
         room = rooms.room(device)
         device.join(room)
-        assert each(calls, lambda count: commands(rooms, device, room, count, cast=cast)) <= (50 if cast else 44), ON_PURPOSE
+        assert each(calls, lambda count: commands(rooms, device, room, count, cast=cast)) <= (53 if cast else 47), ON_PURPOSE
 
 
 @pytest.mark.parametrize("size", [1, 1024])

@@ -55,7 +55,7 @@ class Diary(Actor):
     def due(self) -> Deadline | None:
         return Deadline(self.alarms[0][0], Wake("alarm", self.alarms[0][1])) if self.alarms else None
 
-    def may(self, authority: Authority, action: str) -> bool:
+    def may(self, authority: Authority, action: str, now: int) -> bool:
         return True
 
     def dump(self) -> bytes:

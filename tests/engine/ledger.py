@@ -36,7 +36,7 @@ class Ledger(Actor):
             raise Conflict("bad")
         ctx.persist(MessageCreate(self.address.key, ctx.next_offset, ctx.now, None, None, command.text))
 
-    def may(self, authority: Authority, action: str) -> bool:
+    def may(self, authority: Authority, action: str, now: int) -> bool:
         return True
 
     def dump(self) -> bytes:

@@ -9,11 +9,13 @@ import pytest
 
 from commonroom.clock import ClusterClock
 from commonroom.config.settings import EngineSettings
+from commonroom.engine.actor import Audience
 from commonroom.engine.address import Address, slot_of, slot_of_address
 from commonroom.engine.envelope import Publication
 from commonroom.engine.host import ActorHost
 from commonroom.engine.local import LocalRouter
 from commonroom.engine.outbox import Outbox
+from commonroom.engine.private import pack
 from commonroom.errors import CommonroomError, InternalError, Unavailable
 from commonroom.identity import Authority, Principal, SessionId
 from commonroom.ids import new_id, seeded
@@ -23,6 +25,7 @@ from commonroom.protocol.session import Reply
 from commonroom.protocol.wire import Command, ServerMessage
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.pool import Database
+from commonroom.storage.projection.projection import SlotEvent
 from commonroom.storage.projection.runner import ProjectionRunner
 from tests.engine.diary import Diary
 from tests.engine.ledger import Bookkeeping, Ledger
@@ -393,3 +396,11 @@ async def test_an_effect_has_no_sender_whose_name_could_be_asked(town: Town) -> 
         await process.post.ask(town.room(9), command, None, key="o:room/x:1:test.0")
     assert isinstance(refused.value, InternalError)
     assert await town.journal.read(str(town.room(9)), 0, 10) == []
+
+
+def test_nothing_follows_elsewhere_from_what_is_not_for_everybody() -> None:
+    said = MessageCreate("a", 1, 1, ADA.principal, "n", "z: hello")
+    column = pack(None, Audience(only=frozenset({ADA.principal})))[1]
+    outbox = Outbox(Bookkeeping("town"), Post(None, honest))  # type: ignore[arg-type]
+    assert len(outbox._sorted([SlotEvent("room/town", 1, said, None)])) == 1
+    assert outbox._sorted([SlotEvent("room/town", 1, said, column)]) == []

@@ -56,7 +56,7 @@ class Node:
     def __init__(self, town: "Town") -> None:
         self.closed: list[SessionId] = []
         self.on_revoked: Callable[[Sequence[Ended]], None]
-        self.on_gap: Callable[[], None]
+        self.on_gap: list[Callable[[], None]] = []
         self.whole = True
         self.town = town
         self.revocations = Revocations(town.table, town.clock)
@@ -66,6 +66,10 @@ class Node:
     def close(self, sid: SessionId, code: CloseCode) -> None:
         assert code is CloseCode.SESSION_ENDED
         self.closed.append(sid)
+
+    def lose(self) -> None:
+        for told in self.on_gap:
+            told()
 
     def revoked(self, ended: Sequence[Ended]) -> None:
         for node in self.town.nodes:
@@ -155,7 +159,7 @@ def test_what_the_bus_lost_is_read_within_two_seconds_of_the_gap(town: Town) -> 
     town.do(here.revocations.revoke(ADA))
     town.loop.run_for(10)
     assert there.closed == [], "it was told otherwise: the test proves nothing"
-    there.on_gap()
+    there.lose()
     town.loop.run_for(2)
     assert there.closed == [ADA]
 
@@ -186,7 +190,7 @@ def test_a_table_that_is_away_is_read_when_it_is_back(town: Town) -> None:
     town.deaf = True
     town.do(here.revocations.revoke(ADA))
     town.table.away = True
-    there.on_gap()
+    there.lose()
     town.loop.run_for(300)
     town.table.away = False
     town.loop.run_for(2)

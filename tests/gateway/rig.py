@@ -11,6 +11,7 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Resync, Subscribers
 from commonroom.engine.gateway import Gateway
 from commonroom.engine.gateway.listener import Steer
+from commonroom.engine.gateway.surroundings import AdmitCode, AdmitFounder
 from commonroom.errors import CommonroomError, TokenExpired, Unauthenticated, Unavailable
 from commonroom.identity import Authority, Principal, RoomGrant, SessionId
 from commonroom.protocol.chat import MessageCreate, MessageSend
@@ -30,9 +31,10 @@ EPOCH_MS = 1_700_000_000_000
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the loop run until the condition holds; the test's time limit is its bound."""
-    while not condition():
-        await asyncio.sleep(0.001)
+    """Let the loop run until the condition holds."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def principal(name: str) -> Principal:
@@ -235,7 +237,16 @@ class Rig:
         self.sockets: list[RawSocket] = []
 
     @classmethod
-    async def start(cls, http: HttpSettings | None = None, steer: Steer | None = None, **settings: Any) -> Self:
+    async def start(
+        cls,
+        http: HttpSettings | None = None,
+        steer: Steer | None = None,
+        *,
+        limits_scale: float = 0.0,
+        admit_founder: AdmitFounder | None = None,
+        admit_code: AdmitCode | None = None,
+        **settings: Any,
+    ) -> Self:
         """A started gateway with these settings."""
         ticking, router = Ticking(), RigRouter()
         gateway = Gateway(
@@ -246,6 +257,9 @@ class Rig:
             authenticate=ticking.authenticate,
             read_events=router.read_events,
             history=1,
+            limits_scale=limits_scale,
+            admit_founder=admit_founder,
+            admit_code=admit_code,
             monotonic=ticking.monotonic,
         )
         gateway.steer = steer

@@ -66,6 +66,17 @@ class FakeReader:
         self.reading = False
         self.closed = False
         self.authority = Authority(principal(name), SessionId(name), name, EPOCH_MS)
+        self.hidden: frozenset[Principal] | None = frozenset()
+        self.asked_hidden = 0
+
+    def want_hidden(self) -> None:
+        self.asked_hidden += 1
+
+    def hide(self, *names: str) -> None:
+        """From now on these people are hidden from it."""
+        self.hidden = frozenset(principal(name) for name in names)
+        if self.subscription is not None:
+            self.subscription.hidden_changed()
 
     def send(self, message: ServerMessage) -> None:
         self.outbox.write(framed(self.codec, message))
@@ -75,6 +86,9 @@ class FakeReader:
 
     def drop(self, subscription: Subscription) -> None:
         self.subscription = None
+
+    def moved(self) -> None:
+        pass
 
     def may_read(self, subscription: Subscription) -> bool:
         free, self.reading = not self.reading, True
@@ -168,6 +182,8 @@ class Stage:
             reader=EventReader(self.read),
             tasks=self.tasks,  # type: ignore[arg-type]
             stats=Stats(),
+            denied=lambda *_: None,
+            visited=lambda *_: None,
             soon=self.soon.append,
             later=lambda delay_s, callback: self.later.append((delay_s, callback)),
             monotonic=self.time.monotonic,
@@ -267,7 +283,7 @@ class View:
             case Joined():
                 self.position, self.typing = message.position.offset, set(message.typing)
                 self._reset(PresenceReset(ROOM, message.presence))
-            case DurablePush():
+            case DurablePush() | Skip():
                 assert message.offset == self.position + 1
                 self.position = message.offset
             case PresenceReset():

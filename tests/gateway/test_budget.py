@@ -1,13 +1,16 @@
 """The fan-out budget: arithmetic under a clock moved by hand, and a room that is over it."""
 
 import asyncio
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from commonroom.engine.gateway.fanout.budget import BURST_S, UNWAITED, Budget
 from commonroom.protocol.chat import MessageCreate
+from commonroom.protocol.room import Joined, RoomLoad
 from tests.gateway.conftest import MakeRig
 from tests.gateway.stage import Stage, durable_offsets
 
@@ -150,3 +153,67 @@ async def test_a_busy_room_over_its_budget_loses_nothing_on_real_sockets(make_ri
             assert isinstance(message, MessageCreate)
             assert message.offset == offset
     assert rig.gateway.stats.widened > 0
+
+
+def test_P16_a_wide_budget_keeps_flushes_apart_whatever_they_cost_and_is_immediate_after_a_rest() -> None:
+    budget, time = make()
+    budget.spend(1, 2)
+    budget.widen(True)
+    time.now_s += 0.02
+    assert budget.wait_s() == pytest.approx(DELAY_S - 0.02)
+    time.now_s += DELAY_S
+    budget.spend(1, 2)
+    time.now_s += 2 * DELAY_S
+    assert budget.wait_s() == 0
+    budget.spend(1, 2)
+    budget.widen(False)
+    budget.spend(1, 2)
+    assert not budget.tight
+
+
+def load(stage: Stage, level: int) -> None:
+    stage.send(stage.room.volatile(RoomLoad(stage.room.name, level), "load"))
+
+
+def test_P16_a_room_that_says_it_is_over_its_budget_is_flushed_less_often_on_every_node_until_it_says_otherwise() -> None:
+    stage = Stage()
+    readers = stage.live("ada", "ben")
+    load(stage, 1)
+    before = readers[0].transport.writes
+    for _ in range(10):
+        stage.send(stage.room.append())
+    assert readers[0].transport.writes == before
+    stage.wait()
+    assert readers[0].transport.writes == before + 1
+    stage.time.elapsed_s += 1
+    load(stage, 0)
+    for _ in range(10):
+        stage.send(stage.room.append())
+    assert readers[0].transport.writes == before + 12
+    for reader in readers:
+        assert durable_offsets(reader.messages) == list(range(1, 21))
+        assert [one.level for one in reader.messages if isinstance(one, RoomLoad)] == [1, 0]
+
+
+def test_P16_a_node_whose_first_reader_joins_later_learns_the_level_from_the_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    admission = stage.room.admission
+    told = replace(cast("Joined", admission(None).snapshot), load=2)
+    monkeypatch.setattr(stage.room, "admission", lambda resume: replace(admission(resume), snapshot=told))
+    stage.live("ada")
+    assert stage.fanout.load == 2
+    stage.send(stage.room.append())
+    stage.send(stage.room.append())
+    assert len(stage.later) == 1
+
+
+def test_P16_another_activation_leaves_nothing_out_and_readers_are_told_so_once() -> None:
+    stage = Stage()
+    [ada] = stage.live("ada")
+    load(stage, 3)
+    stage.settle()
+    ada.seen()
+    stage.fanout.announce()
+    stage.fanout.announce()
+    stage.settle()
+    assert [one for one in ada.seen() if isinstance(one, RoomLoad)] == [RoomLoad(stage.room.name, 0)]

@@ -46,8 +46,10 @@ ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 7)), max_siz
 class Play:
     """Runs one drawn schedule. What is lost on the way is found again at the next push."""
 
-    def __init__(self, ring: int) -> None:
+    def __init__(self, ring: int, *, veiled: bool = False) -> None:
         self.stage = Stage(ring)
+        self.veiled = veiled
+        self.typed = 0
 
     def run(self, action: str, number: int) -> None:
         getattr(self, action)(number)
@@ -65,7 +67,8 @@ class Play:
         self.stage.publish(publication)
 
     def type(self, number: int) -> None:
-        self.stage.publish(self.stage.room.volatile())
+        self.typed += 1
+        self.stage.publish(self.stage.room.typed(f"{self.typed}", True))
 
     def lose(self, number: int) -> None:
         self.stage.room.append()
@@ -86,7 +89,8 @@ class Play:
 
     def join(self, number: int) -> None:
         if len(self.stage.readers) < 6:
-            self.stage.add(f"r{len(self.stage.readers)}", JSON if number % 2 else MSGPACK)
+            reader = self.stage.add(f"r{len(self.stage.readers)}", JSON if number % 2 else MSGPACK)
+            reader.hidden = frozenset({principal("eve")}) if self.veiled else frozenset()
 
     def rejoin(self, number: int) -> None:
         self._rejoin(number, lambda reader: None)
@@ -105,7 +109,8 @@ class Play:
 
     def _rejoin(self, number: int, position: Callable[[FakeReader], int | None]) -> None:
         reader = self.reader(number)
-        if reader is not None and (reader.subscription is None or reader.subscription.place is Place.LIVE):
+        at_rest = Place.CATCHING if self.veiled else Place.LIVE
+        if reader is not None and (reader.subscription is None or reader.subscription.place is at_rest):
             self.stage.fanout.flush()
             self.stage.join(reader, position(reader))
 
@@ -140,6 +145,23 @@ def test_every_reader_gets_every_durable_event_once_in_order_or_a_skip(actions: 
     for reader in play.stage.readers:
         check(play.stage, reader, play.stage.room.events)
         assert reader.subscription is None or reader.subscription.place is Place.LIVE
+
+
+@given(ACTIONS, st.sampled_from([0, 3]))
+@settings(max_examples=400, deadline=None)
+def test_A8_so_does_a_reader_from_whom_somebody_is_hidden_and_volatile_pushes_keep_their_order(
+    actions: list[tuple[str, int]], ring: int
+) -> None:
+    play = Play(ring, veiled=True)
+    for action, number in actions:
+        play.run(action, number)
+    play.say(0)
+    play.stage.settle()
+    for reader in play.stage.readers:
+        check(play.stage, reader, play.stage.room.events)
+        assert reader.subscription is None or reader.subscription.position == play.stage.room.head
+        typed = [int(message.person.actor_id) for message in reader.messages if isinstance(message, Typing)]
+        assert typed == sorted(set(typed))
 
 
 def live(stage: Stage, *readers: FakeReader) -> None:

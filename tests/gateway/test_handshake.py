@@ -2,7 +2,9 @@
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.gateway.handshake import Accepted, Origins, Refused, shake
-from commonroom.engine.gateway.listener import flaw
+from commonroom.engine.gateway.listener import LONGEST_OPENING_S, OPENING_S, flaw
+from commonroom.engine.gateway.sockets import Sockets
 from commonroom.protocol.codec import JSON, JSON_PROTOCOL, MSGPACK_PROTOCOL
 from commonroom.protocol.session import Hello, Welcome
 from tests.gateway.conftest import MakeRig
@@ -293,3 +296,80 @@ def test_no_head_makes_the_handshake_raise(lines: list[bytes]) -> None:
     if flaw(head[:-4], 8190) is None:
         head = head[: head.index(b"\r\n\r\n") + 4]
         assert isinstance(shake(head, Origins(), (MSGPACK_PROTOCOL,)), Accepted | Refused)
+
+
+# -- many at once ----------------------------------------------------------------------
+
+
+async def _arrive(rig: Rig, number: int) -> list[RawSocket]:
+    """So many sockets whose heads reach the server in one turn of the loop, or nearly."""
+    sockets = [await rig.socket() for _ in range(number)]
+    for socket in sockets:
+        socket.request(subprotocol=MSGPACK_PROTOCOL)
+    return sockets
+
+
+async def test_P16_of_many_handshakes_at_once_a_few_are_answered_a_turn_so_that_others_are_served_in_between(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, opened, now_s = 0, Counter[int](), 0.0
+    upgrade = Sockets.upgrade
+
+    def counted(sockets: Sockets, *arrived: Any) -> None:
+        nonlocal now_s
+        opened[turn] += 1
+        now_s += OPENING_S / 4
+        upgrade(sockets, *arrived)
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while opened.total() < 40:
+            turn += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Sockets, "upgrade", counted)
+    monkeypatch.setattr(rig.gateway._listeners[0], "_monotonic", lambda: now_s)
+    counting = asyncio.get_running_loop().create_task(count_turns())
+    for socket in await _arrive(rig, 40):
+        assert b" 101 " in await socket.head()
+    await counting
+    assert max(opened.values()) <= 4
+
+
+async def test_P16_where_all_else_takes_long_those_who_come_get_as_much_time_up_to_a_bound(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, now_s = 0, 0.0
+    listener = rig.gateway._listeners[0]
+
+    def take_time(*_arrived: Any) -> None:
+        nonlocal opened, now_s
+        opened += 1
+        now_s += OPENING_S
+
+    monkeypatch.setattr(listener, "_monotonic", lambda: now_s)
+    monkeypatch.setattr(listener, "_open", take_time)
+    for elapsed_s, expected in ((0.0, 1), (5 * OPENING_S, 5), (1.0, LONGEST_OPENING_S / OPENING_S)):
+        listener._arrived.extend([(None, None, b"", 0)] * 100)  # type: ignore[list-item]
+        opened, now_s = 0, listener._opened_s + elapsed_s
+        listener._open_some()
+        listener._arrived.clear()
+        assert opened == pytest.approx(expected, abs=1)
+
+
+async def test_who_waits_for_its_handshake_when_the_server_stops_listening_is_dropped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
+    upgrade, opened = Sockets.upgrade, []
+
+    def last(sockets: Sockets, *arrived: Any) -> None:
+        opened.append(arrived)
+        rig.gateway.stop_listening()
+        upgrade(sockets, *arrived)
+
+    monkeypatch.setattr(Sockets, "upgrade", last)
+    await _arrive(rig, 5)
+    await until(lambda: opened and rig.gateway.waiting == 0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (len(opened), broken) == (1, [])

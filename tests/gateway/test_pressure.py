@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from commonroom.codes import CloseCode
-from commonroom.engine.gateway.connection import Connection
+from commonroom.engine.gateway.connection import SLICE_BYTES, Connection
 from commonroom.engine.gateway.sockets import Sockets
 from commonroom.protocol.chat import MessageCreate
 from commonroom.protocol.codec import MSGPACK, MSGPACK_PROTOCOL
@@ -143,7 +143,7 @@ async def test_a_large_read_is_parsed_in_slices_so_that_others_get_their_turn(ma
     assert isinstance(await witness.message(), Typing)
     for _ in range(20_000):
         await flooder.receive()
-    assert max(sizes) == 16 * KB
+    assert max(sizes) == SLICE_BYTES
 
 
 async def test_a_slow_reader_is_closed_and_a_witness_misses_nothing(make_rig: MakeRig) -> None:

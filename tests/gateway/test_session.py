@@ -261,7 +261,7 @@ class TestRooms:
         assert (await joined(socket)).position.offset == 1
         assert await offsets(socket, 1) == [2]
 
-    async def test_over_the_cap_of_rooms_a_join_is_refused(self, make_rig: MakeRig) -> None:
+    async def test_A10_over_the_cap_of_rooms_a_join_is_refused(self, make_rig: MakeRig) -> None:
         rig = await make_rig(rooms_per_session=2)
         socket = await rig.hello()
         for ref in (1, 2, 3):
@@ -483,6 +483,7 @@ def sample(kind: type[Command]) -> Command:
     if kind in known:
         return known[kind]
     values: dict[str, Any] = {"room": "quiet", "nonce": "nonce-01", "message": 1, "text": "hello", "ref": 1, "key": "", "data": ""}
+    values |= {"person": principal("ben"), "invite": "an invite", "code": "a code"}
     return kind(**{name: values[name] for name in kind.__struct_fields__ if name in values})
 
 

@@ -12,9 +12,11 @@ from commonroom.engine.actor import Audience
 from commonroom.engine.envelope import Envelope, Resync
 from commonroom.engine.gateway.fanout import Place
 from commonroom.engine.gateway.fanout.backlog import MAX_KEYS
-from commonroom.errors import InternalError
+from commonroom.errors import InternalError, Unavailable
 from commonroom.protocol.codec import JSON, MSGPACK
 from commonroom.protocol.presence import PresenceReset, PresenceUpdate
+from commonroom.protocol.room import Joined, RoomReset
+from commonroom.protocol.session import Skip
 from commonroom.protocol.typing import Typing
 from tests.gateway.rig import principal
 from tests.gateway.stage import FakeReader, Stage, View, durable_offsets, truth
@@ -358,6 +360,11 @@ class Play:
         if place(self.reader(number)) is not Place.JOINING:
             self.stage.join(self.reader(number), None)
 
+    def hide(self, number: int) -> None:
+        """Some of these are hidden from a reader from now on, perhaps nobody."""
+        names = [name for bit, name in enumerate(("p1", "p2", "author")) if number & 1 << bit]
+        self.reader(len(self.stage.soon) + number).hide(*names)
+
     def restart(self, number: int) -> None:
         """A new activation: questions and their answers are lost. Joins are through before: that story is test_fanout's."""
         held = self.stage.router.held
@@ -403,6 +410,23 @@ def test_whatever_the_interleaving_a_reader_ends_with_the_truth(actions: list[tu
         assert View(reader.messages) == truth(play.room)
 
 
+@given(st.lists(st.tuples(st.sampled_from([*VERBS, "hide", "hide"]), st.integers(0, 7)), max_size=80), st.sampled_from([1, 100, SOFT]))
+@settings(max_examples=400, deadline=None)
+def test_A8_whatever_the_interleaving_a_reader_ends_with_the_truth_but_for_those_who_are_hidden(
+    actions: list[tuple[str, int]], soft_bytes: int
+) -> None:
+    play = Play(soft_bytes)
+    for verb, number in actions:
+        getattr(play, verb)(number)
+    play.finish()
+    for reader in play.stage.readers:
+        assert reader.hidden is not None
+        assert place(reader) is (Place.CATCHING if reader.hidden else Place.LIVE)
+        assert reader.outbox.kept_bytes == 0
+        view = View(reader.messages)
+        assert (view.here, view.position) == (set(play.room.here) - reader.hidden, play.room.head)
+
+
 def test_the_check_notices_a_lost_delta() -> None:
     """The test of the test."""
     stage = Stage()
@@ -413,3 +437,75 @@ def test_the_check_notices_a_lost_delta() -> None:
     stage.send(stage.room.moved("bob"))
     with pytest.raises(AssertionError, match="a delta is missing"):
         View(reader.messages)
+
+
+def test_A8_a_veiled_reader_whose_room_gives_no_snapshot_joins_again_instead_of_seeing_on() -> None:
+    stage = Stage()
+    ada, bob = stage.live("ada", "bob")
+    stage.router.refuse[Resync] = Unavailable("the room is elsewhere")
+    ada.hide("eve")
+    stage.settle()
+    assert [type(message) for message in ada.seen()] == [RoomReset]
+    assert place(bob) is Place.LIVE
+
+
+def test_A8_a_veiled_reader_that_is_slow_gets_the_newest_of_what_replaces_itself() -> None:
+    stage = Stage()
+    ada, _ = stage.live("ada", "bob")
+    ada.hide("eve")
+    stage.settle()
+    ada.seen()
+    ada.congest()
+    stage.send(*(stage.room.typed("bob", active) for active in (True, False, True, False)), stage.room.append())
+    assert ada.seen() == []
+    ada.drain()
+    assert [type(message).__name__ for message in ada.seen()] == ["MessageCreate", "Typing"]
+
+
+def test_A8_a_change_that_overtakes_the_snapshot_of_a_veil_follows_it() -> None:
+    play = Play(SOFT)
+    ada = play.reader(0)
+    play.finish()
+    ada.seen()
+    ada.hide("eve")
+    play.answer(0)
+    play.move(1)
+    play.turn(0)
+    assert ada.seen() == []
+    play.open(0)
+    assert [type(message) for message in ada.seen()] == [PresenceReset, PresenceUpdate]
+    play.stage.join(ada, None)
+    play.answer(0)
+    play.move(2)
+    play.turn(0)
+    assert ada.seen() == []
+    play.open(0)
+    assert [type(message) for message in ada.seen()] == [Joined, PresenceUpdate]
+
+
+def test_A8_a_volatile_push_does_not_overtake_one_that_waits_behind_the_journal() -> None:
+    stage = Stage(ring=0)
+    (ada,) = stage.live("ada")
+    ada.hide("eve")
+    stage.settle()
+    ada.seen()
+    for _ in range(2):
+        stage.room.append()
+    stage.join(ada, 0)
+    stage.answer()
+    stage.send(stage.room.append(), stage.room.typed("bob", True))
+    stage.send(stage.room.typed("bob", False))
+    stage.settle()
+    shown = [message.active for message in ada.seen() if isinstance(message, Typing)]
+    assert shown == [True, False]
+
+
+def test_A8_what_was_written_before_a_veil_is_not_written_again() -> None:
+    stage = Stage()
+    (ada,) = stage.live("ada")
+    stage.send(*(stage.room.append() for _ in range(3)))
+    assert durable_offsets(ada.seen()) == [1, 2, 3]
+    stage.publish(stage.room.append())
+    ada.hide("author")
+    stage.settle()
+    assert [type(message) for message in ada.seen()] == [Skip, PresenceReset]

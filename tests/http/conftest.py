@@ -15,6 +15,7 @@ import uvloop
 from commonroom.app import Node
 from commonroom.bench.target.port import free_port
 from commonroom.config.settings import HttpSettings, LimitSettings, MailSettings, ProvidersSettings, Settings
+from tests.http.account import registered, unused
 from tests.http.api import Account, Api
 from tests.support.github import GithubServer
 from tests.support.log import logged
@@ -76,6 +77,12 @@ async def ada(api: Api) -> Account:
 @pytest_asyncio.fixture(loop_scope="session")
 async def bob(api: Api) -> Account:
     return await api.guest("Bob")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def uma(api: Api, mail: MailServer) -> Account:
+    """A user, to whom all is open but what is an admin's."""
+    return await registered(api, mail, unused())
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ async def test_a_username_is_claimed_searched_and_seen(api: Api, mail: MailServe
     assert (profile["username"], profile["name"]) == (name, "Ada L.")
     found = (await api.call("GET", f"/v1/users/search?q={name[:9].upper()}", headers=user.bearer)).json["users"]
     assert name in {one["username"] for one in found}
-    (await api.call("GET", f"/v1/users/search?q={name}", headers=bob.bearer)).problem(403, "FORBIDDEN")
+    (await api.call("GET", f"/v1/users/search?q={name}", headers=bob.bearer)).problem(403, "SIGN_IN_NEEDED")
     (await api.call("GET", "/v1/users/nobody-here", headers=bob.bearer)).problem(404, "NOT_FOUND")
     other = await registered(api, mail, unused())
     (await api.call("PUT", "/v1/me/username", {"username": name}, other.bearer)).problem(409, "CONFLICT")
@@ -238,7 +238,7 @@ async def test_a_deleted_account_is_anonymous_at_once(api: Api, mail: MailServer
     ("DELETE", "/v1/me/methods/github"), ("POST", "/v1/me/methods/github"), ("DELETE", "/v1/me"), ("GET", "/v1/users/search?q=ad"),
 ])  # fmt: skip
 async def test_guests_are_told_to_sign_in(api: Api, ada: Account, method: str, path: str) -> None:
-    assert (await api.call(method, path, {}, ada.bearer)).problem(403, "FORBIDDEN")["detail"] == "sign in to unlock this"
+    assert (await api.call(method, path, {}, ada.bearer)).problem(403, "SIGN_IN_NEEDED")["detail"] == "sign in to unlock this"
     (await api.call(method, path, {})).problem(401, "UNAUTHENTICATED")
 
 

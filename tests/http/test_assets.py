@@ -26,7 +26,7 @@ def _on_disk(name: str) -> bytes:
     return (resources.files("commonroom.http") / "static" / name).read_bytes()
 
 
-@pytest.mark.parametrize("path", ["/", "/rooms", "/r/x", "/r/01m7y229e2eea871b66ngwwj9r", "/?from=mail"])
+@pytest.mark.parametrize("path", ["/", "/rooms", "/admin", "/r/x", "/r/01m7y229e2eea871b66ngwwj9r", "/?from=mail"])
 async def test_every_address_of_the_page_is_the_page(api: Api, path: str) -> None:
     answer = await api.call("GET", path)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")

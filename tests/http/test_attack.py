@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
@@ -25,11 +24,9 @@ from commonroom.protocol.session import Hello, Reply
 from commonroom.protocol.wire import ServerMessage
 from commonroom.storage.repository.signing_key import SigningKeys
 from commonroom.token import PrincipalTokens
-from tests.http.account import registered, unused
 from tests.http.api import UNSAID, Account, Api
 from tests.http.test_socket import UPGRADE, Wire
 from tests.support.client import Peer, Refused, until
-from tests.support.mail import MailServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -253,12 +250,6 @@ class TestLostAccess:
 
 GETS = [route for route in routes(with_docs=True) if route.method == "GET" and not route.path.startswith("/v1/ws")]
 """Every route that is read."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def uma(api: Api, mail: MailServer) -> Account:
-    """A user, to whom every route is open."""
-    return await registered(api, mail, unused())
 
 
 class TestCaches:

@@ -25,6 +25,7 @@ from commonroom.http.services import SERVICES
 from commonroom.protocol.session import Hello, Welcome
 from tests.gateway.rig import Rig, until
 from tests.gateway.socket import RawSocket, closing
+from tests.support.log import logged
 
 HOST = b"Host: room.example\r\n"
 QUICK = b"GET /quick HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -283,6 +284,19 @@ class TestTime:
             await asyncio.sleep(0.03)
         assert await end in {200, 404}
 
+    @pytest.mark.parametrize("coding", ["gzip", "deflate"])
+    async def test_a_body_that_nobody_reads_and_nobody_can_unpack_is_no_failure_of_ours(self, make_edge: MakeEdge, coding: str) -> None:
+        edge = await make_edge()
+        socket = await edge.rig.socket()
+        with logged("info") as log:
+            socket.send(b"POST /unread HTTP/1.1\r\n" + HOST + f"Content-Encoding: {coding}\r\nContent-Length: 100\r\n\r\n".encode())
+            head = await socket.head()
+            socket.send(b"\xff" * 100)
+            with suppress(ConnectionError):
+                await asyncio.wait_for(socket.reader.read(), 20)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert '"level":"error"' not in log.getvalue()
+
     async def test_W4_who_takes_nothing_of_an_answer_is_dropped_and_who_takes_a_little_is_not(self, make_edge: MakeEdge) -> None:
         edge = await make_edge()
         stalled, slow = await reader_of_much(edge), await reader_of_much(edge)
@@ -361,6 +375,8 @@ async def reader_of_much(edge: Edge, *, at_once: bool = False) -> RawSocket:
             one._socket.set_write_buffer_limits(2 * BIG_BYTES)
     socket.send(b"GET /big HTTP/1.1\r\n" + HOST + b"\r\n")
     await until(lambda: owed_to(socket, edge) > 2**20)
+    if at_once:
+        await until(lambda: all(one._waiter is not None for one in edge.connections.live))
     return socket
 
 

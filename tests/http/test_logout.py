@@ -1,4 +1,7 @@
-"""The end of a login session: nothing of it works any more, on any node, and nothing of anybody else's ends."""
+"""The end of a login session: nothing of it works any more, on any node, and nothing of anybody else's ends.
+
+And what an admin imposes, which holds on every node as soon: it comes by the same ways.
+"""
 
 import asyncio
 import shutil
@@ -15,15 +18,20 @@ import pytest_asyncio
 
 from commonroom.app import Node
 from commonroom.bench.target.port import free_port
-from commonroom.config.settings import ClusterSettings, HttpSettings, MailSettings, PostgresSettings, RedisSettings, Settings
-from commonroom.engine import revocation
+from commonroom.config.settings import ClusterSettings, HttpSettings, LimitSettings, MailSettings, PostgresSettings, RedisSettings, Settings
+from commonroom.engine import notice, revocation
 from commonroom.engine.cluster.cluster import Cluster
+from commonroom.engine.notice import Notices
 from commonroom.engine.revocation import Revocations
 from commonroom.http.auth import COOKIE
 from commonroom.ids import new_id
+from commonroom.protocol.chat import MessageCreate
+from commonroom.protocol.presence import PresenceReset
+from commonroom.protocol.session import Skip
 from tests.http.account import PASSWORD, log_in, registered, unused
+from tests.http.admin import admin_of
 from tests.http.api import UNSAID, Account, Api, account_of
-from tests.support.client import Peer, Refused
+from tests.support.client import Peer, Refused, until
 from tests.support.mail import MailServer
 from tests.support.postgres import create_database
 from tests.support.redis import redis_url
@@ -153,6 +161,7 @@ def settings(url: str, redis: RedisSettings, smtp_url: str, neighbourhood: Path)
         redis=redis,
         mail=MailSettings(smtp_url=smtp_url, sender="Commonroom <rooms@example.org>"),
         cluster=ClusterSettings(ttl_s=2.0, beat_s=0.2, socket_dir=str(neighbourhood), drain_s=0.0),
+        limits=LimitSettings(scale=1000),
     )
 
 
@@ -212,3 +221,115 @@ async def test_W11_however_a_session_ends_its_sockets_close_on_all_three_nodes(t
     await asyncio.gather(*(closes_on_all(trio, mail, request_of) for request_of in ENDS.values()))
     await stays.request("refresh", token=await ws_token(there, bob))
     await stays.close()
+
+
+@pytest.fixture(params=["bus", "table"])
+def word(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the other nodes hear of what an admin imposes: the other way is closed."""
+    if request.param == "bus":
+        monkeypatch.setattr(Notices, "_tell_of_gap", lambda _notices: None)
+    else:
+        monkeypatch.setattr(notice, "REREAD_MS", 0)
+        monkeypatch.setattr(Cluster, "notify", lambda _cluster, _topic, _keys: None)
+    return str(request.param)
+
+
+async def outcome(peer: Peer, name: str, **fields: Any) -> str:
+    """What comes of a command."""
+    try:
+        await peer.request(name, **fields)
+    except Refused as refused:
+        return refused.error.name
+    return "done"
+
+
+async def becomes(peer: Peer, room: str, wanted: str) -> None:
+    """To type ends like that, in time."""
+    async with asyncio.timeout(WITHIN_S):
+        while await outcome(peer, "typing.start", room=room) != wanted:
+            await asyncio.sleep(0.1)
+
+
+async def say(peer: Peer, room: str, text: str) -> str:
+    return await outcome(peer, "message.send", room=room, text=text, nonce=new_id(0))
+
+
+@pytest.mark.usefixtures("way", "word")
+async def test_W11_a_ban_closes_sockets_and_doors_on_all_three_nodes(trio: list[Api], mail: MailServer) -> None:
+    here, _, there = trio
+    address = unused()
+    admin, victim = await admin_of(here, mail), await registered(there, mail, address)
+    peers = [await socket_of(api, victim) for api in trio]
+    ban = {"who": f"user:{victim.principal['actorId']}", "kind": "ban", "reason": "enough"}
+    assert (await here.call("POST", "/v1/admin/sanctions", ban, admin.bearer)).status == 201
+    for peer in peers:
+        assert await ended(peer) == (4504, "the login session has ended")
+    for api in trio:
+        assert (await log_in(api, address)).problem(403, "FORBIDDEN")["reason"] == "enough"
+
+
+@pytest.mark.usefixtures("word")
+async def test_C9_a_mute_and_a_shadow_hold_on_live_sockets_of_all_three_nodes(trio: list[Api], mail: MailServer) -> None:
+    here, near, there = trio
+    admin, ada, bob = await admin_of(here, mail), await there.guest("Ada"), await near.guest("Bob")
+    room = await here.room(bob)
+    speakers, reader = [await socket_of(api, ada) for api in trio], await socket_of(near, bob)
+    for peer in (*speakers, reader):
+        await peer.request("room.join", room=room)
+    path, wanted = "/v1/admin/sanctions", {"who": f"guest:{ada.sid}", "reason": "enough"}
+    mute = await here.call("POST", path, {**wanted, "kind": "mute"}, admin.bearer)
+    assert mute.status == 201, mute.body
+    await asyncio.gather(*(becomes(peer, room, "FORBIDDEN") for peer in speakers))
+    assert {await say(peer, room, "heard by nobody") for peer in speakers} == {"FORBIDDEN"}
+    assert (await near.call("DELETE", f"{path}/{mute.json['id']}", headers=admin.bearer)).status == 204
+    await asyncio.gather(*(becomes(peer, room, "done") for peer in speakers))
+    assert (await near.call("POST", path, {**wanted, "kind": "shadow"}, admin.bearer)).status == 201
+    await asyncio.gather(*(until(lambda api=api: ada.sid in api.node._engine.sanctions._by_actor, "the shadow", WITHIN_S) for api in trio))  # type: ignore[misc]
+    for peer in speakers:
+        assert await say(peer, room, "unseen") == "done"
+    assert await say(reader, room, "anybody?") == "done"
+    for peer in (*speakers, reader):
+        await until(lambda peer=peer: "anybody?" in heard_by(peer, room), "what is said last")  # type: ignore[misc]
+    assert [heard_by(peer, room).count("unseen") for peer in (*speakers, reader)] == [3, 3, 3, 0]
+    for peer in (*speakers, reader):
+        await peer.close()
+
+
+def heard_by(peer: Peer, room: str) -> list[str]:
+    return [push.text for push in peer.pushes(room, MessageCreate)]
+
+
+@pytest.mark.usefixtures("word")
+async def test_A8_a_block_holds_on_live_sockets_of_all_three_nodes_in_both_directions(trio: list[Api], mail: MailServer) -> None:
+    here, near, there = trio
+    ada, bob = await registered(here, mail, unused()), await there.guest("Bob")
+    room = await here.room(bob)
+    of_ada, of_bob = [[await socket_of(api, one) for api in trio] for one in (ada, bob)]
+    everybody = [*of_ada, *of_bob]
+    for peer in everybody:
+        await peer.request("room.join", room=room)
+
+    async def changed(method: str, people: int) -> None:
+        """Everybody knows, in time, how many they see."""
+        assert (await near.call(method, f"/v1/blocks/guest:{bob.sid}", headers=ada.bearer)).status == 204
+        for peer in everybody:
+            await until(lambda peer=peer: count_of(peer, room) == people, "who is here", WITHIN_S)  # type: ignore[misc]
+
+    await changed("PUT", 1)
+    assert {await say(peer, room, "of Ada") for peer in of_ada} | {await say(peer, room, "of Bob") for peer in of_bob} == {"done"}
+    for peer in everybody:
+        await until(lambda peer=peer: len(heard_by(peer, room)) + len(peer.pushes(room, Skip)) == 6, "all")  # type: ignore[misc]
+    assert {tuple(heard_by(peer, room)) for peer in of_ada} == {("of Ada",) * 3}
+    assert {tuple(heard_by(peer, room)) for peer in of_bob} == {("of Bob",) * 3}
+    await changed("DELETE", 2)
+    assert await say(of_ada[0], room, "for all") == "done"
+    for peer in everybody:
+        await until(lambda peer=peer: heard_by(peer, room)[-1] == "for all", "what is said last")  # type: ignore[misc]
+        assert len(heard_by(peer, room)) == 4, "nothing of what was hidden comes by itself"
+        await peer.close()
+
+
+def count_of(peer: Peer, room: str) -> int:
+    """How many the last snapshot told."""
+    resets = peer.pushes(room, PresenceReset)
+    return resets[-1].presence.count if resets else 0

@@ -130,7 +130,7 @@ async def test_a_guest_renames_itself(api: Api, ada: Account) -> None:
     renamed = await api.call("PATCH", "/v1/me", {"name": " Ada  L. "}, ada.bearer)
     assert (renamed.status, renamed.json["name"], renamed.json["principal"]["name"]) == (200, "Ada L.", "Ada L.")
     assert (await api.call("GET", "/v1/me", headers=ada.bearer)).json["name"] == "Ada L."
-    (await api.call("PATCH", "/v1/me", {"statusText": "reading"}, ada.bearer)).problem(403, "FORBIDDEN")
+    (await api.call("PATCH", "/v1/me", {"statusText": "reading"}, ada.bearer)).problem(403, "SIGN_IN_NEEDED")
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "a\x00b"])

@@ -90,7 +90,8 @@ async def test_a_guest_comes_back_as_the_user_in_the_same_session(api: Api, gith
 
 
 async def test_the_providers_are_told(api: Api) -> None:
-    assert (await api.call("GET", "/v1/auth/providers")).json == {"providers": [{"name": "github", "label": "GitHub"}], "mail": True}
+    told = {"providers": [{"name": "github", "label": "GitHub"}], "mail": True, "challenge": None}
+    assert (await api.call("GET", "/v1/auth/providers")).json == told
     (await api.call("GET", "/v1/auth/nobody/start")).problem(404, "NOT_FOUND")
 
 

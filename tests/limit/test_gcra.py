@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from commonroom.limit.gcra import Rate, take
 
-RATES = st.builds(Rate, st.integers(1, 10**7), st.integers(1, 50))
+RATES = st.builds(Rate, st.integers(1, 10**7), st.integers(1, 50), st.just(0))
 STEPS = st.lists(st.integers(0, 2 * 10**7), max_size=60)
 """Microseconds from one try to the next."""
 
@@ -68,6 +68,44 @@ def test_T16_tries_that_are_refused_do_not_extend_the_wait(rate: Rate, tries: in
         assert same == tat
     assert take([(rate, tat)], now + wait - 1)[0] == 1
     assert take([(rate, tat)], now + wait)[0] == 0
+
+
+@given(st.integers(1, 10**7), st.integers(1, 20), st.integers(0, 12))
+def test_P11_each_refusal_doubles_the_wait_up_to_the_longest(interval: int, burst: int, tries: int) -> None:
+    rate, now = Rate(interval, burst, 100 * interval), 10**12
+    tat = 0
+    for _ in range(burst):
+        assert take([(rate, tat)], now) == (0, [rate.after(tat, now)])
+        tat = rate.after(tat, now)
+    waits = []
+    for _ in range(tries):
+        wait, (tat,) = take([(rate, tat)], now)
+        waits.append(wait)
+    assert waits == [min(interval * 2**number, rate.longest_us) for number in range(1, tries + 1)]
+    if waits:
+        assert take([(rate, tat)], now + waits[-1] - 1)[0] == 2  # a microsecond too early, and that twice
+        assert take([(rate, tat)], now + waits[-1])[0] == 0
+    assert rate.remaining(tat, now) == 0
+
+
+@given(st.integers(1, 10**6), st.integers(1, 5), st.lists(st.integers(0, 10**7), max_size=40))
+def test_P11_whoever_waits_as_told_is_granted_and_nobody_gets_more_than_the_rate(interval: int, burst: int, steps: list[int]) -> None:
+    rate, plain = Rate(interval, burst, 50 * interval), Rate(interval, burst)
+    tat = other = 0
+    now, due = 10**12, 0
+    for step in steps:
+        now = max(now + step, due) if step % 2 else now + step
+        wait, (tat,) = take([(rate, tat)], now)
+        assert not (due and now >= due and wait)
+        if wait == 0:
+            assert plain.wait_us(other, now) <= 0
+            other = plain.after(other, now)
+        due = now + wait if wait else 0
+
+
+def test_only_those_that_refuse_double() -> None:
+    now, full, empty = 10**12, Rate(1000, 1, 10**6), Rate(1000, 1, 10**6)
+    assert take([(full, now + 1000), (empty, 0), (Rate(500, 1), now + 500)], now) == (2000, [now + 2000, 0, now + 500])
 
 
 @given(st.lists(st.tuples(RATES, st.integers(-(10**8), 10**8)), min_size=1, max_size=5))

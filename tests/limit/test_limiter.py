@@ -4,11 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from commonroom.limit import Ask, Limiter
-from commonroom.limit.limit import LETTERS, LIMITS, LOGINS, LOGINS_OF_STRANGERS, key_of
+from commonroom.identity import ActorType
+from commonroom.limit import Ask, Limit, Limiter, asks_of
+from commonroom.limit.limit import (
+    FOUNDINGS,
+    LETTERS,
+    LIMITS,
+    LOCAL,
+    LOGINS,
+    LOGINS_OF_STRANGERS,
+    ROOMS_FOUNDED,
+    ROOMS_OF_GUESTS,
+    ROOMS_OF_GUESTS_BY_ADDRESS,
+    SEARCHES,
+    Part,
+    cap_of,
+    key_of,
+)
 from commonroom.limit.limiter import Verdict
 
 MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
 
 
 class Time:
@@ -106,25 +122,60 @@ async def test_without_limits_everything_is_granted() -> None:
     assert door.limiter.refusal([Ask(LOGINS, "ada")]) is None
 
 
-PERIODS = {60: "a minute", 900: "in 15 minutes", 3600: "an hour", 86400: "a day"}
+async def test_P11_each_refusal_doubles_the_wait_of_what_refuses() -> None:
+    time = Time()
+    limiter = Limiter(now_us=time)
+    kept, other = Ask(ROOMS_OF_GUESTS, "ada"), Ask(ROOMS_OF_GUESTS_BY_ADDRESS, "home")
+    asked = [await limiter.take([kept, Ask(ROOMS_OF_GUESTS_BY_ADDRESS, str(number))]) for number in range(9)]
+    hours = [verdict.wait_us / HOUR_US for verdict in asked]
+    assert hours == [0, 0, 1, 2, 4, 8, 16, 24, 24]
+    assert (await limiter.take([Ask(ROOMS_OF_GUESTS, "bob"), other])).wait_us == 0
+    time.now_us += 24 * HOUR_US
+    assert (await limiter.take([kept, other])).wait_us == 0
+
+
+async def test_what_doubles_is_never_refused_unasked() -> None:
+    limiter = Limiter(now_us=Time())
+    for _ in range(3):
+        await limiter.take([Ask(ROOMS_OF_GUESTS, "ada")])
+    assert limiter.refusal([Ask(ROOMS_OF_GUESTS, "ada")]) is None
+
+
+def test_a_limit_is_asked_of_whom_it_counts() -> None:
+    subject: dict[Part, str] = {"session": "s", "user": "u", "address": "a"}
+    kinds: list[ActorType] = ["guest", "user"]
+    names = {who: [ask.limit.name for ask in asks_of((*FOUNDINGS, SEARCHES, LETTERS), subject, who)] for who in kinds}
+    assert names == {"guest": ["room-guest", "room-guest-address", "search"], "user": ["room-user", "search"]}
+
+
+PERIODS = {1: "a second", 5: "in 5 s", 10: "in 10 s", 60: "a minute", 900: "in 15 minutes", 3600: "an hour", 86400: "a day"}
 PARTS = {"session": "login session"}
+
+
+def _row(limit: Limit) -> str:
+    by = " and ".join(PARTS.get(part, part) for part in limit.by)
+    marks = [
+        mark for mark, holds in (("strangers", limit.is_of_strangers), (f"{limit.of}s", limit.of), ("doubles", limit.longest_s)) if holds
+    ]
+    return f"| `{limit.name}` | {limit.amount} {PERIODS[limit.period_s]} | {by}" + (f" ({', '.join(marks)})" if marks else "")
 
 
 def test_the_documentation_says_what_is_counted() -> None:
     said = (Path(__file__).parents[2] / "docs" / "SECURITY.md").read_text()
     rows = [line for line in said.partition("## How often")[2].partition("\n## ")[0].splitlines() if line.startswith("| `")]
-    assert [row.rpartition(" | ")[0] for row in rows] == [
-        f"| `{limit.name}` | {limit.amount} {PERIODS[limit.period_s]} | "
-        + " and ".join(PARTS.get(part, part) for part in limit.by)
-        + (" (strangers)" if limit.is_of_strangers else "")
-        for limit in LIMITS
-    ]
+    assert [row.rpartition(" | ")[0] for row in rows] == [_row(limit) for limit in (*LIMITS, *LOCAL)]
+    assert all(f"{amount} for a {kind}" in said for kind, amount in ROOMS_FOUNDED.items())
 
 
 def test_names_are_unique_and_amounts_make_sense() -> None:
-    names = [limit.name for limit in LIMITS]
+    names = [limit.name for limit in (*LIMITS, *LOCAL)]
     assert len(names) == len(set(names))
-    assert all(limit.amount >= 1 and limit.period_s >= 1 and limit.by for limit in LIMITS)
+    assert all(limit.amount >= 1 and limit.period_s >= 1 and limit.by for limit in (*LIMITS, *LOCAL))
+
+
+@pytest.mark.parametrize(("scale", "cap"), [(0.0, None), (0.001, 1), (1.0, 200), (10.0, 2000), (1e5, None)])
+def test_the_scale_multiplies_caps_until_counting_would_cost_too_much(scale: float, cap: int | None) -> None:
+    assert cap_of(200, scale) == cap
 
 
 def test_a_key_is_short_tells_nothing_in_clear_and_keeps_its_parts_apart() -> None:

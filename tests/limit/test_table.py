@@ -7,7 +7,9 @@ from commonroom.limit.gcra import Rate, take
 from commonroom.limit.table import Table
 
 
-@given(st.builds(Rate, st.integers(1, 1000), st.integers(1, 5)), st.lists(st.tuples(st.integers(0, 3000), st.sampled_from("abc"))))
+@given(
+    st.builds(Rate, st.integers(1, 1000), st.integers(1, 5), st.just(0)), st.lists(st.tuples(st.integers(0, 3000), st.sampled_from("abc")))
+)
 def test_it_decides_as_gcra_does_for_each_key(rate: Rate, tries: list[tuple[int, str]]) -> None:
     table, tats, now = Table(rate), dict.fromkeys("abc", 0), 10**6
     for step, key in tries:
@@ -16,6 +18,16 @@ def test_it_decides_as_gcra_does_for_each_key(rate: Rate, tries: list[tuple[int,
         assert max(table.wait_us(key, now), 0) == wait
         if wait == 0:
             table.grant(key, now)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.sampled_from("abc"))))
+def test_P11_a_refusal_doubles_the_wait_of_its_key_alone(tries: list[tuple[int, str]]) -> None:
+    table, tats, now = Table(Rate(500, 2, 9000)), dict.fromkeys("abc", 0), 10**6
+    for step, key in tries:
+        now += step
+        wait, (tats[key],) = take([(table.rate, tats[key])], now)
+        (table.refuse if wait else table.grant)(key, now)
+        assert [max(table.tat_us(one) - now, 0) for one in "abc"] == [max(tats[one] - now, 0) for one in "abc"]
 
 
 def test_it_never_holds_more_than_its_capacity_and_forgets_the_oldest_first() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,8 @@ from commonroom.protocol.codec import MSGPACK
 from commonroom.protocol.session import Hello, Welcome
 from tests.gateway.socket import BINARY, CONT, PING, RawSocket, frame
 from tests.support.client import Guest, Peer, until
+from tests.support.leak import CANARY
+from tests.support.process import forget_peak, memory
 from tests.support.server import ServerProcess
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -24,17 +25,6 @@ FLOODS = {
     "pings": (b"", frame(PING, b"p" * 125) * 5000),
     "no commands": (b"", frame(BINARY, b"\x90" * 60_000)),
 }
-
-
-def memory(pid: int, name: str) -> int:
-    """Bytes of a process: `VmRSS`, or `VmHWM`, the most it had since `forget_peak`."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
-
-
-def forget_peak(pid: int) -> None:
-    """Begin anew with `VmHWM` (proc(5), clear_refs)."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 class Attack:
@@ -89,7 +79,7 @@ async def test_W8_floods_end_at_a_limit_and_take_no_memory(server: ServerProcess
     forget_peak(server.pid)
     for turn in range(2):
         attacking = asyncio.ensure_future(attack.run())
-        await peer.request("message.send", room=room, text="still here", nonce=f"nonce-{turn:04}")
+        await peer.request("message.send", room=room, text=f"{CANARY} still here", nonce=f"nonce-{turn:04}")
         await attacking
     await until(lambda: len(peer.pushes(room, MessageCreate)) == 2, "the witness's own messages")
     assert memory(server.pid, "VmHWM") - before <= 10 * MB

@@ -10,7 +10,7 @@ import pytest
 from commonroom.protocol.session import Reply
 from commonroom.protocol.typing import Typing
 from tests.support.client import Guest, Peer, Refused, until
-from tests.support.server import ServerProcess, postgres_pids
+from tests.support.server import HURRIED, ServerProcess, postgres_pids
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -33,7 +33,7 @@ async def _send(peer: Peer, room: str, nonce: str) -> Reply:
 
 
 async def test_a_crashed_database_costs_no_acked_message_and_comes_back(data: Path) -> None:
-    server = ServerProcess(data, {"COMMONROOM_POSTGRES__CALL_TIMEOUT_S": "3"})
+    server = ServerProcess(data, {"COMMONROOM_POSTGRES__CALL_TIMEOUT_S": "3", **HURRIED})
     await server.start()
     guest = await Guest(server.url, "ada").sign_in()
     room = await guest.create_room()

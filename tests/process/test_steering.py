@@ -18,12 +18,13 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.node import Node
 from tests.chaos.world import World
 from tests.support.client import Guest, Peer, Refused, until
+from tests.support.server import HURRIED
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 READERS = 3
 """So many a room may have where it is before others are sent back."""
-SETTINGS = {"COMMONROOM_CLUSTER__STEER_READERS": str(READERS), "COMMONROOM_CLUSTER__DRAIN_S": "0"}
+SETTINGS = {"COMMONROOM_CLUSTER__STEER_READERS": str(READERS), "COMMONROOM_CLUSTER__DRAIN_S": "0", **HURRIED}
 METRIC = re.compile(r"^commonroom_(\w+) ([0-9.e+]+)$", re.MULTILINE)
 LOST = (ConnectionClosed, WebSocketException, aiohttp.ClientError, OSError, EOFError)
 

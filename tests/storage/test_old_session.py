@@ -6,6 +6,7 @@ import pytest
 
 from commonroom.identity import MAX_GUESTS, SessionId
 from commonroom.ids import new_id, new_secret
+from commonroom.storage import purge
 from commonroom.storage.pool import Database
 from commonroom.storage.repository import old_session
 from commonroom.storage.repository.login_session import Known, LoginSessions
@@ -84,7 +85,7 @@ async def test_an_ended_login_of_a_user_is_forgotten_once_its_tokens_are_over(at
 
 
 async def test_more_than_a_batch_is_forgotten_by_two_nodes_at_once(attic: Attic, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(old_session, "BATCH", 3)
+    monkeypatch.setattr(purge, "BATCH", 3)
     idle = [await attic.login(IDLE - 1) for _ in range(10)]
     were_guests = [await attic.login(IDLE - 1, await attic.guest(IDLE - 1)) for _ in range(7)]
     await asyncio.gather(*(OldSessions(attic.database).purge(IDLE, 0, IDLE + 1) for _ in range(2)))
@@ -94,6 +95,13 @@ async def test_more_than_a_batch_is_forgotten_by_two_nodes_at_once(attic: Attic,
     assert len(were_guests) < MAX_GUESTS
 
 
+CROWD = """
+INSERT INTO login_session (sid, secret_hash, actor_type, actor_id, name, created_at, last_seen, upgraded_at, ended_at)
+SELECT 'crowd' || n, sha256(('crowd' || n)::bytea), 'user', 'user' || n / 10, 'Ada', 0, n, CASE n % 4 WHEN 1 THEN NULL ELSE n END, n
+FROM generate_series(1, 4000) AS n
+"""
+
+
 async def test_each_step_of_the_purge_looks_in_an_index_of_its_own(attic: Attic) -> None:
     """Tables of any size: a step reads what it deletes, never those that are kept for good."""
     for statement, index in (
@@ -101,12 +109,16 @@ async def test_each_step_of_the_purge_looks_in_an_index_of_its_own(attic: Attic)
         (old_session.FORGET_ENDED, "login_session_ended"),
         (old_session.END_IDLE, "login_session_idle_upgraded"),
     ):
-        async with attic.database.transaction() as connection:
+        async with attic.database.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.execute(CROWD)
+            await connection.execute("ANALYZE login_session")
             await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-            await connection.execute("SET LOCAL enable_seqscan = off")
             types = "bigint, bigint, bigint" if "$3" in statement else "bigint, bigint"
             await connection.execute(f"PREPARE step ({types}) AS {statement}")
             values = "0, 0, 0" if "$3" in statement else "0, 0"
             plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE step ({values})"))
             await connection.execute("DEALLOCATE step")
+            await transaction.rollback()
         assert f"using {index} on" in plan, plan

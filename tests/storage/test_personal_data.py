@@ -68,9 +68,9 @@ async def test_every_message_of_theirs_is_found_in_whatever_month_and_no_other(a
     found: list[OwnMessage] = []
     async for batch in archive.data.messages([archive.author, other.author]):
         found += batch
-    assert sorted(one.offset for one in found if one.room == archive.room) == list(range(10, 501, 10))
-    assert sorted(one.offset for one in found if one.room == other.room) == [10, 20]
-    assert len(found) == 52, "each once, if nothing changes"
+    assert sorted({one.offset for one in found if one.room == archive.room}) == list(range(10, 501, 10))
+    assert sorted({one.offset for one in found if one.room == other.room}) == [10, 20]
+    assert len(set(found)) == 52, "no other; twice where somebody's transaction is older than what was written"
     assert {one.author.actor_id for one in found} == {archive.author, other.author}
     await archive.database.execute("DELETE FROM message WHERE room = $1", other.room)
 
@@ -100,7 +100,7 @@ async def test_a_message_that_moves_behind_the_walk_is_found(archive: Archive, b
                 else:
                     await writer.execute(MOVE, archive.room, last)
     assert await archive.page_of(last) < await archive.page_of(300), "it has moved to a page that was walked"
-    assert [one.text for one in found if one.offset == last] == ["moved" + "x" * 400]
+    assert [one.text for one in found if one.offset == last][-1:] == ["moved" + "x" * 400]
 
 
 async def test_no_connection_is_held_between_two_batches(dsn: str, archive: Archive) -> None:

@@ -21,7 +21,7 @@ from commonroom.storage.projection.projection import SlotEvent
 from commonroom.storage.projection.room import RoomProjection
 from commonroom.storage.projection.runner import ProjectionRunner
 from commonroom.storage.repository.message import Messages
-from commonroom.storage.repository.room import Rooms
+from commonroom.storage.repository.room_list import RoomList, Wanted
 
 ADA = Principal("guest", "ada")
 
@@ -98,6 +98,30 @@ async def test_history_is_the_same_at_every_lag(journal: PostgresJournal, databa
     assert len(behind) == 11
 
 
+async def test_A8_messages_of_hidden_people_are_left_out_at_every_lag(
+    journal: PostgresJournal, database: Database, runner: ProjectionRunner
+) -> None:
+    writer = Writer(journal)
+
+    async def seen(limit: int) -> tuple[list[str], bool]:
+        page, more = await Messages(database).page(writer.room, None, limit, hidden={"eve"})
+        return [message.text for message in page], more
+
+    async def of_eve(text: str) -> int:
+        await writer.append(MessageCreate(writer.room, writer.head + 1, 1000, Principal("guest", "eve"), "n", text))
+        return writer.head
+
+    for number in range(3):
+        await of_eve(f"of Eve {number}")
+        await writer.say(f"{number}")
+    await runner.caught_up()
+    await runner.close()
+    await writer.edit(await of_eve("beyond the checkpoint"), "edited")
+    await writer.say("3")
+    assert await seen(50) == (["0", "1", "2", "3"], False)
+    assert await seen(3) == (["1", "2", "3"], True)
+
+
 async def test_pages_walk_back_without_gap_or_repeat(journal: PostgresJournal, database: Database, runner: ProjectionRunner) -> None:
     writer = Writer(journal)
     said = [await writer.say(f"{number}") for number in range(23)]
@@ -121,9 +145,10 @@ async def test_the_events_of_one_message_are_found_at_any_lag(
     await runner.caught_up()
     await runner.close()
     await writer.edit(message, "edited")
-    events = await Messages(database).events_of(writer.room, message)
+    events, aside = await Messages(database).events_of(writer.room, message)
+    assert aside == frozenset()
     assert [type(event).__name__ for event in events] == ["MessageCreate", "MessageUpdate"]
-    assert await Messages(database).events_of(writer.room, 99) == ()
+    assert await Messages(database).events_of(writer.room, 99) == ((), frozenset())
 
 
 async def test_a_deleted_text_leaves_the_projection_too(journal: PostgresJournal, database: Database, runner: ProjectionRunner) -> None:
@@ -148,8 +173,8 @@ async def test_the_list_holds_public_rooms_only_newest_first(
     listed: list[str] = []
     cursor: str | None = None
     while not listed or cursor is not None:
-        page, cursor = await Rooms(database).page(cursor, 2)
-        listed += [room for room, _ in page]
+        page, cursor = await RoomList(database).page(Wanted("newest"), cursor, 2, base)
+        listed += [one.room for one in page]
     ours = [room for room in listed if room in {writer.room for writer in writers}]
     assert ours == [writer.room for writer in reversed(writers[:5])]
     assert len(listed) == len(set(listed))
@@ -277,7 +302,7 @@ async def test_history_of_a_parked_room_still_shows_what_was_acknowledged(
     message = await writer.say("after the unknown event")
     await runner.caught_up()
     assert await texts(database, writer.room) == ["after the unknown event"]
-    assert len(await Messages(database).events_of(writer.room, message)) == 1
+    assert len((await Messages(database).events_of(writer.room, message))[0]) == 1
     await database.execute("DELETE FROM parked WHERE stream = $1", writer.stream)
 
 

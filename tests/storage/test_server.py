@@ -15,6 +15,10 @@ from commonroom.storage.database_clock import compare
 from commonroom.storage.migration import Migration, load_migrations, migrate, status
 from commonroom.storage.node_lock import NodeLock
 from commonroom.storage.pool import Connection, Database, check_server, connect
+from commonroom.storage.projection.membership import MembershipProjection
+from commonroom.storage.projection.message import MessageProjection
+from commonroom.storage.projection.room import RoomProjection
+from commonroom.storage.projection.room_ban import RoomBanProjection
 from tests.support.client import until
 from tests.support.link import Link
 from tests.support.postgres import create_database
@@ -141,6 +145,24 @@ async def test_migrations_are_applied_once_even_by_two_at_a_time(dsn: str) -> No
     applied = await asyncio.gather(migrate(fresh, more), migrate(fresh, more))
     assert sorted(applied) == [[], ["9001_more"]]
     assert (await status(fresh, more)).pending == ()
+
+
+async def test_an_upgrade_reads_no_journal_again_for_what_it_holds_nothing_of(dsn: str) -> None:
+    """A projection that began at the first event would lag by the whole journal, and its slots would refuse to write."""
+    name, known = f"upgraded_{new_id(1)}", load_migrations()
+    connection = await connect(dsn)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    await connection.close()
+    older = dsn.replace(f"/{dsn.partition('?')[0].rpartition('/')[2]}?", f"/{name}?")
+    await migrate(older, [one for one in known if one.version <= 16])
+    connection = await connect(older)
+    await connection.execute("INSERT INTO checkpoint VALUES ('room', 7, 90000), ('message', 7, 90000)")
+    await migrate(older)
+    rows = await connection.fetch("SELECT projection, slot_pos FROM checkpoint WHERE slot = 7")
+    await connection.close()
+    assert {(row["projection"], row["slot_pos"]) for row in rows} == {
+        (one.name, 90000) for one in (RoomProjection, MessageProjection, MembershipProjection, RoomBanProjection)
+    }
 
 
 async def test_a_changed_or_unknown_migration_is_refused(dsn: str) -> None:

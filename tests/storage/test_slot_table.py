@@ -8,6 +8,7 @@ from commonroom.engine.cluster.port import SlotTable
 from commonroom.errors import Unavailable
 from commonroom.storage.pool import Database, connect
 from commonroom.storage.slot_table import PostgresSlotTable, SlotOwner
+from tests.support.blocked import until_free
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_of_many_claims_of_one_slot_one_wins(table: PostgresSlotTable) -> 
         assert slot in won[names.index(str(row.owner))]
 
 
-async def test_a_move_that_waits_too_long_is_unavailable(dsn: str, table: PostgresSlotTable) -> None:
+async def test_a_move_that_waits_too_long_is_unavailable(dsn: str, database: Database, table: PostgresSlotTable) -> None:
     """A writer that hangs with the slot's lock held must not hang a claim."""
     hasty = await Database.open(dsn)
     hasty._timeout_s = 0.2  # not before: to open it may take longer
@@ -67,6 +68,7 @@ async def test_a_move_that_waits_too_long_is_unavailable(dsn: str, table: Postgr
         await writer.execute("SELECT FROM slot WHERE slot_id = 70 FOR NO KEY UPDATE")
         with pytest.raises(Unavailable):
             await PostgresSlotTable(hasty).move(seen, "a")
+        await until_free(database)  # else it could still move once the lock is gone
     assert await epochs(table, 70) == seen
     await writer.close()
     await hasty.close()

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locato
 
 __all__ = ["FLAGS", "Visitor", "chromium_path", "open_browser"]
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -28,7 +28,7 @@ def chromium_path() -> str:
     for name in NAMES:
         if found := shutil.which(name):
             return found
-    raise AssertionError(f"no Chromium on PATH (looked for {', '.join(NAMES)}): apt-get install chromium")
+    raise AssertionError(f"no Chromium on PATH (looked for {', '.join(NAMES)}): apt-get install chromium-headless-shell")
 
 
 @asynccontextmanager

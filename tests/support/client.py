@@ -125,7 +125,7 @@ class Peer:
         await self.socket.send(MSGPACK.encode(COMMANDS[name](ref=0, **fields)))
 
     def pushes(self, room: str, kind: type[Any]) -> list[Any]:
-        """What was pushed of one type so far."""
+        """What was pushed of one type so far; `room` empty: what is of no room."""
         return [push for push in self.seen[room] if isinstance(push, kind)]
 
     async def close(self) -> None:
@@ -153,5 +153,5 @@ class Peer:
         ref = getattr(message, "ref", 0)
         if ref and (answer := self._waiting.pop(ref, None)) is not None and not answer.done():
             answer.set_result(message)
-        if room := getattr(message, "room", ""):
+        if (room := getattr(message, "room", "")) or not hasattr(message, "ref"):
             self.seen[room].append(message)

@@ -9,6 +9,7 @@ from typing import Literal
 import structlog
 
 from commonroom.log import configure
+from tests.support.leak import Searched
 
 __all__ = ["logged"]
 
@@ -18,7 +19,7 @@ def logged(level: Literal["debug", "info"] = "debug") -> Iterator[io.StringIO]:
     """Everything this process logs, libraries included, a JSON object a line; the former configuration comes back afterwards."""
     root = logging.getLogger()
     handlers, before = root.handlers[:], root.level
-    out = io.StringIO()
+    out = Searched()
     configure(level, "json", out)
     try:
         yield out

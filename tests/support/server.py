@@ -8,7 +8,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["READY", "ServerProcess", "postgres_pids", "run_cli"]
+from tests.support.leak import search, search_file
+
+__all__ = ["HURRIED", "READY", "ServerProcess", "postgres_pids", "run_cli"]
+
+HURRIED = {"COMMONROOM_LIMITS__SCALE": "1000"}
+"""Settings of a server whose guests do in seconds what people do in hours."""
 
 READY = re.compile(r"Commonroom is ready: (http://\S+)")
 START_TIMEOUT_S = 60.0
@@ -28,6 +33,7 @@ async def run_cli(*arguments: str, data: Path, env: Mapping[str, str] | None = N
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, err = await asyncio.wait_for(process.communicate(typed.encode()), START_TIMEOUT_S)
+    search("commonroom " + " ".join(arguments), err.decode())
     return process.returncode or 0, out.decode(), err.decode()
 
 
@@ -56,6 +62,7 @@ class ServerProcess:
         self.url = ""
         self._env = dict(env or {})
         self._port = "0"
+        self._searched = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -102,4 +109,6 @@ class ServerProcess:
     async def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        return await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
+        code = await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
+        self._searched = search_file(self.log, self._searched)
+        return code

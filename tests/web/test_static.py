@@ -8,6 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "commonroom" / "http" / "static"
 SOURCES = ("web/src", "client/src", "web/package-lock.json")
+ALL, WITH_ADMIN, WITH_DIALOGS = "chunk-admin-app-dialogs.js", "chunk-admin-app.js", "chunk-app-dialogs.js"
+FIRST = ("app.js", ALL, WITH_ADMIN, WITH_DIALOGS)
+SCRIPTS = (*FIRST, "admin.js", "dialogs.js", "theme.js")
 FIRST_LOAD_BYTES = 90 * 1024
 
 
@@ -43,7 +46,7 @@ def test_a_changed_source_changes_the_digest(tmp_path: Path) -> None:
 def test_every_reference_of_the_page_exists() -> None:
     page = (STATIC / "index.html").read_text()
     names = re.findall(r'(?:src|href)="/assets/@/([^"]+)"', page)
-    assert {"app.js", "app.css", "theme.js", "favicon.svg"} <= set(names)
+    assert {*FIRST, "app.css", "theme.js", "favicon.svg"} <= set(names)
     fonts = re.findall(r'url\("?\./([^")]+)', (STATIC / "app.css").read_text())
     assert fonts
     assert [name for name in [*names, *fonts] if not (STATIC / name).is_file()] == []
@@ -53,7 +56,8 @@ def test_the_page_has_nothing_that_its_content_policy_refuses() -> None:
     page = (STATIC / "index.html").read_text()
     assert re.findall(r"<script(?![^>]*\bsrc=)", page) == []
     assert re.findall(r"<style|\bstyle=|\bon\w+=", page) == []
-    assert re.findall(r"\beval\(|new Function\(", (STATIC / "app.js").read_text()) == []
+    for script in SCRIPTS:
+        assert re.findall(r"\beval\(|new Function\(", (STATIC / script).read_text()) == []
 
 
 def test_the_page_refers_to_no_other_origin() -> None:
@@ -63,7 +67,16 @@ def test_the_page_refers_to_no_other_origin() -> None:
     assert re.findall(r"@import", (STATIC / "app.css").read_text()) == []
 
 
+def test_scripts_import_what_is_there_and_only_what_few_people_want_when_it_is_wanted() -> None:
+    imports = {script: set(re.findall(r'(?:from|import)"\./([^"]+)"', (STATIC / script).read_text())) for script in SCRIPTS}
+    assert imports == {
+        "app.js": {ALL, WITH_ADMIN, WITH_DIALOGS}, ALL: set(), WITH_ADMIN: {ALL}, WITH_DIALOGS: {ALL},
+        "admin.js": {ALL, WITH_ADMIN}, "dialogs.js": {ALL, WITH_DIALOGS}, "theme.js": set(),
+    }  # fmt: skip
+    assert sorted(re.findall(r'import\("\./([^"]+)"\)', (STATIC / "app.js").read_text())) == ["admin.js", "dialogs.js"]
+
+
 def test_the_first_load_stays_small() -> None:
-    names = ("index.html", "theme.js", "app.css", "app.js")
+    names = ("index.html", "theme.js", "app.css", *FIRST)
     total = sum(len(gzip.compress((STATIC / name).read_bytes(), 9)) for name in names)
     assert total <= FIRST_LOAD_BYTES

@@ -1,6 +1,7 @@
 /** The HTTP API of accounts: ways in, and what one does with one's own. Every failure is an `ApiError`. */
 
 import { call, type Me, query, send, type Session, signInBy, taken } from "./api.ts";
+import type { Widget } from "./challenge.ts";
 import { keep, recall } from "./storage.ts";
 
 /** What a user's own account is. `username` null: not chosen yet. */
@@ -15,10 +16,11 @@ export interface Provider {
   label: string;
 }
 
-/** What one can sign in with here; `mail`: whether letters are sent. */
+/** What one can sign in with here; `mail`: whether letters are sent; `challenge`: how guests prove being a person, null: they need not. */
 export interface Ways {
   providers: Provider[];
   mail: boolean;
+  challenge: Widget | null;
 }
 
 /** Where somebody is signed in; `here`: this login session. Times in milliseconds. */

@@ -1,9 +1,12 @@
 /** The HTTP API as typed functions. Every failure is an `ApiError`. */
 
-import type { Message, Principal, TimerSettings } from "./protocol.ts";
+import { type Ban, ban } from "./ban.ts";
+import type { Message, Principal } from "./protocol.ts";
+import { offerSignIn } from "./unlock.ts";
 
 const TIMEOUT_MS = 15_000;
 const REFRESHED_ELSEWHERE_MS = 500;
+const SIGN_IN_NEEDED = "SIGN_IN_NEEDED";
 
 /** A refusal or a lost connection. `status` is 0 when there was no answer. */
 export class ApiError extends Error {
@@ -12,16 +15,19 @@ export class ApiError extends Error {
   readonly problem: string;
   /** Which part of what was sent is wrong, as `$.email`; empty if that is not told. */
   readonly field: string;
-  /** After so many seconds it may go well; null if that is not told. */
-  readonly waitS: number | null;
+  /** After so many milliseconds it may go well; null if that is not told. */
+  readonly retryAfterMs: number | null;
+  /** An admin keeps us out; null: that is not what is wrong. */
+  readonly ban: Ban | null;
 
-  constructor(status: number, problem: string, message: string, { field = "", retryAfterMs }: Problem = {}) {
+  constructor(status: number, problem: string, message: string, { field = "", retryAfterMs, reason, until }: Problem = {}) {
     super(message);
     this.name = "ApiError";
     this.status = status;
     this.problem = problem;
     this.field = field;
-    this.waitS = retryAfterMs ? Math.ceil(retryAfterMs / 1000) : null;
+    this.retryAfterMs = retryAfterMs || null;
+    this.ban = status === 403 && reason !== undefined ? { reason, until: until ?? null } : null;
   }
 }
 
@@ -30,31 +36,13 @@ export interface Me {
   name: string;
   /** Ids of the guests that this user was: what they wrote is ours. */
   guests: string[];
+  /** ADMIN or USER; guests may be told none. */
+  role?: string;
 }
 
 /** What a sign-in answers. The refresh token is in a cookie, out of our reach. */
 export interface Session extends Me {
   accessToken: string;
-}
-
-export interface RoomSummary {
-  id: string;
-  title: string;
-  topic: string;
-  language: string;
-  kind: string;
-  createdAt: number;
-  createdBy: Principal;
-}
-
-export type Visibility = "public" | "unlisted";
-
-export interface NewRoom {
-  title: string;
-  topic: string;
-  language: string;
-  visibility: Visibility;
-  timer: TimerSettings;
 }
 
 export interface HistoryMessage extends Message {
@@ -70,43 +58,55 @@ export interface History {
   hasMore: boolean;
 }
 
-export interface RoomPage {
-  rooms: RoomSummary[];
-  nextCursor: string | null;
-}
-
 interface Problem {
   name?: string;
   title?: string;
   detail?: string;
   field?: string;
   retryAfterMs?: number;
+  reason?: string;
+  until?: number;
 }
 
+/** What the body says; of somebody on the way who sent none of ours, at least how long to wait. */
 async function problemOf(response: Response): Promise<Problem> {
   const type = response.headers.get("content-type") ?? "";
-  return type.includes("json") ? ((await response.json()) as Problem) : {};
+  const waitS = Number(response.headers.get("retry-after"));
+  const told: Problem = waitS > 0 ? { retryAfterMs: waitS * 1000 } : {};
+  return type.includes("json") ? { ...told, ...((await response.json()) as Problem) } : told;
 }
 
 /** Proves who we are for a quarter of an hour; kept in memory alone. */
 let access: string | null = null;
 let refreshing: Promise<Me> | null = null;
 
+interface Answer<T> {
+  status: number;
+  said: T;
+}
+
+/** As `ask`, for who wants to know no more than what was said. */
+export const call = async <T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> =>
+  (await ask<T>(method, path, body, headers)).said;
+
 /** One request with the access token, which is renewed once if it is over. */
-export async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+export async function ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
   const used = access;
-  if (used === null) return send(method, path, body, headers);
+  if (used === null) return exchange(method, path, body, headers);
   try {
-    return await send<T>(method, path, body, { ...headers, authorization: `Bearer ${used}` });
+    return await exchange<T>(method, path, body, { ...headers, authorization: `Bearer ${used}` });
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     if (access === used) await refreshSession();
-    return send(method, path, body, { ...headers, authorization: `Bearer ${access}` });
+    return exchange(method, path, body, { ...headers, authorization: `Bearer ${access}` });
   }
 }
 
 /** One request without the access token: the cookie, where the path is one it goes to, says who asks. */
-export async function send<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+export const send = async <T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> =>
+  (await exchange<T>(method, path, body, headers)).said;
+
+async function exchange<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
   const init: RequestInit = { method, headers, credentials: "same-origin", signal: AbortSignal.timeout(TIMEOUT_MS) };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
@@ -120,11 +120,14 @@ export async function send<T>(method: string, path: string, body?: unknown, head
   }
   if (response.ok) {
     const said = await response.text();
-    return (said ? JSON.parse(said) : undefined) as T;
+    return { status: response.status, said: (said ? JSON.parse(said) : undefined) as T };
   }
   const problem = await problemOf(response);
   const name = problem.name ?? problem.title ?? String(response.status);
-  throw new ApiError(response.status, name, problem.detail ?? response.statusText, problem);
+  if (name === SIGN_IN_NEEDED) offerSignIn();
+  const refusal = new ApiError(response.status, name, problem.detail ?? response.statusText, problem);
+  if (refusal.ban) ban.value = refusal.ban;
+  throw refusal;
 }
 
 export const query = (values: Record<string, string | number | null>): string => {
@@ -132,7 +135,8 @@ export const query = (values: Record<string, string | number | null>): string =>
   return given.length ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : "";
 };
 
-const roomPath = (id: string): string => `/v1/rooms/${encodeURIComponent(id)}`;
+/** Of the API; the page of a room has another one. */
+export const apiOf = (room: string): string => `/v1/rooms/${encodeURIComponent(room)}`;
 
 export const createGuest = async (name: string): Promise<Me> => taken(await send<Session>("POST", "/v1/guests", { name }));
 
@@ -170,15 +174,7 @@ export function dropTokens(): void {
 
 export const renameMe = (name: string): Promise<Me> => call("PATCH", "/v1/me", { name });
 export const wsToken = (): Promise<{ token: string; expiresAt: number }> => call("POST", "/v1/ws-token", {});
-export const readRoom = (id: string): Promise<RoomSummary> => call("GET", roomPath(id));
-
-/** `key` makes a repeated request found the same room. */
-export const createRoom = (room: NewRoom, key: string): Promise<RoomSummary> =>
-  call("POST", "/v1/rooms", room, { "idempotency-key": key });
-
-export const listRooms = (cursor: string | null, limit = 12): Promise<RoomPage> => call("GET", `/v1/rooms${query({ cursor, limit })}`);
-
 export async function readHistory(id: string, before: number | null, limit = 50): Promise<History> {
-  const page = await call<{ messages: HistoryRow[]; hasMore: boolean }>("GET", `${roomPath(id)}/messages${query({ before, limit })}`);
+  const page = await call<{ messages: HistoryRow[]; hasMore: boolean }>("GET", `${apiOf(id)}/messages${query({ before, limit })}`);
   return { hasMore: page.hasMore, messages: page.messages.map(({ id: offset, ...rest }) => ({ ...rest, offset: Number(offset) })) };
 }

@@ -1,12 +1,43 @@
 /** Failures in words for a person. */
 
+import { CommandError, NotConnected, Timeout } from "../../client/src/index.ts";
 import { ApiError } from "./api.ts";
+import { fullTimeOf } from "./format.ts";
 import { text } from "./text.ts";
 
+/** A failure as the page tells it, at the place where it happened. */
+export interface Refusal {
+  words: string;
+  /** When the server takes the next try, on the page's clock; null: at once, or nobody knows. */
+  freeAt: number | null;
+}
+
+export const refusalOf = (error: unknown): Refusal => ({ words: explain(error), freeAt: freeAgainAt(error) });
+
+/** As `refusalOf`, in the page's own words unless it was too fast. */
+export function otherwise(error: unknown, words: string): Refusal {
+  return isTooFast(error) ? refusalOf(error) : { words, freeAt: null };
+}
+
+/** When what was too fast may be tried again, on the page's clock; null: that is not what is wrong. */
+export function freeAgainAt(error: unknown): number | null {
+  return isTooFast(error) && error.retryAfterMs !== null ? Date.now() + error.retryAfterMs : null;
+}
+
 export function explain(error: unknown): string {
+  if (isTooFast(error)) return text.errors.tooFast(error.retryAfterMs === null ? null : Math.ceil(error.retryAfterMs / 1000));
+  if (needsSignIn(error)) return text.unlock.needed;
+  if (error instanceof NotConnected || error instanceof Timeout) return text.errors.offline;
   if (!(error instanceof ApiError)) return text.errors.other(error instanceof Error ? error.message : String(error));
+  if (error.ban) return text.ending.ban.sentence(error.ban.until === null ? null : fullTimeOf(error.ban.until), error.ban.reason);
   if (error.status === 0) return text.errors.offline;
-  if (error.status === 429) return text.errors.rateLimited(error.waitS);
   if (error.status === 503) return text.errors.busy;
   return text.errors.other(error.message);
 }
+
+/** It is closed to guests: signing in lifts that. */
+export const needsSignIn = (error: unknown): boolean =>
+  (error instanceof ApiError ? error.problem : error instanceof CommandError ? error.name : "") === "SIGN_IN_NEEDED";
+
+const isTooFast = (error: unknown): error is ApiError | CommandError =>
+  (error instanceof ApiError && error.status === 429) || (error instanceof CommandError && error.name === "RATE_LIMITED");

@@ -2,13 +2,18 @@
 
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
+import { ban } from "./ban.ts";
 import { unlockSound } from "./chime.ts";
+import { AdminDoor } from "./components/admindoor.tsx";
 import { EndingCard } from "./components/ending.tsx";
 import { LiveRegions } from "./components/live.tsx";
+import { MenuLayer } from "./components/menu.tsx";
 import { NoticeBar } from "./components/notice.tsx";
+import { ReportDialog } from "./components/reportdialog.tsx";
 import { SettingsDialog } from "./components/settings.tsx";
 import { TopBar } from "./components/topbar.tsx";
 import { takeLinks } from "./letterlink.ts";
+import { BannedPage } from "./pages/banned.tsx";
 import { HomePage } from "./pages/home.tsx";
 import { LinkPage } from "./pages/link.tsx";
 import { LoginPage } from "./pages/login.tsx";
@@ -16,7 +21,9 @@ import { RoomPage } from "./pages/room.tsx";
 import { RoomsPage } from "./pages/rooms.tsx";
 import { UsernamePage } from "./pages/username.tsx";
 import { localPath, navigate, parameter, route, startRouter } from "./router.ts";
-import { cameBackInVain, known, resume } from "./session.ts";
+import { cameBackInVain, isAdmin, known, resume } from "./session.ts";
+import { shareBlocks } from "./store/blocks.ts";
+import { shareRecent } from "./store/recent.ts";
 import { text } from "./text.ts";
 import { cameBackLinked, goOn } from "./welcome.ts";
 import "./styles/index.css";
@@ -33,6 +40,8 @@ function App() {
       <NoticeBar />
       {known.value && <Page />}
       <SettingsDialog />
+      <ReportDialog />
+      <MenuLayer />
       <LiveRegions />
     </>
   );
@@ -40,6 +49,7 @@ function App() {
 
 function Page() {
   const here = route.value;
+  if (ban.value) return <BannedPage {...ban.value} />;
   switch (here.page) {
     case "home":
       return <HomePage />;
@@ -53,16 +63,22 @@ function Page() {
       return <UsernamePage />;
     case "room":
       return <RoomPage key={here.id} id={here.id} />;
+    case "admin":
+      return isAdmin.value ? <AdminDoor /> : <NotFound />;
     case "unknown":
-      return (
-        <>
-          <TopBar />
-          <main id="main" tabIndex={-1} class="narrow">
-            <EndingCard what="notFound" onAction={() => navigate("/")} />
-          </main>
-        </>
-      );
+      return <NotFound />;
   }
+}
+
+function NotFound() {
+  return (
+    <>
+      <TopBar />
+      <main id="main" tabIndex={-1} class="narrow">
+        <EndingCard what="notFound" onAction={() => navigate("/")} />
+      </main>
+    </>
+  );
 }
 
 function skip(event: Event): void {
@@ -79,6 +95,8 @@ async function begin(): Promise<void> {
 }
 
 takeLinks();
+shareBlocks();
+shareRecent();
 startRouter();
 unlockSound();
 void begin();

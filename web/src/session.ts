@@ -3,12 +3,14 @@
 import { batch, computed, signal } from "@preact/signals";
 import { AuthError, Client } from "../../client/src/index.ts";
 import { ApiError, createGuest, dropTokens, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
+import { freeAgainAt } from "./explain.ts";
 import { ending, state, watch } from "./store/connection.ts";
 import { keyOf } from "./store/presence.ts";
-import { keep, recall } from "./storage.ts";
+import { forgetAll, keep, recall } from "./storage.ts";
 
 export const me = signal<Me | null>(null);
 export const isUser = computed(() => me.value?.principal.actorType === "user");
+export const isAdmin = computed(() => isUser.value && me.value?.role === "ADMIN");
 
 /** False until it is known whether this browser has a session. */
 export const known = signal(false);
@@ -78,6 +80,7 @@ export function forget(): void {
 /** As `forget`, by a person's own wish, for all tabs. */
 export function leave(): void {
   forget();
+  for (const words of ["draft:", "unsent:", "new-room", "recent", "quiet:"]) forgetAll(words); // of this person, and the next one may be another
   tell("signed out");
 }
 
@@ -138,11 +141,18 @@ function tell(word: Word): void {
   tabs.postMessage(word);
 }
 
+/** The last refusal of a token that said how long to wait, and when that is over. */
+let refused: { error: unknown; until: number } | null = null;
+
+/** The client tries again by a pause of its own: the server is not asked before the time that it told. */
 async function getToken(): Promise<string> {
+  if (refused && Date.now() < refused.until) throw refused.error;
   try {
     return (await wsToken()).token;
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) throw new AuthError("no session");
+    const until = freeAgainAt(error);
+    refused = until === null ? null : { error, until };
     throw error;
   }
 }

@@ -13,6 +13,7 @@ const timer = (fields: Partial<Timer> = {}): Timer => ({
   endsAt: 1_000_000 + 25 * MINUTE,
   focusDone: 0,
   settings: DEFAULT_SETTINGS,
+  lengthMs: 25 * MINUTE,
   ...fields,
 });
 
@@ -24,6 +25,27 @@ test("what is left follows from the end and the server's clock alone", () => {
 test("it never leaves the range of the phase, however wrong the clock", () => {
   assert.equal(remainingMs(timer(), 0), 25 * MINUTE);
   assert.equal(remainingMs(timer(), 9_000_000_000), 0);
+});
+
+test("an extended phase has more left than its settings say, and its ring goes back", () => {
+  const extended = timer({ remainingMs: 30 * MINUTE, endsAt: 1_000_000 + 30 * MINUTE, lengthMs: 30 * MINUTE });
+  assert.equal(remainingMs(extended, 1_000_000), 30 * MINUTE);
+  assert.equal(progress(extended, 1_000_000 + 15 * MINUTE), 0.5);
+});
+
+test("a phase keeps its length when the settings for the next ones change", () => {
+  const configured = timer({ settings: { ...DEFAULT_SETTINGS, focusMs: 10 * MINUTE } });
+  assert.equal(remainingMs(configured, 1_000_000), 25 * MINUTE);
+  assert.equal(progress(configured, 1_000_000 + 12.5 * MINUTE), 0.5);
+});
+
+test("a timer from before phases could be extended has the length of its settings", () => {
+  assert.equal(progress(timer({ lengthMs: 0 }), 1_000_000 + 12.5 * MINUTE), 0.5);
+});
+
+test("a page that slept shows what is left once it wakes, for nothing was counted meanwhile", () => {
+  const before = remainingMs(timer(), 1_000_000 + MINUTE);
+  assert.equal(remainingMs(timer(), 1_000_000 + 20 * MINUTE), before - 19 * MINUTE);
 });
 
 test("a paused timer stands still", () => {

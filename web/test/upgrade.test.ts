@@ -27,15 +27,15 @@ async function opened(): Promise<{ world: World; store: RoomStore; refresh: () =
   return { world, store, refresh: () => client.refresh() };
 }
 
-const own = (store: RoomStore): boolean[] => store.messages.value.confirmed.map((message) => store.isMe(message.author));
-const authors = (store: RoomStore): (string | null)[] => store.messages.value.confirmed.map((message) => store.nameOf(message.author));
+const own = (store: RoomStore): boolean[] => store.chat.messages.value.confirmed.map((message) => store.isMe(message.author));
+const authors = (store: RoomStore): (string | null)[] => store.chat.messages.value.confirmed.map((message) => store.nameOf(message.author));
 const people = (store: RoomStore): string[] => store.roster.people.value.map(({ name }) => name);
 
 test("signing in keeps one's messages, place and count, without a moment of anything else", async (context) => {
   const { world, store, refresh } = await opened();
   context.after(() => store.close());
   const shown: string[] = [];
-  context.after(effect(() => void shown.push(JSON.stringify([own(store), people(store), store.roster.count.value, store.unread.value]))));
+  context.after(effect(() => void shown.push(JSON.stringify([own(store), people(store), store.roster.count.value, store.chat.unread.value]))));
   refresh();
   await world.advance(0);
   await world.refreshed({ principal: UMA, name: "Uma" });

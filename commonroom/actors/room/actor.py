@@ -1,28 +1,47 @@
 """The room: one actor type composed of features, chosen by the kind of its create event."""
 
-from typing import Any, ClassVar
+from math import inf
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
 from commonroom.actors.room.feature import Feature, Room, stamp
 from commonroom.actors.room.kind import PLANS, Plan, plan_of
-from commonroom.actors.room.text import check_line
+from commonroom.actors.room.load import WAKE
+from commonroom.actors.room.permit import SPEECH, permit
+from commonroom.actors.room.porter import Porter
+from commonroom.actors.room.presence import Presence
+from commonroom.actors.room.roster import Member
+from commonroom.actors.room.settings import check_voice, founded, unshown, words_of
 from commonroom.actors.room.timer import SharedTimer
 from commonroom.engine.actor import Actor, Context, Deadline, Wake
 from commonroom.engine.address import Address
 from commonroom.errors import Conflict, Forbidden, InternalError, Invalid, NotFound
 from commonroom.identity import Authority, Principal
+from commonroom.moderation import UNFILTERED, Filter
+from commonroom.permissions import TABLE, kind_of
+from commonroom.protocol.invite import InviteAccept, RoomQuit
+from commonroom.protocol.listing import RoomSummary
+from commonroom.protocol.moderation import RoomBan, RoomKick
 from commonroom.protocol.presence import PresenceSnapshot
 from commonroom.protocol.room import Joined, RoomCreate, RoomCreated, RoomInfo, RoomJoin, RoomLeave, RoomView
-from commonroom.protocol.roster import Person, Role
+from commonroom.protocol.roster import Person
 from commonroom.protocol.wire import Command, DurablePush, ServerMessage, StreamPosition
 
 __all__ = ["RoomActor"]
 
-DUMP_VERSION = 1
+MINUTE_MS: Final = 60_000
+
+DUMP_VERSION = 2
+"""1: from before rooms had moderation. Such a node would forget it."""
 
 NOT_FOUNDED: Plan = plan_of(())
+
+ENTRANCE = frozenset({RoomCreate, RoomJoin, RoomLeave})
+
+EXPELLING = frozenset({RoomKick, RoomBan, RoomQuit})
+"""After these somebody is here no longer."""
 
 
 class Dump(Struct, array_like=True):
@@ -32,18 +51,27 @@ class Dump(Struct, array_like=True):
     head: int
     info: RoomInfo
     parts: dict[str, Raw]
+    words: list[str] = []
+    active_at: int = 0
 
 
 class RoomActor(Actor):
-    """Routes commands, events and wakes to the features of its kind."""
+    """Routes commands, events and wakes to the features of its kind.
 
-    __slots__ = ("_features", "_plan", "address", "room")
+    Args:
+        texts: what becomes of unwanted words.
+        deliveries_per_s: pushes times sessions, beyond which the room leaves things out (`Load`).
+        idle_ms: how long it stays without events before it archives itself; 0: for ever.
+    """
+
+    __slots__ = ("_features", "_plan", "_porter", "address", "room")
 
     kind: ClassVar[str] = "room"
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, texts: Filter = UNFILTERED, deliveries_per_s: float = inf, idle_ms: int = 0) -> None:
         super().__init__(address)
-        self.room = Room(address.key)
+        self.room = Room(address.key, texts, deliveries_per_s, idle_ms)
+        self._porter = Porter(self.room)
         self._plan = NOT_FOUNDED
         self._features: tuple[Feature, ...] = ()
 
@@ -51,8 +79,8 @@ class RoomActor(Actor):
 
     def apply(self, event: DurablePush, private: bytes | None) -> None:
         if isinstance(event, RoomCreated):
-            self._become(event.info)
-        self.room.head = event.offset
+            self._become(event.info, unshown(private))
+        self.room.head, self.room.active_at = event.offset, event.at
         for place in self._plan.events.get(type(event), ()):
             self._features[place].apply(event, private)
 
@@ -62,14 +90,14 @@ class RoomActor(Actor):
             raise InternalError("a room that does not exist has no snapshot")
         dumped = ((feature.name, feature.dump()) for feature in self._features)
         parts = {name: Raw(msgspec.msgpack.encode(part)) for name, part in dumped if part is not None}
-        return msgspec.msgpack.encode(Dump(DUMP_VERSION, room.head, room.info, parts))
+        return msgspec.msgpack.encode(Dump(DUMP_VERSION, room.head, room.info, parts, list(room.words.given), room.active_at))
 
     def load(self, snapshot: bytes) -> None:
         dump = msgspec.msgpack.decode(snapshot, type=Dump)
         if dump.version > DUMP_VERSION:
             raise InternalError(f"snapshot of version {dump.version}, newest known is {DUMP_VERSION}")
-        self._become(dump.info)
-        self.room.head = dump.head
+        self._become(dump.info, dump.words)
+        self.room.head, self.room.active_at = dump.head, dump.active_at
         for feature in self._features:
             if (part := dump.parts.get(feature.name)) is not None:
                 feature.load(part)
@@ -85,8 +113,9 @@ class RoomActor(Actor):
                 earliest = deadline
         return earliest
 
-    def _become(self, info: RoomInfo) -> None:
+    def _become(self, info: RoomInfo, words: list[str]) -> None:
         self.room.info = info
+        self.room.words = words_of(words)
         self._plan = PLANS[info.kind]
         self._features = tuple(feature(self.room) for feature in self._plan.features)
 
@@ -97,116 +126,166 @@ class RoomActor(Actor):
     # -- commands --------------------------------------------------------------
 
     def receive(self, ctx: Context, command: Command) -> None:
-        if isinstance(command, RoomCreate):
-            self._create(ctx, command)
+        kind = type(command)
+        if kind in ENTRANCE:
+            self._come_or_go(ctx, command)
             return
-        info = self._info
-        if isinstance(command, RoomLeave):
-            self.detach(ctx)
-            return
-        self._admit(ctx.authority)
-        if isinstance(command, RoomJoin):
-            self._join(ctx, command)
-            return
+        self._admit(ctx, is_invited=kind is InviteAccept)
         feature = self._feature(command)
         if feature is None:
-            raise NotFound(f"a {info.kind} room has no such command")
+            raise NotFound(f"a {self.room.known.kind} room has no such command")
+        permit(self.room, ctx.authority, kind)
+        if kind in SPEECH:
+            self._hear(ctx, command)
+        before = ctx.next_offset if kind in EXPELLING else 0
         feature.receive(ctx, command)
-        for place in self._plan.observers.get(type(command), ()):
+        for place in self._plan.observers.get(kind, ()):
             self._features[place].observed(ctx, command)
+        if before and ctx.next_offset > before:
+            self._expel(ctx, command)
+
+    def _come_or_go(self, ctx: Context, command: Command) -> None:
+        if isinstance(command, RoomCreate):
+            self._create(ctx, command)
+        elif isinstance(command, RoomJoin):
+            self._admit(ctx)
+            self._join(ctx, command)
+        elif self.exists():
+            self.detach(ctx)
+        else:
+            raise NotFound(f"no room {self.room.id[:40]!r}")
+
+    def _admit(self, ctx: Context, *, is_invited: bool = False) -> None:
+        """Raises what the porter says; sees now and then how busy the room is."""
+        if (refusal := self._porter.refusal(ctx.authority, ctx.now, is_invited=is_invited)) is not None:
+            raise refusal
+        if ctx.now >= self.room.load.look_at:
+            self._weigh(ctx)
+
+    def _hear(self, ctx: Context, command: Command) -> None:
+        """Raises Forbidden, RateLimited: they say nothing, or not now."""
+        authority = ctx.authority
+        if authority.sanction:
+            check_voice(ctx)
+        for place in self._plan.silencers:
+            if (reason := self._features[place].silences(authority, command, ctx.now)) is not None:
+                raise reason
+
+    def _expel(self, ctx: Context, command: Command) -> None:
+        """The gateways end the subscriptions by the event; here nobody waits for that."""
+        roster = self.room.roster
+        person: Principal = roster.now(getattr(command, "person", ctx.authority.principal))
+        self._porter.forget((person, *self.room.guests_of(person)))
+        if (member := roster.expel(person)) is not None:
+            self._departed(ctx, member)
 
     def needs(self, command: Command) -> int | None:
         feature = self._feature(command)
         return None if feature is None else feature.needs(command)
 
-    def may(self, authority: Authority, action: str) -> bool:
-        return action == "room.read" and self._admits(authority)
+    def wait_ms(self, authority: Authority, command: Command, now: int, scale: float) -> int:
+        feature = self._feature(command)
+        if feature is None or self._porter.refusal(authority, now) is not None:
+            return 0  # refused when it is handled, and no business of those who write here
+        if type(command) in SPEECH:
+            for place in self._plan.silencers:
+                if self._features[place].silences(authority, command, now) is not None:
+                    return 0
+        return feature.wait_ms(authority, command, now, scale)
 
-    def view(self) -> RoomView:
+    def may(self, authority: Authority, action: str, now: int) -> bool:
+        rule = TABLE.get(action)
+        if rule is None or self._porter.refusal(authority, now) is not None:
+            return False
+        return rule.of(kind_of(authority)) in self.room.holds(authority)
+
+    def view(self, hidden: frozenset[Principal] = frozenset()) -> RoomView:
+        presence = next((feature for feature in self._features if isinstance(feature, Presence)), None)
+        present = len(self.room.roster) if presence is None else presence.count(hidden)
         timer = next((feature.timer for feature in self._features if isinstance(feature, SharedTimer)), None)
-        return RoomView(self.room.id, self._info, len(self.room.roster), timer)
+        return RoomView(self.room.id, self.room.known, present, timer, list(self.room.cohosts))
+
+    def summary(self) -> RoomSummary | None:
+        """Of a room that the list shows."""
+        info, room = self.room.info, self.room
+        if info is None or info.visibility != "public" or info.archived_at is not None:
+            return None
+        timer = next((feature.timer for feature in self._features if isinstance(feature, SharedTimer)), None)
+        phase, ends_at = (None, None) if timer is None or timer.ends_at is None else (timer.phase, timer.ends_at)
+        return RoomSummary(len(room.roster), phase, ends_at, room.active_at // MINUTE_MS * MINUTE_MS)
 
     def attach(self, ctx: Context) -> None:
         self.refreshed(ctx)
+        self.room.load.announced()
         for feature in self._features:
             feature.announced(ctx)
 
     def refreshed(self, ctx: Context) -> None:
-        self._admit(ctx.authority)
+        if (refusal := self._porter.refusal(ctx.authority, ctx.now)) is not None:
+            raise refusal
         self._arrive(ctx)
 
     def detach(self, ctx: Context) -> None:
         if ctx.session is None or (member := self.room.roster.detach(ctx.session)) is None:
             return
-        for feature in self._features:
-            feature.departed(ctx, member)
+        self._porter.left(member, ctx.now)
+        self._departed(ctx, member)
 
     def wake(self, ctx: Context, wake: Wake) -> None:
+        if wake.name == WAKE:
+            self._weigh(ctx)
+            return
         self._features[self._plan.names[wake.name]].wake(ctx, wake)
 
     def resync(self) -> ServerMessage | None:
         pushes = (feature.resync() for feature in self._features)
         return next((push for push in pushes if push is not None), None)
 
+    def _weigh(self, ctx: Context) -> None:
+        """See how much the room says, and to how many."""
+        room = self.room
+        if room.load.weigh(ctx, room.id, room.head, room.roster.sessions):
+            for feature in self._features:
+                feature.load_changed(ctx)
+
     # -- entering --------------------------------------------------------------
-
-    @property
-    def _info(self) -> RoomInfo:
-        if self.room.info is None:
-            raise NotFound(f"no room {self.room.id[:40]!r}")
-        return self.room.info
-
-    def _admits(self, authority: Authority) -> bool:
-        granted = any(grant.room == self.room.id for grant in authority.grants)
-        if authority.bound or granted:
-            return granted
-        return self._info.visibility != "private" or authority.owns(self._info.created_by)
-
-    def _admit(self, authority: Authority) -> None:
-        """Raises NotFound where the room must look as if it did not exist, Forbidden for a token of another room."""
-        info = self._info
-        if self._admits(authority):
-            return
-        if authority.bound and info.visibility != "private":
-            raise Forbidden("this token admits to another room")
-        raise NotFound(f"no room {self.room.id[:40]!r}")
 
     def _create(self, ctx: Context, command: RoomCreate) -> None:
         if self.room.info is not None:
             raise Conflict("this room exists already")
         if ctx.authority.bound:
             raise Forbidden("a token bound to a room cannot found another")
-        title = check_line(command.title, "title")
-        topic = check_line(command.topic, "topic") if command.topic else ""
-        language = check_line(command.language, "language")  # its pattern's `$` lets a line break pass
-        principal = ctx.authority.principal
-        info = RoomInfo(command.kind, title, topic, language, command.visibility, ctx.now, principal)
-        ctx.persist(RoomCreated(**stamp(ctx, self.room, command.nonce, principal), info=info, timer=command.timer))
+        info, private = founded(ctx, command, self.room.filter)
+        fields = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
+        ctx.persist(RoomCreated(**fields, info=info, timer=command.timer), private=private)
 
     def _join(self, ctx: Context, command: RoomJoin) -> None:
         if ctx.session is None:
             raise Invalid("a join needs a session to subscribe")
+        self._porter.check_new(ctx.authority, ctx.now)
         self._arrive(ctx)
         snapshot: dict[str, Any] = {"presence": PresenceSnapshot(ctx.activation, 0, 0, []), "timer": None, "messages": [], "typing": []}
         for feature in self._features:
             snapshot |= feature.snapshot(ctx)
         position = StreamPosition(0, ctx.next_offset - 1)  # the gateway writes the history and the recovery
-        role = self._role(ctx.authority)
-        ctx.admit(Joined(command.ref, self.room.id, position, "fresh", None, self._info, role, **snapshot))
+        role, load = self.room.role(ctx.authority), self.room.load.level
+        ctx.admit(Joined(command.ref, self.room.id, position, "fresh", None, self.room.known, role, **snapshot, load=load))
 
     def _arrive(self, ctx: Context) -> None:
         if ctx.session is None:
             return
         authority, roster = ctx.authority, self.room.roster
-        person = Person(authority.principal, authority.name, self._role(authority))
+        person = Person(authority.principal, authority.name, self.room.role(authority))
         guests = [Principal("guest", guest) for guest in authority.guests]
         for guest in guests:
             self._upgrade(ctx, guest, person)
-        if (member := roster.attach(ctx.session, person, ctx.now)) is not None:
-            for feature in self._features:
-                feature.arrived(ctx, member)
+        member = roster.attach(ctx.session, person, ctx.now)
         if guests:
             roster.remember(person.principal, guests)
+        self._porter.forget((person.principal, *guests))
+        if member is not None:
+            for feature in self._features:
+                feature.arrived(ctx, member)
 
     def _upgrade(self, ctx: Context, guest: Principal, person: Person) -> None:
         """Have a guest's place, if there is one, follow the guest who became this person (FEATURES P2)."""
@@ -216,7 +295,6 @@ class RoomActor(Actor):
         for feature in self._features:
             feature.upgraded(ctx, guest, member)
 
-    def _role(self, authority: Authority) -> Role:
-        """A user who was the host as a guest is host by any token, also by one that does not say so yet."""
-        host = self._info.created_by
-        return "host" if authority.owns(host) or self.room.roster.now(host) == authority.principal else "participant"
+    def _departed(self, ctx: Context, member: Member) -> None:
+        for feature in self._features:
+            feature.departed(ctx, member)

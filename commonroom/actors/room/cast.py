@@ -1,6 +1,7 @@
 """Casts: what one person sends goes to everybody present. Volatile, stateless."""
 
-from commonroom.actors.room.feature import Feature
+from commonroom.actors.room.feature import Feature, alone
+from commonroom.actors.room.load import QUIET
 from commonroom.engine.actor import Context
 from commonroom.errors import NotJoined
 from commonroom.protocol.cast import Cast, CastSend
@@ -20,8 +21,13 @@ class Casting(Feature):
     def receive(self, ctx: Context, command: Command) -> None:
         if not isinstance(command, CastSend):
             return
-        principal = self.room.roster.now(ctx.authority.principal)
+        authority = ctx.authority
+        principal = self.room.roster.now(authority.principal)
         if principal not in self.room.roster:
             raise NotJoined("join the room before casting in it")
+        if self.room.load.level >= QUIET:
+            self.room.load.pushes += 1
+            return
         conflate = f"cast:{principal.actor_id}:{command.key}" if command.key else None
-        ctx.publish(Cast(self.room.id, principal, command.key, command.data), conflate=conflate)
+        audience = alone(authority) if authority.sanction and authority.stands(ctx.now) == "shadow" else None
+        self.room.publish(ctx, Cast(self.room.id, principal, command.key, command.data), conflate=conflate, audience=audience)

@@ -1,18 +1,22 @@
-"""Chat: send, edit and delete. The latest messages are held, older ones are read when needed."""
+"""Chat: send, edit and delete. The latest messages are held, older ones are read when needed.
 
-from collections.abc import Iterable
+What somebody under a shadow says is an event like any other, with themselves as its audience: stored, and shown to
+nobody else, also once the shadow has passed. An edit of what they said before it stands beside that, for them alone.
+"""
+
+from collections.abc import Container, Iterable
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from commonroom.actors.room.feature import Feature, Room, stamp
+from commonroom.actors.room.feature import Aside, Feature, Room, alone, stamp
+from commonroom.actors.room.flood import Flood
 from commonroom.actors.room.text import check_text
 from commonroom.engine.actor import Context
-from commonroom.errors import Forbidden, LimitExceeded, NotFound
-from commonroom.identity import Principal
-from commonroom.permissions import may_edit_message
+from commonroom.errors import Hidden, LimitExceeded, NotFound
+from commonroom.identity import Authority, Principal
 from commonroom.protocol.chat import (
     Message,
     MessageCreate,
@@ -45,49 +49,71 @@ class Edit(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Held(Struct, array_like=True):
-    """A message as it reads now, and the edits it went through."""
+    """A message as it reads now, and the edits it went through.
+
+    Attributes:
+        is_aside: only its author sees it.
+        aside: as only its author reads it; None: all read the same.
+    """
 
     message: Message
     edits: list[Edit] = []
+    is_aside: bool = False
+    aside: Message | None = None
 
-    def apply(self, event: DurablePush) -> None:
+    def apply(self, event: DurablePush, *, is_aside: bool = False) -> None:
         """Fold an edit or the deletion of this message.
 
         A tombstone knows no edits: so it is the same whether its own events were
         folded before they were made contentless, or after.
+
+        Args:
+            is_aside: only its author sees the event.
         """
         if self.message.deleted:
             return
         if isinstance(event, MessageUpdate):
             self.edits.append(Edit(event.offset, event.at, event.nonce, event.author))
-            self.message = replace(self.message, text=event.text, edited_at=event.at)
+            changed = replace(self.message, text=event.text, edited_at=event.at)
+            if is_aside and not self.is_aside:
+                self.aside = changed
+            else:
+                self.message, self.aside = changed, None
         elif isinstance(event, MessageDelete):
             self.edits.clear()
-            self.message = replace(self.message, text="", edited_at=None, deleted=True)
+            self.message, self.aside = replace(self.message, text="", edited_at=None, deleted=True), None
+
+    def seen_by(self, authority: Authority) -> Message | None:
+        """As they read it; None: not at all."""
+        if not self.is_aside and self.aside is None:
+            return self.message
+        if not authority.owns(self.message.author):
+            return None if self.is_aside else self.message
+        return self.aside or self.message
 
 
-def created(event: MessageCreate) -> Held:
-    """A message as it was sent."""
+def created(event: MessageCreate, *, is_aside: bool = False) -> Held:
+    """A message as it was sent; `is_aside`: only its author sees it."""
     if event.author is None:
         raise ValueError("a message has an author")
-    return Held(Message(event.offset, event.at, event.author, event.text, event.nonce, None, event.deleted))
+    return Held(Message(event.offset, event.at, event.author, event.text, event.nonce, None, event.deleted), is_aside=is_aside)
 
 
-def folded(events: Iterable[DurablePush]) -> Held | None:
-    """A message from its own events."""
+def folded(events: Iterable[DurablePush], aside: Container[int]) -> Held | None:
+    """A message from its own events; `aside`: the offsets of those that only its author sees."""
     held: Held | None = None
     for event in events:
         if isinstance(event, MessageCreate):
-            held = created(event)
+            held = created(event, is_aside=event.offset in aside)
         elif held is not None:
-            held.apply(event)
+            held.apply(event, is_aside=event.offset in aside)
     return held
 
 
 class Chat(Feature):
     """The feature `chat`."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_flood", "_held")
 
     name = "chat"
     commands = (MessageSend, MessageEdit, MessageRemove)
@@ -96,12 +122,18 @@ class Chat(Feature):
     def __init__(self, room: Room) -> None:
         super().__init__(room)
         self._held: dict[int, Held] = {}
+        self._flood: Flood | None = None
 
     def receive(self, ctx: Context, command: Command) -> None:
         match command:
             case MessageSend():
-                text = check_text(command.text, "text")
-                ctx.persist(MessageCreate(**stamp(ctx, self.room, command.nonce, ctx.authority.principal), text=text))
+                text = self.room.clean(check_text(command.text, "text"), "text")
+                authority = ctx.authority
+                event = MessageCreate(**stamp(ctx, self.room, command.nonce, authority.principal), text=text)
+                if authority.sanction and _is_shadowed(ctx):
+                    self._persist(ctx, event, is_aside=True)
+                else:
+                    ctx.persist(event)
             case MessageEdit():
                 self._edit(ctx, command)
             case MessageRemove():
@@ -112,16 +144,26 @@ class Chat(Feature):
             return command.message if 0 < command.message <= self.room.head else None
         return None
 
+    def wait_ms(self, authority: Authority, command: Command, now: int, scale: float) -> int:
+        standing = authority.stands(now)
+        if isinstance(command, MessageRemove) or standing == "mute":
+            return 0  # who is muted is refused anyhow
+        if self._flood is None:
+            self._flood = Flood(scale)
+        person = self.room.roster.now(authority.principal).actor_id
+        return self._flood.wait_ms(person, authority.guests, now, is_heard=standing != "shadow")
+
     def apply(self, event: DurablePush, private: bytes | None) -> None:
         if isinstance(event, MessageCreate):
-            self._held[event.offset] = created(event)
+            self._held[event.offset] = created(event, is_aside=private is not None)
             if len(self._held) > HELD:
                 del self._held[next(iter(self._held))]
         elif isinstance(event, MessageUpdate | MessageDelete) and (held := self._held.get(event.message)) is not None:
-            held.apply(event)
+            held.apply(event, is_aside=private is not None)
 
     def snapshot(self, ctx: Context) -> dict[str, Any]:
-        return {"messages": [held.message for held in self._held.values()]}
+        seen = (held.seen_by(ctx.authority) for held in self._held.values())
+        return {"messages": [message for message in seen if message is not None]}
 
     def dump(self) -> list[Held]:
         return list(self._held.values())
@@ -130,35 +172,43 @@ class Chat(Feature):
         self._held = {held.message.offset: held for held in msgspec.msgpack.decode(part, type=list[Held])}
 
     def _edit(self, ctx: Context, command: MessageEdit) -> None:
-        text = check_text(command.text, "text")
-        held = self._own(ctx, command.message)
-        if held.message.text == text:
+        text = self.room.clean(check_text(command.text, "text"), "text")
+        held = self._own(ctx, command.message, "message.edit")
+        if (held.aside or held.message).text == text:
             ctx.reply(Reply(command.ref))  # nothing changed: no event, no "edited" mark
             return
         if len(held.edits) >= MAX_EDITS:
             raise LimitExceeded(f"a message can be edited {MAX_EDITS} times")
         fields = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
-        ctx.persist(MessageUpdate(**fields, message=command.message, text=text))
+        self._persist(ctx, MessageUpdate(**fields, message=command.message, text=text), is_aside=held.is_aside or _is_shadowed(ctx))
 
     def _remove(self, ctx: Context, command: MessageRemove) -> None:
-        held = self._own(ctx, command.message)
+        held = self._own(ctx, command.message, "message.delete")
         fields = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
-        ctx.persist(MessageDelete(**fields, message=command.message), rewrites=list(self._contentless(held)))
+        event = MessageDelete(**fields, message=command.message)
+        self._persist(ctx, event, is_aside=held.is_aside, rewrites=list(self._contentless(held)))
 
-    def _own(self, ctx: Context, offset: int) -> Held:
+    def _persist(self, ctx: Context, event: DurablePush, *, is_aside: bool, rewrites: Iterable[DurablePush] = ()) -> None:
+        if is_aside:
+            ctx.persist(event, private=Aside(), audience=alone(ctx.authority), rewrites=rewrites)
+        else:
+            ctx.persist(event, rewrites=rewrites)
+
+    def _own(self, ctx: Context, offset: int, action: str) -> Held:
         """The sender's own message.
 
         Raises:
             NotFound: there is none, or it was deleted.
-            Forbidden: it is somebody else's.
+            Hidden: it is somebody else's, whom the sender may not see: what cannot be told apart tells nothing.
         """
+        none = f"no message {offset} of yours in this room"
         held = self._held.get(offset)
         if held is None and ctx.facts is not None:
-            held = folded(ctx.facts.events)
+            held = folded(ctx.facts.events, ctx.facts.aside)
         if held is None or held.message.deleted:
-            raise NotFound(f"no message {offset} in this room")
-        if not may_edit_message(ctx.authority, held.message.author):
-            raise Forbidden("only its author may change a message")
+            raise NotFound(none)
+        if not ctx.authority.owns(held.message.author):
+            raise Hidden(none, action=action)
         return held
 
     def _contentless(self, held: Held) -> Iterable[DurablePush]:
@@ -168,3 +218,7 @@ class Chat(Feature):
         for edit in held.edits:
             author = edit.author or message.author
             yield MessageUpdate(self.room.id, edit.offset, edit.at, author, edit.nonce, message.offset, "", deleted=True)
+
+
+def _is_shadowed(ctx: Context) -> bool:
+    return ctx.authority.stands(ctx.now) == "shadow"

@@ -6,29 +6,157 @@ room calls it for those alone. Hooks follow the actor's contract (`engine/actor.
 do not know each other; what one hears of another comes through `observes`.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Any, ClassVar, Final, get_args
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
+from commonroom.actors.room.load import Load
+from commonroom.actors.room.penalty import Penalties
 from commonroom.actors.room.roster import Member, Roster
-from commonroom.engine.actor import Context, Deadline, Wake
-from commonroom.identity import Principal
+from commonroom.actors.room.text import check_line
+from commonroom.engine.actor import Audience, Context, Deadline, Wake
+from commonroom.errors import CommonroomError, NotFound
+from commonroom.identity import Authority, Principal
+from commonroom.moderation import NO_WORDS, UNFILTERED, Filter
+from commonroom.permissions import ADMITTED, HOST, STAFF, TIMER, Need
 from commonroom.protocol.room import RoomInfo
+from commonroom.protocol.roster import Role
+from commonroom.protocol.timer import TimerPolicy
 from commonroom.protocol.wire import Command, DurablePush, RoomPush
 
-__all__ = ["Feature", "Room", "stamp"]
+__all__ = ["Aside", "Feature", "Room", "alone", "stamp"]
+
+
+POLICIES: Final[tuple[TimerPolicy, ...]] = get_args(TimerPolicy)
+
+ROLES: Final[Mapping[tuple[Role, TimerPolicy], tuple[Need, ...]]] = {
+    **{("host", policy): (ADMITTED, STAFF, HOST, TIMER) for policy in POLICIES},
+    ("cohost", "host"): (ADMITTED, STAFF),
+    ("cohost", "cohosts"): (ADMITTED, STAFF, TIMER),
+    ("cohost", "everyone"): (ADMITTED, STAFF, TIMER),
+    ("participant", "host"): (ADMITTED,),
+    ("participant", "cohosts"): (ADMITTED,),
+    ("participant", "everyone"): (ADMITTED, TIMER),
+}
+"""What holds between a room and somebody whom it lets in."""
 
 
 class Room:
-    """What every feature of one room may look at. `head` is the offset of the last event folded."""
+    """What every feature of one room may look at.
 
-    __slots__ = ("head", "id", "info", "roster")
+    Args:
+        deliveries_per_s: its budget, see `Load`.
+        idle_ms: how long it stays without events before it archives itself; 0: for ever.
 
-    def __init__(self, room_id: str) -> None:
+    Attributes:
+        head: the offset of the last event folded.
+        active_at: when that was, cluster ms; 0: not known, in a snapshot from before it was kept.
+        cohosts, bans, mutes: durable, see `Moderation`. The host stands in `info`.
+        members: who comes in whatever the visibility; see `Invites`.
+    """
+
+    __slots__ = (
+        "active_at",
+        "bans",
+        "cohosts",
+        "filter",
+        "head",
+        "id",
+        "idle_ms",
+        "info",
+        "load",
+        "members",
+        "mutes",
+        "roster",
+        "words",
+    )
+
+    def __init__(self, room_id: str, texts: Filter = UNFILTERED, deliveries_per_s: float = inf, idle_ms: int = 0) -> None:
         self.id = room_id
         self.info: RoomInfo | None = None
         self.head = 0
+        self.active_at = 0
+        self.idle_ms = idle_ms
+        self.cohosts: dict[Principal, None] = {}
+        self.bans = Penalties()
+        self.mutes = Penalties()
+        self.members: dict[Principal, None] = {}
         self.roster = Roster()
+        self.filter = texts
+        self.words = NO_WORDS
+        self.load = Load(deliveries_per_s)
+
+    def publish(self, ctx: Context, push: RoomPush, *, conflate: str | None = None, audience: Audience | None = None) -> None:
+        """A volatile push, as `Context.publish`; it counts towards the room's load."""
+        self.load.pushes += 1
+        ctx.publish(push, conflate=conflate, audience=audience)
+
+    def clean(self, text: str, field: str) -> str:
+        """What people write, as it may be shown here. Raises Invalid: it may not."""
+        return self.filter.clean(text, field, self.words)
+
+    def why(self, text: str) -> str:
+        """A reason, as it may be shown here; it may be empty. Raises Invalid."""
+        return self.clean(check_line(text, "why"), "why") if text else ""
+
+    # -- who is who ------------------------------------------------------------
+
+    @property
+    def known(self) -> RoomInfo:
+        """What it is. Raises NotFound: it does not exist."""
+        if self.info is None:
+            raise NotFound(f"no room {self.id[:40]!r}")
+        return self.info
+
+    @property
+    def host(self) -> Principal:
+        """By the name they had when they became it."""
+        return self.known.host or self.known.created_by
+
+    def names(self, authority: Authority) -> tuple[Principal, ...]:
+        """Somebody by the names they are known by: here, by their token, as the guests they were."""
+        own = authority.principal
+        here = self.roster.now(own)
+        names = (own,) if here == own else (here, own)
+        return (*names, *(Principal("guest", guest) for guest in authority.guests)) if authority.guests else names
+
+    def role(self, authority: Authority) -> Role:
+        """A user who was host or co-host as a guest is so by any token, also by one that does not say so yet."""
+        return self.role_of(self.names(authority))
+
+    def role_of(self, names: tuple[Principal, ...]) -> Role:
+        """The role of whoever has these names. O(co-hosts)."""
+        now, host = self.roster.now, self.host
+        if host in names or now(host) in names:
+            return "host"
+        return "cohost" if any(one in names or now(one) in names for one in self.cohosts) else "participant"
+
+    def is_insider(self, authority: Authority) -> bool:
+        """Whether they are host, co-host or a member."""
+        names = self.names(authority)
+        return self.role_of(names) != "participant" or any(name in self.members for name in names)
+
+    def guests_of(self, person: Principal) -> tuple[Principal, ...]:
+        """The guests whom somebody here is known to have been."""
+        member = self.roster.get(self.roster.now(person))
+        return () if member is None else member.guests
+
+    def told_of(self, person: Principal, guests: Iterable[Principal]) -> list[Principal]:
+        """Of the guests somebody was, those whom this room has seen: who they were elsewhere is nobody's business here."""
+        member = self.roster.get(person)
+        seen = {self.host, *(() if member is None else member.seen)}
+        seen.update(penalty.person for penalties in (self.bans, self.mutes) for penalty in penalties.dump())
+        return [guest for guest in guests if guest in seen or guest in self.cohosts or guest in self.members]
+
+    def staff(self) -> Audience:
+        """Host and co-hosts, for what they alone see."""
+        return Audience(only=frozenset({self.host, *self.cohosts}))
+
+    def holds(self, authority: Authority) -> tuple[Need, ...]:
+        """What holds between the room and somebody whom it lets in, for `permissions.require`."""
+        return ROLES[self.role(authority), self.known.timer_policy]
 
 
 class Feature:
@@ -78,6 +206,17 @@ class Feature:
     def departed(self, ctx: Context, member: Member) -> None:
         """A person's last session is gone."""
 
+    def load_changed(self, ctx: Context) -> None:
+        """The room leaves out more than before, or less: `room.load.level`."""
+
+    def wait_ms(self, authority: Authority, command: Command, now: int, scale: float) -> int:
+        """See `Actor.wait_ms`; the sender is admitted to the room."""
+        return 0
+
+    def silences(self, authority: Authority, command: Command, now: int) -> CommonroomError | None:
+        """Why they may not say this now; asked of what people say, before it is handled. None: they may."""
+        return None
+
     def snapshot(self, ctx: Context) -> dict[str, Any]:
         """This feature's fields of `Joined`."""
         return {}
@@ -92,6 +231,15 @@ class Feature:
 
     def load(self, part: Raw) -> None:
         """Take over what `dump` gave; not called where there was no such part."""
+
+
+class Aside(Struct, frozen=True, array_like=True):
+    """The private facts of an event that only its author sees."""
+
+
+def alone(authority: Authority) -> Audience:
+    """Themselves, whoever of themselves they were."""
+    return Audience(only=frozenset({authority.principal, *(Principal("guest", guest) for guest in authority.guests)}))
 
 
 def stamp(ctx: Context, room: Room, nonce: str | None, author: Principal | None) -> dict[str, Any]:

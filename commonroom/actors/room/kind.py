@@ -8,7 +8,12 @@ from msgspec import Struct
 from commonroom.actors.room.cast import Casting
 from commonroom.actors.room.chat import Chat
 from commonroom.actors.room.feature import Feature
+from commonroom.actors.room.invites import Invites
+from commonroom.actors.room.moderation import Moderation
 from commonroom.actors.room.presence import Presence
+from commonroom.actors.room.settings import RoomSettings
+from commonroom.actors.room.speech import Speech
+from commonroom.actors.room.succession import Succession
 from commonroom.actors.room.timer import SharedTimer
 from commonroom.actors.room.typing import TypingIndicator
 from commonroom.protocol.room import RoomKind
@@ -17,7 +22,7 @@ from commonroom.protocol.wire import Command, DurablePush
 __all__ = ["FEATURES", "PLANS", "Plan", "plan_of"]
 
 FEATURES: dict[RoomKind, tuple[type[Feature], ...]] = {
-    "study": (Chat, SharedTimer, Presence, TypingIndicator, Casting),
+    "study": (RoomSettings, Moderation, Invites, Succession, Speech, Chat, SharedTimer, Presence, TypingIndicator, Casting),
 }
 """In the order in which they are called where a hook concerns several."""
 
@@ -31,6 +36,7 @@ class Plan(Struct, frozen=True):
     events: dict[type[DurablePush], tuple[int, ...]]
     names: dict[str, int]
     due: tuple[int, ...]
+    silencers: tuple[int, ...]
 
 
 def plan_of(features: tuple[type[Feature], ...]) -> Plan:
@@ -46,6 +52,7 @@ def plan_of(features: tuple[type[Feature], ...]) -> Plan:
         events=_several((event, place) for place, feature in enumerate(features) for event in feature.events),
         names=_single((feature.name, place) for place, feature in enumerate(features)),
         due=tuple(place for place, feature in enumerate(features) if feature.due is not Feature.due),
+        silencers=tuple(place for place, feature in enumerate(features) if feature.silences is not Feature.silences),
     )
 
 

@@ -1,28 +1,32 @@
-"""Presence: who is here, told at most every quarter of a second. Volatile.
+"""Presence: who is here, told at most once a second. Volatile.
 
-The coming and going of `COALESCE_MS` becomes one push. It names everybody who was
-touched by it, even one who came and went: a snapshot taken in between may list them.
-So `joined` and `left` are idempotent for whoever applies them.
+Where nobody came or went for a second, a change is told `COALESCE_MS` after it, else `PACE_MS`
+after the last push: however many flap, a viewer gets one push a second, and what it
+shows is a second old at most. A push names everybody who was touched since the last one, even
+who came and went: a snapshot taken in between may list them. So `joined` and
+`left` are idempotent for whoever applies them.
 
 An upgrade (FEATURES P2) is told at once: what the person says next should have a name.
 
 Over `MAX_LISTED` people, pushes and snapshots carry a count alone, until no more than
 `LISTED_AGAIN` are left: a room at the border must not send lists of hundreds to
-hundreds again and again. Each change of that mode, and a new activation whose people
-were here before it, is told by a reset.
+hundreds again and again. The same holds for a room under load (`load.py`). Each change of that
+mode, and a new activation whose people were here before it, is told by a reset.
 """
 
 from typing import Any
 
 from commonroom.actors.room.feature import Feature, Room
+from commonroom.actors.room.load import COUNTS
 from commonroom.actors.room.roster import Member
 from commonroom.engine.actor import Context, Wake
 from commonroom.identity import Principal
 from commonroom.protocol.presence import PresenceReset, PresenceSnapshot, PresenceUpdate, PrincipalUpgraded
 
-__all__ = ["COALESCE_MS", "LISTED_AGAIN", "MAX_LISTED", "Presence"]
+__all__ = ["COALESCE_MS", "LISTED_AGAIN", "MAX_LISTED", "PACE_MS", "Presence"]
 
 COALESCE_MS = 250
+PACE_MS = 1000
 MAX_LISTED = 500
 LISTED_AGAIN = 450
 
@@ -30,7 +34,7 @@ LISTED_AGAIN = 450
 class Presence(Feature):
     """The feature `presence`."""
 
-    __slots__ = ("_activation", "_counted", "_pending", "_reset", "_rev", "_touched")
+    __slots__ = ("_activation", "_counted", "_pending", "_reset", "_rev", "_told_at", "_touched")
 
     name = "presence"
 
@@ -42,6 +46,7 @@ class Presence(Feature):
         self._pending = False
         self._reset = False
         self._counted = False
+        self._told_at = 0
 
     def arrived(self, ctx: Context, member: Member) -> None:
         self._touch(ctx, member.principal)
@@ -58,11 +63,16 @@ class Presence(Feature):
         self._touched.pop(member.principal, None)
         self._activation = ctx.activation
         self._rev += 1
-        ctx.publish(PrincipalUpgraded(self.room.id, self._activation, self._rev, len(self.room.roster), former, member.person))
+        upgraded = PrincipalUpgraded(self.room.id, self._activation, self._rev, len(self.room.roster), former, member.person)
+        self.room.publish(ctx, upgraded)
 
     def announced(self, ctx: Context) -> None:
         self._reset = True  # their counts of another activation mean nothing in this one
         self._tell_soon(ctx)
+
+    def load_changed(self, ctx: Context) -> None:
+        if self._counts_only() != self._counted:
+            self._tell_soon(ctx)
 
     def wake(self, ctx: Context, wake: Wake) -> None:
         counted = self._counts_only()
@@ -73,15 +83,22 @@ class Presence(Feature):
         if not (reset or counted or touched):
             return  # an upgrade has told it
         self._rev += 1
+        self._told_at = ctx.now
         if reset:
-            ctx.publish(PresenceReset(self.room.id, self._snapshot()), conflate="presence")
+            self.room.publish(ctx, PresenceReset(self.room.id, self._snapshot()), conflate="presence")
         else:
             # A delta has no conflation key: who misses one rev needs a fresh snapshot.
-            ctx.publish(self._update({} if counted else touched))
+            self.room.publish(ctx, self._update({} if counted else touched))
 
     def snapshot(self, ctx: Context) -> dict[str, Any]:
         self._activation = ctx.activation
         return {"presence": self._snapshot()}
+
+    def count(self, hidden: frozenset[Principal]) -> int:
+        """How many are here for somebody who does not see these people, as the socket tells it: where nobody is named all count."""
+        roster = self.room.roster
+        unseen = 0 if not hidden or self._counts_only() else sum(member.principal in hidden for member in roster)
+        return len(roster) - unseen
 
     def resync(self) -> PresenceReset:
         return PresenceReset(self.room.id, self._snapshot())
@@ -95,10 +112,10 @@ class Presence(Feature):
         self._activation = ctx.activation
         if not self._pending:
             self._pending = True
-            ctx.schedule(ctx.now + COALESCE_MS, Wake(self.name, 0))
+            ctx.schedule(max(ctx.now + COALESCE_MS, self._told_at + PACE_MS), Wake(self.name, 0))
 
     def _counts_only(self) -> bool:
-        return len(self.room.roster) > (LISTED_AGAIN if self._counted else MAX_LISTED)
+        return self.room.load.level >= COUNTS or len(self.room.roster) > (LISTED_AGAIN if self._counted else MAX_LISTED)
 
     def _update(self, touched: dict[Principal, None]) -> PresenceUpdate:
         roster = self.room.roster

@@ -11,22 +11,25 @@ the few minutes until its token is renewed, which upgrades it.
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from commonroom.identity import MAX_GUESTS, Principal
-from commonroom.protocol.roster import Person
+from commonroom.protocol.roster import Person, Role
 
 __all__ = ["Member", "Roster"]
 
 
 class Member:
-    """A person who is here now. `since` is cluster ms; `guests` are those it is known to have been."""
+    """A person who is here now. `since` is cluster ms; `guests` are those it is known to have been, `seen` those of them who were here."""
 
-    __slots__ = ("guests", "person", "sessions", "since")
+    __slots__ = ("guests", "person", "seen", "sessions", "since")
 
     def __init__(self, person: Person, since: int) -> None:
         self.person = person
         self.since = since
         self.sessions = 0
         self.guests: tuple[Principal, ...] = ()
+        self.seen: frozenset[Principal] = frozenset()
 
     @property
     def principal(self) -> Principal:
@@ -53,6 +56,11 @@ class Roster:
     def __iter__(self) -> Iterator[Member]:
         return iter(self._members.values())
 
+    @property
+    def sessions(self) -> int:
+        """How many they are by; each is sent every push."""
+        return len(self._sessions)
+
     def __contains__(self, principal: Principal) -> bool:
         return principal in self._members
 
@@ -77,6 +85,8 @@ class Roster:
             member.sessions += 1
         if is_new:
             return member
+        if principal != person.principal:
+            member.seen |= {person.principal}
         if member.principal != person.principal or member.person == person:
             return None  # by an old token of the guest, whose name counts no more; or nothing new
         member.person = person
@@ -94,6 +104,24 @@ class Roster:
             self._became.pop(guest, None)
         return self._members.pop(member.principal)
 
+    def expel(self, principal: Principal) -> Member | None:
+        """The person is gone, with all sessions; the member, None if not here. O(sessions of all)."""
+        member = self._members.pop(principal, None)
+        if member is None:
+            return None
+        for session in [session for session, place in self._sessions.items() if place is member]:
+            del self._sessions[session]
+        member.sessions = 0
+        for guest in member.guests:
+            self._became.pop(guest, None)
+        return member
+
+    def assign(self, names: Iterable[Principal], role: Role) -> None:
+        """Whoever has these names has another role, if here."""
+        for name in names:
+            if (member := self._members.get(self.now(name))) is not None:
+                member.person = replace(member.person, role=role)
+
     def upgrade(self, guest: Principal, person: Person) -> Member | None:
         """Give the guest's place to the person, who may have one already; the member, None where the guest has none."""
         former = self._members.pop(guest, None)
@@ -106,6 +134,7 @@ class Roster:
             moved = [session for session, place in self._sessions.items() if place is former]
             self._sessions.update(dict.fromkeys(moved, member))
         member.person = person
+        member.seen |= {guest, *former.seen}
         return member
 
     def remember(self, principal: Principal, guests: Iterable[Principal]) -> None:
@@ -117,4 +146,5 @@ class Roster:
         for forgotten in known[MAX_GUESTS:]:
             self._became.pop(forgotten, None)
         member.guests = known[:MAX_GUESTS]
+        member.seen = member.seen.intersection(member.guests)
         self._became.update(dict.fromkeys(member.guests, principal))

@@ -1,10 +1,13 @@
 """What people may write: visible, and storable by the database (RELIABILITY R11)."""
 
-from unicodedata import category
+from typing import Final
+from unicodedata import category, normalize
 
 from commonroom.errors import Invalid
 
-__all__ = ["check_line", "check_text"]
+__all__ = ["MAX_TAG", "check_line", "check_tags", "check_text"]
+
+MAX_TAG: Final = 24
 
 INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 """Unicode's controls, formats and separators: a text of nothing else shows nothing."""
@@ -35,3 +38,20 @@ def check_line(text: str, field: str) -> str:
     if any(category(char) in {"Cc", "Zl", "Zp"} for char in text):
         raise Invalid(f"{field} holds a control character", field=f"$.{field}")
     return text
+
+
+def check_tags(tags: list[str]) -> list[str]:
+    """Tags as they are kept: composed (NFC), in lower case, each once.
+
+    Raises:
+        Invalid: one holds something else than letters and digits of any script with hyphens between them, or is too long.
+    """
+    kept = dict.fromkeys(normalize("NFC", tag.strip().lower()) for tag in tags)
+    for tag in kept:
+        if len(tag) > MAX_TAG or not all(map(_is_tag_part, tag.split("-"))):
+            raise Invalid(f"a tag has 1 to {MAX_TAG} letters and digits, and hyphens between them", field="$.tags")
+    return list(kept)
+
+
+def _is_tag_part(part: str) -> bool:
+    return bool(part) and all(category(char)[0] in "LMN" for char in part)

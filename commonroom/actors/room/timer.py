@@ -8,10 +8,11 @@ where the phase before had ended in an empty room already, nobody came back.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from commonroom.actors.room import pomodoro
 from commonroom.actors.room.attendance import Attendance, Meter, PhaseAttendance
@@ -24,6 +25,8 @@ from commonroom.protocol.timer import (
     Timer,
     TimerCause,
     TimerCommand,
+    TimerConfigure,
+    TimerExtend,
     TimerPause,
     TimerReset,
     TimerResume,
@@ -46,6 +49,10 @@ MAX_CHAINED = 100
 """Phases an activation lets follow one another in an empty room; 12 h of the usual lengths are 48."""
 
 
+CONTINUING: Final[frozenset[TimerCause]] = frozenset({"resume", "extend", "configure"})
+"""After these, what was attended of the phase before still counts."""
+
+
 class Part(Struct, frozen=True, array_like=True):
     """The feature's part of the snapshot.
 
@@ -64,7 +71,7 @@ class SharedTimer(Feature):
     __slots__ = ("_attended", "_chained", "_deserted", "_due", "_meter", "timer")
 
     name = "timer"
-    commands = (TimerStart, TimerPause, TimerResume, TimerSkip, TimerReset)
+    commands = (TimerStart, TimerPause, TimerResume, TimerSkip, TimerReset, TimerExtend, TimerConfigure)
     events = (RoomCreated, TimerUpdate)
     actions: ClassVar[dict[type[Command], TimerCause]] = {
         TimerStart: "start",
@@ -72,6 +79,8 @@ class SharedTimer(Feature):
         TimerResume: "resume",
         TimerSkip: "skip",
         TimerReset: "reset",
+        TimerExtend: "extend",
+        TimerConfigure: "configure",
     }
 
     def __init__(self, room: Room) -> None:
@@ -89,7 +98,7 @@ class SharedTimer(Feature):
             self._take(pomodoro.fresh(event.timer))
         elif isinstance(event, TimerUpdate):
             facts = msgspec.msgpack.decode(private, type=PhaseAttendance) if private is not None else PhaseAttendance([])
-            if event.cause != "resume":
+            if event.cause not in CONTINUING:
                 self._attended = tuple(facts.people) if event.cause == "pause" else ()
             self._deserted = event.cause == "phase_end" and not facts.present
             self._take(event.timer)
@@ -103,6 +112,8 @@ class SharedTimer(Feature):
         self._take(stored.timer)
 
     def _take(self, timer: Timer) -> None:
+        if not timer.length_ms:  # from before phases could be extended
+            timer = replace(timer, length_ms=pomodoro.length_ms(timer.settings, timer.phase))
         self.timer = timer
         self._due = None if timer.ends_at is None else Deadline(timer.ends_at, Wake(self.name, timer.version))
 
@@ -115,11 +126,14 @@ class SharedTimer(Feature):
         if command.version is not None and command.version != before.version:
             raise Conflict(f"the timer is at version {before.version}, not {command.version}")
         cause = self.actions[type(command)]
-        after = pomodoro.transition(before, cause, ctx.now)
+        after = _moved(before, command, cause, ctx.now)
+        if after is before:
+            return
         facts = self._facts(ctx.now) if cause == "pause" and before.phase == "focus" else None
         fields = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
         ctx.persist(TimerUpdate(**fields, cause=cause, timer=after), private=facts)
-        self._meter.clear()
+        if cause not in CONTINUING:
+            self._meter.clear()
 
     def due(self) -> Deadline | None:
         return self._due
@@ -133,7 +147,7 @@ class SharedTimer(Feature):
 
     def _goes_on(self, ctx: Context) -> bool:
         """Whether the next phase starts by itself, see the module's text."""
-        if not self.timer.settings.auto_start or ctx.now < ctx.activated_at - MAX_CHAIN_MS:
+        if self.room.known.archived_at is not None or not self.timer.settings.auto_start or ctx.now < ctx.activated_at - MAX_CHAIN_MS:
             return False
         if len(self.room.roster):
             return True
@@ -155,7 +169,7 @@ class SharedTimer(Feature):
         began_at = self._focus_began_at()
         if began_at is None:
             return PhaseAttendance([], len(roster))
-        elapsed_ms = timer.settings.focus_ms - pomodoro.remaining_ms(timer, until)
+        elapsed_ms = timer.length_ms - pomodoro.remaining_ms(timer, until)
         return PhaseAttendance(self._meter.total(self._attended, roster, began_at, until, elapsed_ms), len(roster))
 
     def _focus_began_at(self) -> int | None:
@@ -169,3 +183,14 @@ class SharedTimer(Feature):
 
     def snapshot(self, ctx: Context) -> dict[str, Any]:
         return {"timer": self.timer}
+
+
+def _moved(timer: Timer, command: TimerCommand, cause: TimerCause, now: int) -> Timer:
+    """The timer after a command; itself where nothing would change. Raises Conflict, LimitExceeded."""
+    match command:
+        case TimerExtend():
+            return pomodoro.extend(timer, command.by_ms)
+        case TimerConfigure():
+            return timer if command.settings == timer.settings else pomodoro.configure(timer, command.settings)
+        case _:
+            return pomodoro.transition(timer, cause, now)

@@ -15,13 +15,17 @@ TIMEOUT_S = 20.0
 class Accounts:
     """An HTTP client of one server; use it as a context manager.
 
+    Args:
+        source: the address to come from, as limits count by it; empty: any.
+
     Every method raises `Unavailable` with the server's own words when it refuses.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, source: str = "") -> None:
         self._url = url
+        connector = aiohttp.TCPConnector(limit=32, local_addr=(source, 0) if source else None)
         self._http = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S), cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=32)
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S), cookie_jar=aiohttp.DummyCookieJar(), connector=connector
         )
 
     async def __aenter__(self) -> Self:
@@ -40,13 +44,18 @@ class Accounts:
         token: str = made["accessToken"]
         return token
 
+    async def user(self, address: str, password: str) -> str:
+        """The access token of a user, who signs in by password."""
+        token: str = (await self._post("/v1/auth/login", {"email": address, "password": password, "cookie": False}))["accessToken"]
+        return token
+
     async def ws_token(self, secret: str) -> str:
         """A token for one socket."""
         token: str = (await self._post("/v1/ws-token", {}, secret))["token"]
         return token
 
     async def room(self, secret: str, title: str) -> str:
-        """A new public room's id."""
+        """A new unlisted room's id."""
         room: str = (await self._post("/v1/rooms", {"title": title}, secret))["id"]
         return room
 

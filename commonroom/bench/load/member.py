@@ -99,9 +99,13 @@ class Member(asyncio.Protocol, ABC):
         if self._transport is not None:
             self._transport.abort()
 
+    def time_deliveries_as(self, name: str) -> None:
+        """What it reads from here on counts under this name among the tally's durations."""
+        self._delivery = self._tally.time(name)
+
     def pause_reading(self) -> None:
         """Be a reader that has stalled: its times are its own from here on."""
-        self._delivery = self._tally.time("delivery to the stalled")
+        self.time_deliveries_as("delivery to the stalled")
         if self._transport is not None:
             self._transport.pause_reading()
 

@@ -28,6 +28,8 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
 DEFAULT_RETRY_MS = 250
 
+JOIN_REF = 2
+
 COMMAND_REF = 3
 """The ref of the one command that may wait for its answer besides those of `ask`."""
 
@@ -106,7 +108,7 @@ class Person(Member):
         self._joined = asyncio.get_running_loop().create_future()
         self.command(Hello(1, self._token, resume))
         if not resume and self.room:
-            self.command(RoomJoin(2, self.room))
+            self.command(RoomJoin(JOIN_REF, self.room))
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await self._joined
         if self._unanswered is not None:
@@ -217,6 +219,11 @@ class Person(Member):
             asked.set_result(message)
 
     def _refused(self, error: Error) -> None:
+        delay_s = (error.retry_after_ms or DEFAULT_RETRY_MS) / 1000
+        if error.ref == JOIN_REF and error.name == "RETRY":
+            self._tally.refuse(error.name)
+            asyncio.get_running_loop().call_later(delay_s, self.command, RoomJoin(JOIN_REF, self.room))
+            return
         if error.ref != COMMAND_REF:
             self._answered(error.ref, error)
             if self._joined is not None and not self._joined.done():
@@ -224,7 +231,6 @@ class Person(Member):
             return
         self._tally.refuse(error.name)
         if self._unanswered is not None:
-            delay_s = (error.retry_after_ms or DEFAULT_RETRY_MS) / 1000
             asyncio.get_running_loop().call_later(delay_s, self._again, self._unanswered)
 
     def _again(self, frame: bytes) -> None:

@@ -32,32 +32,38 @@ class Parameters(Struct):
 
 
 class _Viewer(Person):
-    """Keeps the roster as a client does: deltas by `rev`, snapshots whole."""
+    """Keeps the roster as a client does: deltas by `rev`, snapshots whole; of a crowd only the count."""
 
     def __init__(self, load: Load, room: str, number: int) -> None:
         speech = Decoded(durable=False, names_room=load.steered)
         super().__init__(load.site, speech, StreamCheck(speech), room, number)
         self.people: set[Principal] = set()
+        self.count = 0
         self.rev = 0
-        self.updates = 0
+        self.pushed_us: list[int] = []
         self.jumps = 0
         self.on_message = self._heard
+
+    def sees(self, number: int) -> bool:
+        """Whether so many are here, as far as this one was told."""
+        return self.count == number and len(self.people) in {0, number}
 
     def _heard(self, message: ServerMessage) -> None:
         match message:
             case Joined():
                 self._take(message.presence)
             case PresenceReset():
+                self.pushed_us.append(monotonic_us())
                 self._take(message.presence)
             case PresenceUpdate() if message.rev > self.rev:
-                self.updates += 1
+                self.pushed_us.append(monotonic_us())
                 self.jumps += message.rev != self.rev + 1
-                self.rev = message.rev
+                self.rev, self.count = message.rev, message.count
                 self.people.difference_update(message.left)
                 self.people.update(person.principal for person in message.joined)
 
     def _take(self, snapshot: PresenceSnapshot) -> None:
-        self.rev = snapshot.rev
+        self.rev, self.count = snapshot.rev, snapshot.count
         self.people = {person.principal for person in snapshot.people}
 
 
@@ -82,9 +88,9 @@ class Presence(Scenario[Parameters]):
         self.flappers = [_Viewer(load, "", wanted.viewers + number) for number in load.mine(wanted.flappers)]
         self.members = [*self.viewers, *self.flappers]
         await load.enter(self.members)
-        await until(lambda: all(len(viewer.people) == wanted.viewers for viewer in self.viewers), PATIENCE_S)
+        await until(lambda: all(viewer.sees(wanted.viewers) for viewer in self.viewers), PATIENCE_S)
         for viewer in self.viewers:
-            viewer.updates = 0
+            viewer.pushed_us.clear()
 
     async def drive(self) -> None:
         """Everybody comes and goes by turns; in the end all have gone."""
@@ -113,16 +119,20 @@ class Presence(Scenario[Parameters]):
     async def settle(self, sent: Sent, patience_s: float) -> None:
         """The truth is that the viewers of all workers are left, and nobody else."""
         tally = self.load.site.tally
-        await until(lambda: all(len(viewer.people) == self.parameters.viewers for viewer in self.viewers), patience_s)
+        await until(lambda: all(viewer.sees(self.parameters.viewers) for viewer in self.viewers), patience_s)
         tally.time("true after").record(monotonic_us() - self._quiet_us)
-        tally.flaws.lost += sum(len(viewer.people) != self.parameters.viewers for viewer in self.viewers)
-        tally.delivered += sum(viewer.updates for viewer in self.viewers)
+        tally.flaws.lost += sum(not viewer.sees(self.parameters.viewers) for viewer in self.viewers)
+        for pushed_us in (viewer.pushed_us for viewer in self.viewers if viewer.pushed_us):
+            tally.delivered += len(pushed_us)
+            tally.count("pauses between pushes", len(pushed_us) - 1)
+            tally.count("s of pauses", (pushed_us[-1] - pushed_us[0]) / 1e6)
         tally.count("jumps of rev", sum(viewer.jumps for viewer in self.viewers))
 
     @classmethod
     def rows(cls, result: Result, parameters: Parameters) -> list[Row]:
+        pauses, pauses_s = (result.tally.numbers.get(name, 0) for name in ("pauses between pushes", "s of pauses"))
         return [
-            Row("presence pushes a viewer and second", result.tally.delivered / parameters.viewers / result.seconds),
+            Row("presence pushes a viewer and second", pauses / pauses_s if pauses_s else 0),
             Row("changes a second", result.tally.sent / result.seconds),
             Row("true everywhere after", ms(result.tally.time("true after"), 1.0), "ms"),
             Row("CPU a change", 1e6 * (result.server.cpu_s or 0) / max(result.tally.sent, 1), "µs"),

@@ -97,6 +97,8 @@ class Scenario(ABC, Generic[P]):
     """Its fields are the command's options; their `Meta` descriptions the help."""
     makes_rooms: ClassVar[bool] = True
     """Whether its parameters say how many rooms are made beforehand."""
+    needs_user: ClassVar[bool] = False
+    """Whether somebody must be a user, who can only be made on a server of our own; `shared["user"]` is their access token."""
     settle_s: ClassVar[float] = 0.0
     """Rest between preparation and the start gate, for what the server does behind an answer."""
     server_settings: ClassVar[dict[str, str]] = {}
@@ -184,6 +186,6 @@ async def until(is_true: Callable[[], bool], patience_s: float) -> bool:
 
 
 async def make_rooms(accounts: Accounts, count: int) -> list[str]:
-    """Public rooms of one host."""
+    """Unlisted rooms of one host."""
     host = await accounts.guest("bench host")
     return [await accounts.room(host, f"bench {number}") for number in range(count)]

@@ -9,7 +9,8 @@ from commonroom.engine.actor import Audience
 from commonroom.engine.address import Address, address_named
 from commonroom.engine.cluster.wire import Answer, Call, Event, Push
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Origin, Publication, Query, Resync
-from commonroom.errors import TABLE, CommonroomError, InternalError, Invalid
+from commonroom.errors import TABLE, CommonroomError, Denied, InternalError, Invalid
+from commonroom.identity import Principal
 from commonroom.protocol.codec import MSGPACK, Rejected, decode_event
 from commonroom.protocol.registry import VIEWS
 from commonroom.protocol.room import RoomJoin
@@ -36,6 +37,8 @@ SIGNALS: tuple[type, ...] = (type(None), Attach, Detach, Resync, Query)
 """By number; 0 is a client's command."""
 
 REFRESHED = b"refreshed"
+SAID = b"\0"
+"""Before what a session tells of itself."""
 
 _ERRORS: dict[str, type[CommonroomError]] = {cls.__name__: cls for cls in TABLE}
 _VIEW_NAMES = {cls: name for name, cls in VIEWS.items()}
@@ -46,6 +49,8 @@ class _Refusal(Struct, array_like=True):
     message: str
     retry_after_ms: int | None
     field: str | None
+    denied: tuple[str, str] | None = None
+    """(action, where), of a `Denied`."""
 
 
 class _Admitted(Struct, array_like=True):
@@ -58,6 +63,7 @@ class _Admitted(Struct, array_like=True):
 
 
 _refusals = msgspec.msgpack.Decoder(_Refusal)
+_hidden = msgspec.msgpack.Decoder(frozenset[Principal]).decode
 _admissions = msgspec.msgpack.Decoder(_Admitted)
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -106,14 +112,19 @@ def _command(call: Call) -> Any:
 def _said(signal: Any) -> bytes:
     """What a signal says beside its kind."""
     if isinstance(signal, Query):
-        return signal.action.encode()
-    return REFRESHED if isinstance(signal, Attach) and signal.refreshed else b""
+        return signal.action.encode() if not signal.hidden else b"\0".join((signal.action.encode(), _encode(signal.hidden)))
+    if isinstance(signal, Attach):
+        return REFRESHED if signal.refreshed else signal.said and SAID + signal.said
+    return b""
 
 
 def _signal(kind: type, said: bytes) -> Any:
     if kind is Query:
-        return Query(said.decode())
-    return Attach(refreshed=said == REFRESHED) if kind is Attach else kind()
+        action, _, hidden = said.partition(b"\0")
+        return Query(action.decode(), _hidden(hidden) if hidden else frozenset())
+    if kind is Attach:
+        return Attach(refreshed=said == REFRESHED, said=said.removeprefix(SAID) if said.startswith(SAID) else b"")
+    return kind()
 
 
 # -- answers -------------------------------------------------------------------
@@ -128,7 +139,8 @@ def pack_replied(call: CallId, ref: int, message: Struct) -> Answer:
 
 def pack_refused(call: CallId, ref: int, error: CommonroomError) -> Answer:
     """`Origin.refused`."""
-    refusal = _Refusal(_error_name(type(error)), error.message, error.retry_after_ms, getattr(error, "field", None))
+    denied = (error.action, error.where) if isinstance(error, Denied) else None
+    refusal = _Refusal(_error_name(type(error)), error.message, error.retry_after_ms, getattr(error, "field", None), denied)
     return Answer(*call, ref, "refusal", _encode(refusal))
 
 
@@ -172,6 +184,8 @@ def _refusal(packed: _Refusal) -> CommonroomError:
     cls = _ERRORS.get(packed.name, InternalError)
     if issubclass(cls, Invalid):
         return cls(packed.message, field=packed.field or "$")
+    if issubclass(cls, Denied) and packed.denied is not None:
+        return cls(packed.message, retry_after_ms=packed.retry_after_ms, action=packed.denied[0], where=packed.denied[1])
     return cls(packed.message, retry_after_ms=packed.retry_after_ms)
 
 

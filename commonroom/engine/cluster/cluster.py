@@ -25,6 +25,7 @@ from commonroom.engine.cluster.membership import Membership
 from commonroom.engine.cluster.outgoing import Outgoing, OutgoingStats
 from commonroom.engine.cluster.ownership import Ownership, SlotHolder
 from commonroom.engine.cluster.port import Coordination, Neighbours, SlotTable, Steering, Transport
+from commonroom.engine.cluster.recall import Recalls
 from commonroom.engine.cluster.relay import LocalGateway, Relay
 from commonroom.engine.cluster.router import ClusterRouter
 from commonroom.engine.cluster.wire import (
@@ -38,7 +39,10 @@ from commonroom.engine.cluster.wire import (
     Done,
     Message,
     Moved,
+    Notice,
     Push,
+    Recall,
+    Recalled,
     Revoked,
     Taken,
     Unfollow,
@@ -47,6 +51,7 @@ from commonroom.engine.cluster.wire import (
 from commonroom.engine.envelope import Envelope
 from commonroom.engine.host import ActorHost
 from commonroom.engine.lease import Lease
+from commonroom.engine.trace import Remembered
 from commonroom.errors import Unavailable
 from commonroom.identity import SessionId
 from commonroom.storage.slot_table import SlotOwner
@@ -94,6 +99,7 @@ class Cluster:
         self.outgoing_stats = OutgoingStats()
         self.incoming_stats = IncomingStats()
         self.links = Links(member.id, ports.transport, self, soon=loop.call_soon, later=loop.call_later, stats=self.link_stats)
+        self.recalls = Recalls(self.links.send)
         self.followers = Followers()
         self.relay = Relay(self.links, self.followers, later=loop.call_later, grace_s=settings.presence_grace_s)
         self.outgoing = Outgoing(self.links, settings.window, settings.peer_commands, ClusterRouter.refuse, self.outgoing_stats)
@@ -123,8 +129,10 @@ class Cluster:
         self.rebirths = 0
         self.on_revoked: Callable[[Sequence[tuple[SessionId, int]]], None] = _ignore
         """Called with login sessions that ended, see `Revocations`."""
-        self.on_gap: Callable[[], None] = _nothing
-        """Called when something that others told all nodes may be lost, or there are others than before."""
+        self.on_notice: Callable[[str, Sequence[str]], None] = _ignore
+        """Called with a topic and its keys that changed, see `Notices`."""
+        self.on_gap: list[Callable[[], None]] = []
+        """Each is called when something that others told all nodes may be lost, or there are others than before."""
         self.on_isolated: Callable[[], None] = _nothing
         """Called each second in which this node reaches nobody and others have its slots: its clients are better off elsewhere."""
 
@@ -230,7 +238,7 @@ class Cluster:
             log.exception("message_failed", kind=type(message).__name__, member=member)
 
     def resynced(self, member: str) -> None:
-        self.on_gap()
+        self._tell_of_gap()
         self.relay.doubt(member)
         self.outgoing.resend(member)
         self.relay.announce_all(member)
@@ -276,7 +284,7 @@ class Cluster:
         if members != self._members:
             self._members = members
             self._watch_neighbours(view)
-            self.on_gap()
+            self._tell_of_gap()
         self.ownership.viewed(view)
 
     def _watch_neighbours(self, view: View) -> None:
@@ -356,7 +364,7 @@ class Cluster:
     def _forget_followers(self, slots: Mapping[int, int]) -> None:
         self.followers.forget([address for address in self.followers.addresses() if slot_of_address(address) in slots])
 
-    # -- for revocations (`Bus`) ---------------------------------------------------------
+    # -- for revocations and notices (`Bus`) ---------------------------------------------------------
 
     @property
     def whole(self) -> bool:
@@ -366,6 +374,20 @@ class Cluster:
     def revoked(self, ended: Sequence[tuple[SessionId, int]]) -> None:
         """Tell all others of login sessions that ended."""
         self._tell_all(Revoked(list(ended)))
+
+    def notify(self, topic: str, keys: Sequence[str]) -> None:
+        """Tell all others that the truth about these keys has changed."""
+        self._tell_all(Notice(topic, list(keys)))
+
+    async def recollect(self, actors: Sequence[str]) -> Remembered:
+        """What all others remember of the connections of these principals' ids. Raises Unavailable: too much is asked already."""
+        names = {member: one.name for member, one in self.membership.view.reachable.items() if member != self.me}
+        told = await self.recalls.ask(list(names), actors)
+        return Remembered([(names[member], trace) for member, traces in told.items() for trace in traces], len(told) == len(names))
+
+    def _tell_of_gap(self) -> None:
+        for told in self.on_gap:
+            told()
 
     def _tell_all(self, message: Message) -> None:
         encoded = encode(message)
@@ -409,6 +431,9 @@ _HANDLERS: dict[type, Callable[[Cluster, str, Any], None]] = {
     Announced: lambda cluster, member, _message: cluster.relay.all_announced(member),
     Activated: lambda cluster, _member, message: cluster.instance(message),
     Revoked: lambda cluster, _member, message: cluster.on_revoked(message.sids),
+    Notice: lambda cluster, _member, message: cluster.on_notice(message.topic, message.keys),
+    Recall: lambda cluster, member, message: cluster.recalls.asked(member, message),
+    Recalled: lambda cluster, member, message: cluster.recalls.told(member, message),
     Unfollow: lambda cluster, member, message: cluster.relay.unfollowed(member, message),
     Digest: lambda cluster, member, message: cluster.relay.compare(member, message),
 }
@@ -418,7 +443,7 @@ def _nothing() -> None:
     pass
 
 
-def _ignore(_ended: Sequence[tuple[SessionId, int]]) -> None:
+def _ignore(*_told: object) -> None:
     pass
 
 

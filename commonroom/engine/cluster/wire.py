@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from commonroom.engine.trace import Trace
 from commonroom.identity import Authority, Principal, SessionId
 
 __all__ = [
@@ -24,8 +25,11 @@ __all__ = [
     "Event",
     "Message",
     "Moved",
+    "Notice",
     "Parcel",
     "Push",
+    "Recall",
+    "Recalled",
     "Resync",
     "Resynced",
     "Revoked",
@@ -185,9 +189,31 @@ class Revoked(_Message, frozen=True, tag=15):
     sids: list[tuple[SessionId, int]]
 
 
+class Notice(_Message, frozen=True, tag=17):
+    """The truth about these keys has changed in PostgreSQL (see `engine/notice.py`). A topic that is not known means nothing."""
+
+    topic: str
+    keys: list[str]
+
+
+class Recall(_Message, frozen=True, tag=18):
+    """What do you remember of these principals' ids? Answered by `Recalled` with the same number."""
+
+    number: int
+    actors: list[str]
+
+
+class Recalled(_Message, frozen=True, tag=19):
+    """What the sender remembers, of those it was asked about."""
+
+    number: int
+    traces: list[Trace]
+
+
 Message = (
-    Call | Answer | Taken | Again | Done | Moved | Push | Announce | Announced | Activated | Unfollow | Digest | Resync | Resynced | Revoked
-)
+    Call | Answer | Taken | Again | Done | Moved | Push | Announce | Announced | Activated | Unfollow | Digest | Resync | Resynced
+    | Revoked | Notice | Recall | Recalled
+)  # fmt: skip
 
 encode = msgspec.msgpack.Encoder().encode
 _messages: Any = msgspec.msgpack.Decoder(Message)

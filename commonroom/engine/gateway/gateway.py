@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
+from typing import Final, get_args
 
 import structlog
 
@@ -13,21 +15,29 @@ from commonroom.codes import CloseCode
 from commonroom.config.settings import GatewaySettings, HttpSettings
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Publication
+from commonroom.engine.gateway.chronicle import Chronicle
 from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.echo import Echo
 from commonroom.engine.gateway.fanout import RoomFanout
 from commonroom.engine.gateway.handshake import Origins
+from commonroom.engine.gateway.hidden import HiddenPeople, LoadHidden
 from commonroom.engine.gateway.listener import HttpProtocolFactory, Listener, Steer
+from commonroom.engine.gateway.listing import Listings, LoadListed
+from commonroom.engine.gateway.naming import USER
 from commonroom.engine.gateway.places import Places
 from commonroom.engine.gateway.reading import EventReader, ReadEvents
 from commonroom.engine.gateway.session import Session
 from commonroom.engine.gateway.sockets import Sockets
 from commonroom.engine.gateway.stats import Stats
-from commonroom.engine.gateway.surroundings import Surroundings
+from commonroom.engine.gateway.status import Statuses, StatusPorts
+from commonroom.engine.gateway.surroundings import AdmitCode, AdmitFounder, Surroundings
 from commonroom.engine.gateway.wheel import Wheel
 from commonroom.engine.router import Router
-from commonroom.identity import Authority, SessionId
+from commonroom.engine.trace import Trace
+from commonroom.errors import Denied
+from commonroom.identity import ActorType, Authority, Principal, SessionId
 from commonroom.ids import Random, new_id
+from commonroom.limit.limit import EVENTS, STATUS_LOOKS
 from commonroom.protocol.codec import JSON, JSON_PROTOCOL, MSGPACK, MSGPACK_PROTOCOL
 from commonroom.protocol.hash import protocol_hash
 from commonroom.tasks import TaskGroup, pause
@@ -46,6 +56,8 @@ COME_BACK_PER_S = 2000
 LONGEST_AWAY_MS = 2000
 """…but nobody later than this: a client waits 500 ms at least besides, and in all 3 s at most."""
 
+KINDS: Final[tuple[ActorType, ...]] = get_args(ActorType)
+
 CODECS = {MSGPACK_PROTOCOL: MSGPACK, JSON_PROTOCOL: JSON}
 
 
@@ -55,6 +67,14 @@ class Gateway:
     Args:
         http: origins, header limits and request timeout of the common port.
         history: the cluster's history number.
+        limits_scale: times what a connection may send (`limit.EVENTS`, `limit.STATUS_LOOKS`); 0: any number.
+        admit_founder: asked before a room is founded; None: everybody may.
+        admit_code: asked before an invite's code is tried; None: everybody may.
+        visited: told of each admission, of whom and the room's id.
+        load_hidden: asked for each principal with live sessions; None: nobody is hidden from anybody.
+        load_listed: reads rooms of the public list; None: nobody is told how it changes.
+        shows_changes: who is told that; None: everybody.
+        status: what is behind users' status; None: nobody has one.
         random: for session ids; None draws them from the operating system.
         monotonic: seconds of an arbitrary origin, for all timeouts.
     """
@@ -69,6 +89,15 @@ class Gateway:
         authenticate: Authenticate,
         read_events: ReadEvents,
         history: int,
+        denied: Callable[[Denied, Authority | None, str], None] | None = None,
+        limits_scale: float = 0.0,
+        admit_founder: AdmitFounder | None = None,
+        admit_code: AdmitCode | None = None,
+        visited: Callable[[Principal, str], None] | None = None,
+        load_hidden: LoadHidden | None = None,
+        load_listed: LoadListed | None = None,
+        shows_changes: Callable[[Principal], bool] | None = None,
+        status: StatusPorts | None = None,
         random: Random | None = None,
         monotonic: Callable[[], float] = monotonic_s,
     ) -> None:
@@ -88,10 +117,20 @@ class Gateway:
             reader=EventReader(read_events),
             tasks=self._tasks,
             stats=self.stats,
+            denied=denied or _ignore,
             soon=loop.call_soon,
             later=loop.call_later,
             monotonic=monotonic,
+            visited=visited or _ignore,
+            events=EVENTS.rate(limits_scale) if limits_scale else None,
+            looks=STATUS_LOOKS.rate(limits_scale) if limits_scale else None,
+            admit_founder=admit_founder,
+            admit_code=admit_code,
         )
+        self.hidden = HiddenPeople(load_hidden, self._tasks)
+        self.listings = Listings(load_listed, self._tasks, shows_changes)
+        self.statuses = Statuses(self.around, status, self._unfollowed)
+        self.chronicle = Chronicle(clock)
         self._fanouts: dict[Address, RoomFanout] = {}
         self._by_login: defaultdict[SessionId, set[Session]] = defaultdict(set)
         origins = Origins((*http.allowed_origins, *([http.public_url.rstrip("/")] if http.public_url else ())))
@@ -219,18 +258,36 @@ class Gateway:
             session.end(code, "the login session has ended")
         return len(sessions)
 
+    def mark(self, actors: AbstractSet[str], marked: Callable[[Authority], Authority]) -> None:
+        """Something else stands against these people now: their sessions speak with a `marked` authority. Cost: one look a session."""
+        for sessions in self._by_login.values():
+            for session in sessions:
+                session.mark(actors, marked)
+
+    def traces(self, actors: Sequence[str]) -> list[Trace]:
+        """The connections of principals with these ids: those that ended within the last hour, then those that are open."""
+        principals = [Principal(kind, actor) for actor in actors for kind in KINDS]
+        return self.chronicle.of(actors) + [one.trace() for principal in principals for one in self.hidden.watchers_of(principal)]
+
     # For the actor host (`Subscribers`).
 
     def publish(self, address: Address, publication: Publication) -> None:
         if (fanout := self._fanouts.get(address)) is not None:
             fanout.publish(publication)
+        elif address.kind == USER:
+            self.statuses.publish(publication)
 
     def activated(self, address: Address, activation: str, head: int) -> None:
-        if (fanout := self._fanouts.get(address)) is not None:
-            fanout.announce()
-            fanout.expect(head)
+        self.announce(address)
+        self.expect(address, head)
+
+    def loaded(self) -> Counter[int]:
+        """How many followed rooms leave things out, by level. Cost: O(followed)."""
+        return Counter(fanout.load for fanout in self._fanouts.values() if fanout.load)
 
     def count(self, address: Address) -> int:
+        if address.kind == USER:
+            return len(self.statuses.followers(address))
         fanout = self._fanouts.get(address)
         return 0 if fanout is None else len(fanout)
 
@@ -238,10 +295,12 @@ class Gateway:
 
     def followed(self) -> list[Address]:
         """Every address that a session here follows."""
-        return list(self._fanouts)
+        return [*self._fanouts, *self.statuses.followed()]
 
     def sessions_of(self, address: Address) -> list[str]:
         """The sessions that follow an address."""
+        if address.kind == USER:
+            return self.statuses.followers(address)
         fanout = self._fanouts.get(address)
         return [] if fanout is None else [subscription.reader.id for subscription in fanout]
 
@@ -249,6 +308,8 @@ class Gateway:
         """Tell the address, wherever it lives, who follows it from here."""
         if (fanout := self._fanouts.get(address)) is not None:
             fanout.announce()
+        elif address.kind == USER:
+            self.statuses.announce(address)
 
     def expect(self, address: Address, head: int) -> None:
         """The stream stands at `head`: what is missing up to there was lost on the way."""
@@ -266,6 +327,10 @@ class Gateway:
 
     def ended(self, session: Session, sid: SessionId) -> None:
         self.stats.sessions -= 1
+        trace = session.trace()
+        self.chronicle.note(trace)
+        if trace.closed_by == "server" and trace.code != CloseCode.SERVER_RESTART:
+            _log_end(trace)
         sessions = self._by_login[sid]
         sessions.discard(session)
         if not sessions:
@@ -280,10 +345,21 @@ class Gateway:
     def release(self, fanout: RoomFanout) -> None:
         if not len(fanout) and self._fanouts.get(fanout.address) is fanout:
             del self._fanouts[fanout.address]
-            self.on_unfollowed(fanout.address)
+            self._unfollowed(fanout.address)
+
+    def _unfollowed(self, address: Address) -> None:
+        self.on_unfollowed(address)
 
     def _session(self, connection: Connection, subprotocol: str | None, accepted_s: float) -> Session:
         return Session(self, connection, CODECS[subprotocol or MSGPACK_PROTOCOL], accepted_s)
+
+
+def _log_end(trace: Trace) -> None:
+    """Why we sent somebody away: what they may ask about. Who left by themselves, or with all others, is counted only."""
+    log.info(
+        "connection_closed", who=trace.principal, session=trace.session, code=trace.code, reason=trace.reason,
+        owed_bytes=trace.bytes_owed, dropped=trace.dropped,
+    )  # fmt: skip
 
 
 def _come_back(why: str, number: int) -> str:
@@ -291,7 +367,7 @@ def _come_back(why: str, number: int) -> str:
     return f"{why}; retry_after_ms={min(number * 1000 // COME_BACK_PER_S, LONGEST_AWAY_MS)}"
 
 
-def _ignore(_address: Address) -> None:
+def _ignore(*_told: object) -> None:
     pass
 
 

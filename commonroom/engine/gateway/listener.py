@@ -4,15 +4,20 @@
 own protocol, with the bytes read so far. A socket that names a room is offered to `steer` before:
 another process may have that room. Heads that are too long, too slow or no HTTP are refused
 here, before an HTTP parser sees them (RELIABILITY R21, W4).
+
+Sockets are opened in the order in which their heads were complete, for a part of each turn of the
+loop: when a thousand come at once, those who are here are served in between.
 """
 
 import asyncio
 import re
 import socket
+from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, cast
 
+from commonroom.clock import monotonic_s
 from commonroom.config.settings import HttpSettings
 from commonroom.engine.address import Address
 from commonroom.engine.gateway.handshake import PATH, room_of
@@ -37,6 +42,12 @@ CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 MAX_HEAD_LINES: Final = 128
 MAX_HEAD_BYTES: Final = 65536
 
+OPENING_S: Final = 0.002
+LONGEST_OPENING_S: Final = 0.02
+"""A turn opens sockets for as long as everything else has taken since the last did, within these bounds: so neither
+those who are here nor those who come wait more than twice as long as without the others. A number of sockets a turn
+would keep them out where turns are long."""
+
 
 class Listener:
     """Accepts sockets and sorts them.
@@ -45,15 +56,26 @@ class Listener:
         http_protocol: makes the HTTP server's protocol for one connection; None: every
             request is a WebSocket handshake (the echo listener).
         steer: asked for each socket accepted here that names a room; None: all are served here.
+        monotonic: seconds of an arbitrary origin.
     """
 
-    def __init__(self, sockets: Sockets, http: HttpSettings, http_protocol: HttpProtocolFactory | None, steer: Steer | None = None) -> None:
+    def __init__(
+        self,
+        sockets: Sockets,
+        http: HttpSettings,
+        http_protocol: HttpProtocolFactory | None,
+        steer: Steer | None = None,
+        monotonic: Callable[[], float] = monotonic_s,
+    ) -> None:
         self.sockets = sockets
         self.http = http
         self.http_protocol = http_protocol
         self._steer = steer
         self._server: asyncio.Server | None = None
         self._waiting: set[FirstRequest] = set()
+        self._arrived: deque[tuple[FirstRequest, asyncio.Transport, bytes, int]] = deque()
+        self._monotonic = monotonic
+        self._opened_s = 0.0  # when sockets were opened last, or the first of those that wait arrived
         self._stopped = False
 
     @property
@@ -114,12 +136,14 @@ class Listener:
 
     def hand_over(self, request: "FirstRequest", transport: asyncio.Transport, data: bytes, head_bytes: int) -> None:
         """Give the socket to whom the request line names."""
-        self._waiting.discard(request)
         if self.http_protocol is None or is_upgrade(data):
-            if request.is_ours and self._pass_on(transport, data):
-                return
-            self.sockets.upgrade(transport, data[:head_bytes], data[head_bytes:], request.accepted_s)
+            transport.pause_reading()
+            if not self._arrived:
+                self._opened_s = self._monotonic()
+                self.sockets.loop.call_soon(self._open_some)
+            self._arrived.append((request, transport, data, head_bytes))
             return
+        request.leave()
         protocol = self.http_protocol()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
@@ -140,6 +164,24 @@ class Listener:
             case Entry.DROPPED:
                 transport.abort()
         return entry is Entry.IN
+
+    def _open_some(self) -> None:
+        now_s = self._monotonic()
+        until_s = now_s + min(max(OPENING_S, now_s - self._opened_s), LONGEST_OPENING_S)
+        while self._arrived and now_s < until_s:
+            self._open(*self._arrived.popleft())
+            now_s = self._monotonic()
+        self._opened_s = now_s
+        if self._arrived:
+            self.sockets.loop.call_soon(self._open_some)
+
+    def _open(self, request: "FirstRequest", transport: asyncio.Transport, data: bytes, head_bytes: int) -> None:
+        if request not in self._waiting or transport.is_closing():
+            return  # it was late, its peer has gone, or we have stopped
+        request.leave()
+        transport.resume_reading()
+        if not (request.is_ours and self._pass_on(transport, data)):
+            self.sockets.upgrade(transport, data[:head_bytes], data[head_bytes:], request.accepted_s)
 
     def _pass_on(self, transport: asyncio.Transport, data: bytes) -> bool:
         """Whether another process has the socket now."""
@@ -181,17 +223,16 @@ class FirstRequest(asyncio.Protocol):
         self._buffer = buffer = (self._buffer + data).lstrip(b"\r\n") if not self._buffer else self._buffer + data
         end = buffer.find(b"\r\n\r\n")
         if (status := flaw(buffer if end < 0 else buffer[: end + 2], self._listener.http.max_header_bytes)) is not None:
-            self._leave()
+            self.leave()
             self._listener.sockets.refuse(self._transport, status)
         elif end >= 0:
-            self._leave()
             self._listener.hand_over(self, self._transport, buffer, end + 4)
 
     def eof_received(self) -> None:
         """A peer that has sent no whole request gets no answer."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
+        self.leave()
         self._listener.sockets.lost(self._transport)
 
     def abort(self) -> None:
@@ -201,14 +242,15 @@ class FirstRequest(asyncio.Protocol):
     def tick(self, now_s: float) -> float | None:
         if now_s < self._deadline_s():
             return self._deadline_s()
-        self._leave()
+        self.leave()
         self._listener.sockets.refuse(self._transport, HTTPStatus.REQUEST_TIMEOUT)
         return None
 
     def _deadline_s(self) -> float:
         return self.accepted_s + self._listener.http.request_timeout_s
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Its head has been read, or never will be."""
         self._listener.sockets.wheel.forget(self)
         self._listener.forget(self)
         self._buffer = b""

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 
 from commonroom.config.settings import GatewaySettings
+from commonroom.engine.gateway.tally import Tally
 
 __all__ = ["Outbox", "write_all"]
 
@@ -50,6 +51,7 @@ class Outbox:
         "congested",
         "fd",
         "kept_bytes",
+        "tally",
     )
 
     def __init__(self, transport: asyncio.Transport, number: int, settings: GatewaySettings, on_overflow: Callable[[], None]) -> None:
@@ -65,6 +67,8 @@ class Outbox:
         """Bytes of pushes that wait for their turn in the backlogs of subscriptions."""
         self.fd = -1  # the handshake's answer may still be in the transport
         """Where `write_all` writes; what that takes short must be given to `queue`."""
+        self.tally = Tally()
+        """What the peer missed."""
 
     def write(self, frames: bytes) -> None:
         """Send whole frames; nothing once closed. Never blocks."""
@@ -114,6 +118,7 @@ class Outbox:
     def congest(self, now_s: float) -> float:
         """The transport's buffer went over its high mark; the moment to call `stalled`."""
         self.congested = True
+        self.tally.slowed += 1
         self._written, self._taken = self._buffered, 0
         self._checked_s = now_s
         return self.next_check_s(now_s)

@@ -38,6 +38,8 @@ class Places:
         self._uncounted = Networks(http.uncounted_networks)
         self._taken: Counter[str] = Counter()
         self._key_of: dict[asyncio.Transport, str] = {}
+        self._uncounted_key_of: dict[asyncio.Transport, str] = {}
+        """Of clients behind a proxy that are not counted here."""
 
     def __len__(self) -> int:
         """Addresses that have any."""
@@ -46,6 +48,11 @@ class Places:
     def taken(self, key: str) -> int:
         """How many connections count under a limit key."""
         return self._taken[key]
+
+    def key(self, transport: asyncio.Transport) -> str:
+        """What limits count the client of an open connection under."""
+        key = self._key_of.get(transport) or self._uncounted_key_of.get(transport)
+        return key or limit_key(remote_of(transport))
 
     def enter(self, transport: asyncio.Transport) -> Entry:
         """Count a connection that was accepted, if it can be told whose it is."""
@@ -69,9 +76,10 @@ class Places:
             return True
         forwarded = [value.decode("latin-1") for value in FORWARDED.findall(head)]
         client = client_address(remote, forwarded, self._proxies)
-        if client in self._proxies or client in self._uncounted:
-            return True
         key = limit_key(client)
+        if client in self._proxies or client in self._uncounted:
+            self._uncounted_key_of[transport] = key
+            return True
         if self._taken[key] >= self._most:
             return False
         self._take(transport, key)
@@ -79,6 +87,7 @@ class Places:
 
     def leave(self, transport: asyncio.Transport) -> None:
         """The connection is gone. Harmless if it was not counted, or has left before."""
+        self._uncounted_key_of.pop(transport, None)
         key = self._key_of.pop(transport, None)
         if key is None:
             return

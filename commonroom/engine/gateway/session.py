@@ -4,9 +4,15 @@
         └──refused, late, anything else──┴─► ENDED
 
 Whatever a client sends, it gets an answer or a documented close; the session's own errors
-(malformed, not joined, over a cap) are counted, too many a minute close the socket.
+(malformed, not joined, over a cap, too often) are counted, too many a minute close the socket.
+
+Founding a room and bringing an invite's code are asked about first, which takes a while. What the client sends
+meanwhile is parked and handled after it: commands of one client keep their order (I5).
 """
 
+from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Final, Protocol
 
 from msgspec.structs import replace
@@ -16,34 +22,56 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Envelope
 from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.fanout import Place, RoomFanout, Subscription, framed
+from commonroom.engine.gateway.hidden import HiddenPeople, Sight
+from commonroom.engine.gateway.listing import Listings, Told
 from commonroom.engine.gateway.naming import address_of
+from commonroom.engine.gateway.status import Statuses
 from commonroom.engine.gateway.surroundings import Surroundings
+from commonroom.engine.trace import Trace
 from commonroom.errors import (
     BadFrame,
     CommonroomError,
     Conflict,
+    Denied,
     Forbidden,
     LimitExceeded,
     NotJoined,
+    RateLimited,
     TokenExpired,
     Unauthenticated,
+    Unavailable,
     row_of,
 )
 from commonroom.identity import Authority, Principal, SessionId
+from commonroom.permissions import KINDS, NEVER, TABLE, kind_of, require, require_kind
 from commonroom.protocol.codec import Codec, Rejected
+from commonroom.protocol.invite import InviteAccept, RoomQuit
+from commonroom.protocol.listing import ListingWatch
+from commonroom.protocol.registry import COMMAND_NAMES, COMMANDS
 from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
 from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Limits, Refresh, Refreshed, Reply, Welcome
+from commonroom.protocol.status import StatusSet, StatusUpdate, StatusWatch
+from commonroom.protocol.user import UserPlace
 from commonroom.protocol.wire import MAX_TEXT, Command, RoomPush, ServerMessage
 
 __all__ = ["Lobby", "Session"]
 
 MINUTE_S: Final = 60.0
 
+MAX_PARKED: Final = 64
+"""Commands that wait behind one that is asked about; further ones get RETRY."""
+
+BARRED: Final = {kind: frozenset(cls for name, cls in COMMANDS.items() if TABLE[name].of(kind) is NEVER) for kind in KINDS}
+"""The commands that are closed to a kind of principal whatever they name: one look-up an event."""
+
 
 class Lobby(Protocol):
     """The gateway, as its sessions see it."""
 
     around: Surroundings
+    hidden: HiddenPeople
+    listings: Listings
+    statuses: Statuses
     history: int
     protocol: str
 
@@ -80,31 +108,47 @@ class Session:
     __slots__ = (
         "_accepted_s",
         "_authority",
+        "_barred",
         "_beat_s",
         "_connection",
         "_error_since_s",
         "_errors",
         "_lobby",
+        "_looks_tat_us",
+        "_opened_at",
+        "_parked",
         "_reading",
         "_rooms",
+        "_sight",
+        "_tat_us",
         "codec",
         "id",
+        "idle",
         "outbox",
     )
 
     def __init__(self, lobby: Lobby, connection: Connection, codec: Codec, accepted_s: float) -> None:
         self.id = ""
         self.codec = codec
+        self.idle = False
         self.outbox = connection.outbox
         self._lobby = lobby
         self._connection = connection
         self._accepted_s = accepted_s
         self._authority: Authority | None = None
+        self._barred = BARRED["nobody"]
         self._rooms: dict[str, Subscription] = {}
+        self._sight: Sight | None = None
         self._reading: Subscription | None = None
         self._beat_s = 0.0
+        self._opened_at = 0
         self._errors = 0
         self._error_since_s = 0.0
+        self._tat_us = 0
+        """Of `limit.EVENTS`, see `commonroom.limit.gcra`."""
+        self._looks_tat_us = 0
+        """Of `limit.STATUS_LOOKS`."""
+        self._parked: list[Command] | None = None
 
     @property
     def authority(self) -> Authority:
@@ -116,6 +160,29 @@ class Session:
         if self._authority is None:
             raise Unauthenticated("no hello yet")
         return self._authority
+
+    def mark(self, actors: AbstractSet[str], marked: Callable[[Authority], Authority]) -> None:
+        """If it is one of these people: speak with what `marked` says of its authority from the next command on."""
+        authority = self._authority
+        if authority is not None and not actors.isdisjoint((authority.sid, *authority.actors)):
+            self._authority = marked(authority)
+
+    @property
+    def hidden(self) -> frozenset[Principal] | None:
+        """Whom the client does not see; None: not known yet."""
+        return None if self._sight is None else self._sight.hidden
+
+    def trace(self) -> Trace:
+        """What there is to tell of it up to now."""
+        who, tally = self.authority, self.outbox.tally
+        ending, traffic = self._connection.ending, self._connection.traffic()
+        by, code, reason = ending or ("", 0, "")
+        closed_at = None if ending is None else self._lobby.around.clock.now()
+        received, sent = traffic or (None, None)
+        return Trace(
+            self.id, who.principal, who.sid, self._opened_at, closed_at, by, code, reason, len(self._rooms), received, sent,
+            self.outbox.owed_bytes, tally.slowed, tally.dropped, tally.resumed, tally.reset, tally.refused,
+        )  # fmt: skip
 
     def end(self, code: CloseCode, reason: str) -> None:
         """Close the connection."""
@@ -137,8 +204,8 @@ class Session:
             self._reject(command.ref, command.error)
         elif (self._authority is None) is not (type(command) is Hello):
             self.end(CloseCode.OUT_OF_ORDER, "hello comes first, and once")
-        else:
-            self._handle(command)
+        elif self._is_granted(command):
+            self._take(command)
 
     def congested(self) -> None:
         for subscription in self._rooms.values():
@@ -165,10 +232,15 @@ class Session:
         return min(silent_s, self._beat_s, now_s + expires_in_s)
 
     def ended(self) -> None:
-        for subscription in tuple(self._rooms.values()):
-            subscription.detach()
         if self._authority is not None:
             self._lobby.ended(self, self._authority.sid)
+        for subscription in tuple(self._rooms.values()):
+            subscription.detach()
+        if self._sight is not None:
+            self._lobby.hidden.leave(self._sight, self)
+            self._lobby.statuses.leave(self)
+            self._lobby.statuses.watch(self, ())
+        self._lobby.listings.leave(self)
 
     # From the room (`Origin`) and from subscriptions (`Reader`).
 
@@ -177,9 +249,11 @@ class Session:
             self.send(message)
 
     def refused(self, ref: int, error: CommonroomError) -> None:
+        if isinstance(error, Denied):
+            self._lobby.around.denied(error, self._authority, f"{self.id}/{ref}")
         if ref:
             code = row_of(error).code
-            self.send(Error(ref, code, code.name, error.message, error.retry_after_ms))
+            self.send(Error(ref, code, code.name, error.message, error.retry_after_ms, error.remaining))
 
     def admitted(self, ref: int, admission: Admission) -> None:
         """Joins are answered to their subscription."""
@@ -191,6 +265,7 @@ class Session:
         self._rooms.pop(subscription.room, None)
         self._lobby.around.stats.subscriptions -= 1
         self._lobby.release(subscription.fanout)
+        self.moved()
 
     def may_read(self, subscription: Subscription) -> bool:
         if self._reading is not None:
@@ -206,13 +281,94 @@ class Session:
         for subscription in tuple(self._rooms.values()):
             subscription.advance()
 
+    # From the list of rooms (`Viewer`).
+
+    def list_changed(self, told: Told) -> bool:
+        if self.outbox.congested:
+            return False
+        self.outbox.write(told.framed(self.codec))
+        return True
+
+    # For users' status (`Device`, and `Viewer` again).
+
+    @property
+    def principal(self) -> Principal:
+        """Who it is."""
+        return self.authority.principal
+
+    def is_in(self, room: str) -> bool:
+        subscription = self._rooms.get(room)
+        return subscription is not None and subscription.admitted_once
+
+    def places(self) -> list[UserPlace]:
+        return [UserPlace(room, *one.fanout.scene) for room, one in self._rooms.items() if one.admitted_once]
+
+    def moved(self) -> None:
+        self._lobby.statuses.moved(self)
+        self._lobby.statuses.sees_otherwise(self)
+
+    def status_changed(self, update: StatusUpdate) -> bool:
+        if self.outbox.congested:
+            return False
+        self.send(update)
+        return True
+
+    # From whoever knows who is hidden (`Watcher`).
+
+    def want_hidden(self) -> None:
+        if self._sight is not None:
+            self._lobby.hidden.want(self._sight)
+
+    def hidden_changed(self) -> None:
+        self._lobby.statuses.sees_otherwise(self)
+        for subscription in tuple(self._rooms.values()):
+            subscription.hidden_changed()
+
+    def hidden_unknown(self, error: CommonroomError) -> None:
+        for subscription in tuple(self._rooms.values()):
+            subscription.hidden_unknown(error)
+
+    def _look_as(self, principal: Principal) -> None:
+        before, self._sight = self._sight, self._lobby.hidden.enter(principal, self)
+        if before is not None:
+            self._lobby.hidden.leave(before, self)
+            self.hidden_changed()
+
     # Commands.
+
+    def _is_granted(self, command: Command) -> bool:
+        """Whether the connection may send another one now; else it was refused."""
+        around = self._lobby.around
+        if (rate := around.events) is None or type(command) is HeartbeatReply:
+            return True
+        now_us = int(around.monotonic() * 1_000_000)
+        wait_us = rate.wait_us(self._tat_us, now_us)
+        if wait_us <= 0:
+            self._tat_us = rate.after(self._tat_us, now_us)
+            return True
+        self._reject(command.ref, RateLimited("that was too much at once: wait a little", retry_after_ms=-(-wait_us // 1000)))
+        return False
+
+    def _take(self, command: Command) -> None:
+        if self._parked is None:
+            self._handle(command)
+        elif len(self._parked) < MAX_PARKED:
+            self._parked.append(command)
+        else:
+            self.refused(command.ref, Unavailable(f"{MAX_PARKED} commands wait already"))
 
     def _handle(self, command: Command) -> None:
         try:
+            if type(command) in self._barred:
+                require_kind(COMMAND_NAMES[type(command)], self._authority)
             self._dispatch(command)
         except CommonroomError as error:
-            self._reject(command.ref, error)
+            self._failed(command, error)
+
+    def _failed(self, command: Command, error: CommonroomError) -> None:
+        if isinstance(error, Denied):
+            error.action, error.where = error.action or COMMAND_NAMES[type(command)], getattr(command, "room", "")
+        self._reject(command.ref, error)
 
     def _dispatch(self, command: Command) -> None:
         match command:
@@ -222,12 +378,18 @@ class Session:
                 self._leave(command)
             case RoomCreate():
                 self._create(command)
+            case InviteAccept():
+                self._accept(command)
             case Hello():
                 self._hello(command)
             case Refresh():
                 self._refresh(command)
             case HeartbeatReply():
-                pass  # anything received counts as life; this is for clients with nothing to say
+                self._connection.control()  # anything received counts as life; this is for clients with nothing to say
+            case ListingWatch() | StatusWatch() | StatusSet():
+                self._look(command)
+            case RoomQuit():
+                self._send_on(Envelope(address_of(command.room), command, self.authority, self, self.id))
             case _:
                 self._to_room(command)
 
@@ -240,10 +402,12 @@ class Session:
             self.end(row_of(error).close or CloseCode.UNAUTHENTICATED, error.message)
             return
         around = self._lobby.around
-        self._authority = authority
+        self._prove(authority)
         self.id = self._lobby.new_session_id()
         self._beat_s = self._now_s() + around.settings.heartbeat_s
+        self._opened_at = around.clock.now()
         self._lobby.opened(self, authority.sid)
+        self._lobby.statuses.enter(self)
         self.send(self._welcome(command.ref, authority))
         self._watch_expiry(authority)
         for resume in command.resume:
@@ -275,9 +439,11 @@ class Session:
         before = self.authority
         if not _goes_on(before, authority):
             raise Forbidden("the token is of another login session")
-        self._authority = authority
+        self._prove(authority)
         self._watch_expiry(authority)
         self.replied(command.ref, Refreshed(command.ref, authority.principal, authority.name, authority.expires_at))
+        if authority.principal != before.principal:
+            self._lobby.statuses.enter(self)
         changed, now = _matters_to_rooms(authority) != _matters_to_rooms(before), self._lobby.around.clock.now()
         for subscription in tuple(self._rooms.values()):
             if subscription.lapsed(now) or changed:
@@ -291,6 +457,7 @@ class Session:
             subscription = self._subscribe(address)
         elif subscription.place is Place.JOINING:
             raise Conflict("a join of this room is under way")
+        self.outbox.tally.resumed += command.resume is not None
         subscription.granted = granted or subscription.granted
         subscription.join(command if command.grant is None else replace(command, grant=None))
 
@@ -316,7 +483,83 @@ class Session:
         self.replied(command.ref, Reply(command.ref))
 
     def _create(self, command: RoomCreate) -> None:
-        self._send_on(Envelope(address_of(command.room), command, self.authority, self, self.id))
+        admit = self._lobby.around.admit_founder
+        if admit is None:
+            self._send_admitted(command, None)
+            return
+        if command.visibility == "public":
+            require("room.create.public", self.authority)  # refused by the room all the same, but there it would have used one up
+        self._send_admitted(command, partial(admit, self.authority, self._connection.address, command.room))
+
+    def _accept(self, command: InviteAccept) -> None:
+        admit = self._lobby.around.admit_code
+        self._send_admitted(command, None if admit is None else partial(admit, self.authority, self._connection.address))
+
+    def _send_admitted(self, command: RoomCreate | InviteAccept, admit: Callable[[], Awaitable[None]] | None) -> None:
+        """Send a command for a room that was not joined, once its sender is admitted to that; None: they are."""
+        envelope = Envelope(address_of(command.room), command, self.authority, self, self.id)
+        if admit is None:
+            self._send_on(envelope)
+            return
+        self._parked = []
+        self._lobby.around.tasks.start(f"admit to {envelope.address}", self._admit(envelope, command, admit))
+
+    async def _admit(self, envelope: Envelope, command: Command, admit: Callable[[], Awaitable[None]]) -> None:
+        """Send it on once its sender is admitted, then what came after it."""
+        try:
+            await admit()
+            self._send_on(envelope)
+        except CommonroomError as error:
+            self._failed(command, error)
+        finally:
+            self._unpark()
+
+    def _look(self, command: ListingWatch | StatusWatch | StatusSet) -> None:
+        """What is of no room."""
+        if isinstance(command, StatusSet):
+            self._set_status(command)
+            return
+        if isinstance(command, ListingWatch):
+            self._lobby.listings.watch(self, self.principal, command.rooms)
+        else:
+            self._take_look()
+            self._lobby.statuses.watch(self, command.users)
+        self.replied(command.ref, Reply(command.ref))
+
+    def _take_look(self) -> None:
+        around = self._lobby.around
+        if (rate := around.looks) is None:
+            return
+        now_us = int(around.monotonic() * 1_000_000)
+        if (wait_us := rate.wait_us(self._looks_tat_us, now_us)) > 0:
+            raise RateLimited("that was too much at once: wait a little", retry_after_ms=-(-wait_us // 1000))
+        self._looks_tat_us = rate.after(self._looks_tat_us, now_us)
+
+    def _set_status(self, command: StatusSet) -> None:
+        """How this device is, at once; what its user chose, once that is kept."""
+        self.idle = command.idle
+        self._lobby.statuses.moved(self)
+        if not command.status:
+            self.replied(command.ref, Reply(command.ref))
+            return
+        self._parked = []
+        self._lobby.around.tasks.start("choose status", self._choose(command))
+
+    async def _choose(self, command: StatusSet) -> None:
+        try:
+            await self._lobby.statuses.choose(self.authority, dnd=command.status == "dnd")
+            self.replied(command.ref, Reply(command.ref))
+        except CommonroomError as error:
+            self._failed(command, error)
+        finally:
+            self._unpark()
+
+    def _unpark(self) -> None:
+        """Handle what is parked, in order; behind what is asked about itself, the rest is parked again."""
+        parked, self._parked = self._parked or (), None
+        for command in parked:
+            if not self._connection.is_closing():
+                self._take(command)
 
     def _to_room(self, command: Command) -> None:
         room: str = getattr(command, "room", "")
@@ -337,6 +580,12 @@ class Session:
         left_s = (authority.expires_at - self._lobby.around.clock.now()) / 1000
         self._connection.watch(min(self._now_s() + left_s, self._beat_s))
 
+    def _prove(self, authority: Authority) -> None:
+        self._authority = authority
+        self._barred = BARRED[kind_of(authority)]
+        if self._sight is None or self._sight.principal != authority.principal:
+            self._look_as(authority.principal)
+
     def _refuse_expired(self, authority: Authority) -> None:
         if authority.expires_at <= self._lobby.around.clock.now():
             raise TokenExpired("the token has expired")
@@ -349,6 +598,7 @@ class Session:
 
     def _reject(self, ref: int, error: CommonroomError) -> None:
         """An error of the client's own making."""
+        self.outbox.tally.refused += 1
         self.refused(ref, error)
         now_s = self._now_s()
         if now_s - self._error_since_s > MINUTE_S:

@@ -17,11 +17,13 @@ from commonroom.engine.envelope import Envelope, Publication
 from commonroom.engine.hold import LoadFacts
 from commonroom.engine.host import ActorHost
 from commonroom.engine.lease import Lease
+from commonroom.engine.summary import Summaries
 from commonroom.engine.testing.client import Client
 from commonroom.engine.testing.journal import Faults, SimulatedJournal
 from commonroom.engine.testing.loop import VirtualClock, VirtualLoop
 from commonroom.ids import seeded
 from commonroom.protocol.session import Reply
+from commonroom.storage.summary import SummaryStore
 
 __all__ = ["World"]
 
@@ -34,13 +36,15 @@ class World:
 
     def __init__(
         self,
-        kinds: Mapping[str, type[Actor]],
+        kinds: Mapping[str, Callable[[Address], Actor]],
         seed: int = 0,
         *,
         settings: EngineSettings | None = None,
         faults: Faults | None = None,
         load_facts: LoadFacts | None = None,
         lease: Lease | None = None,
+        limits_scale: float = 0.0,
+        summaries: SummaryStore | None = None,
     ) -> None:
         self.seed = seed
         self.random = seeded(seed)
@@ -54,6 +58,9 @@ class World:
         self._settings = settings or EngineSettings()
         self._load_facts = load_facts
         self._lease = lease
+        self._limits_scale = limits_scale
+        self._store = summaries
+        self.summaries: Summaries
         self._lives = 0
         self._open()
 
@@ -90,6 +97,7 @@ class World:
 
     def restart(self) -> None:
         """Kill the process and start it again on the same journal: nobody is told anything."""
+        self.loop.run_until_complete(self.summaries.stop())
         self.loop.run_until_complete(self.host.crash())
         self.journal.crash()
         for client in self.clients:
@@ -103,6 +111,7 @@ class World:
             AssertionError: an activation or a task outlived the host.
         """
         self.journal.resume()
+        self.loop.run_until_complete(self.summaries.close())
         self.loop.run_until_complete(self.host.close())
         tasks = asyncio.all_tasks(self.loop)
         live = self.host.stats.live
@@ -146,6 +155,22 @@ class World:
 
     def _open(self) -> None:
         self._lives += 1
+        self.summaries = Summaries(self._store)
         random = seeded(f"host {self.seed} {self._lives}")
-        self.host = ActorHost(self._settings, self.clock, self.journal, self, self._kinds, random, self._load_facts, lease=self._lease)
-        self.loop.run_until_complete(self.host.open())
+        self.host = ActorHost(
+            self._settings,
+            self.clock,
+            self.journal,
+            self,
+            self._kinds,
+            random,
+            self._load_facts,
+            lease=self._lease,
+            limits_scale=self._limits_scale,
+            summaries=self.summaries,
+        )
+        self.loop.run_until_complete(self._begin())
+
+    async def _begin(self) -> None:
+        await self.host.open()
+        self.summaries.open()

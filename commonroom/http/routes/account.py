@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from commonroom.account.proof import Proof, Visitor
 from commonroom.errors import Conflict, Forbidden, MailNotConfigured, NotFound
-from commonroom.http.auth import agent_of, clear_cookie, login_of, session_answer, sign_in_answer, user_of
+from commonroom.http.auth import agent_of, authority_of, clear_cookie, login_of, session_answer, sign_in_answer
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.limit import admit, remember
 from commonroom.http.route import Parameter, Route
@@ -134,14 +134,14 @@ async def log_in(request: web.Request) -> web.Response:
 
 async def change_password(request: web.Request) -> web.Response:
     """Set a new password. All other login sessions end; this one gets new tokens."""
-    authority, wanted = user_of(request), await read(request, NewPassword)
+    authority, wanted = authority_of(request), await read(request, NewPassword)
     signed_in = await request.app[SERVICES].accounts.change_password(authority, wanted.current, wanted.password)
     return session_answer(request, signed_in, cookie=wanted.cookie)
 
 
 async def change_email(request: web.Request) -> web.Response:
     """Send a letter to a new address, which counts once that is answered."""
-    authority, wanted = user_of(request), await read(request, Address)
+    authority, wanted = authority_of(request), await read(request, Address)
     await admit(request, email=wanted.email)
     await request.app[SERVICES].by_letter.change_email(authority, wanted.email)
     return web.Response(status=202)
@@ -149,26 +149,26 @@ async def change_email(request: web.Request) -> web.Response:
 
 async def claim_username(request: web.Request) -> web.Response:
     """Choose a username, or another one."""
-    authority, wanted = user_of(request), await read(request, Username)
+    authority, wanted = authority_of(request), await read(request, Username)
     await request.app[SERVICES].accounts.claim_username(authority, wanted.username)
     return web.Response(status=204)
 
 
 async def list_methods(request: web.Request) -> web.Response:
     """The providers I sign in by."""
-    methods = await request.app[SERVICES].users.methods(user_of(request).principal.actor_id)
+    methods = await request.app[SERVICES].users.methods(authority_of(request).principal.actor_id)
     return answer(Methods([MethodShape(one.provider, one.email, one.linked_at) for one in methods]))
 
 
 async def unlink(request: web.Request) -> web.Response:
     """Sign in by this provider no more. The last way in stays."""
-    await request.app[SERVICES].accounts.unlink(user_of(request), request.match_info["provider"])
+    await request.app[SERVICES].accounts.unlink(authority_of(request), request.match_info["provider"])
     return web.Response(status=204)
 
 
 async def delete_me(request: web.Request) -> web.Response:
     """Delete my account: anonymous at once, signed out everywhere, purged after 30 days."""
-    await request.app[SERVICES].accounts.delete(user_of(request))
+    await request.app[SERVICES].accounts.delete(authority_of(request))
     response = web.Response(status=204)
     clear_cookie(request, response)
     return response
@@ -185,33 +185,38 @@ PROOF_LIMITS = (AUTH_BY_ADDRESS, PROOFS)
 
 TABLE = (
     Route(
-        "POST", "/v1/auth/register", register, body=Registration, answer=Registered, status=202,
+        "POST", "/v1/auth/register", "auth.sign_in", register, body=Registration, answer=Registered, status=202,
         signed_in=False, errors=(MailNotConfigured,), limits=LETTER_LIMITS,
     ),
     Route(
-        "POST", "/v1/auth/magic", send_link, body=Address, status=202,
+        "POST", "/v1/auth/magic", "auth.sign_in", send_link, body=Address, status=202,
         signed_in=False, errors=(MailNotConfigured,), limits=LETTER_LIMITS,
     ),
     Route(
-        "POST", "/v1/auth/confirm", confirm, body=Confirmation, answer=Confirmed,
+        "POST", "/v1/auth/confirm", "auth.sign_in", confirm, body=Confirmation, answer=Confirmed,
         signed_in="guest", errors=(Conflict,), limits=PROOF_LIMITS,
     ),
-    Route("POST", "/v1/auth/login", log_in, body=LogIn, answer=Session, signed_in="guest", limits=LOGIN_LIMITS),
+    Route("POST", "/v1/auth/login", "auth.sign_in", log_in, body=LogIn, answer=Session, signed_in="guest", limits=LOGIN_LIMITS),
     Route(
-        "POST", "/v1/auth/password/forgot", forgot_password, body=Address, status=202,
+        "POST", "/v1/auth/password/forgot", "auth.sign_in", forgot_password, body=Address, status=202,
         signed_in=False, errors=(MailNotConfigured,), limits=LETTER_LIMITS,
     ),
-    Route("POST", "/v1/auth/password/reset", reset_password, body=Reset, answer=Session, signed_in="guest", limits=PROOF_LIMITS),
     Route(
-        "PUT", "/v1/me/password", change_password, body=NewPassword, answer=Session,
+        "POST", "/v1/auth/password/reset", "auth.sign_in", reset_password, body=Reset, answer=Session,
+        signed_in="guest", limits=PROOF_LIMITS,
+    ),
+    Route(
+        "PUT", "/v1/me/password", "me.password", change_password, body=NewPassword, answer=Session,
         errors=(Forbidden, Conflict), limits=(AUTH_BY_ADDRESS, ACCOUNT_CHANGES),
     ),
     Route(
-        "PUT", "/v1/me/email", change_email, body=Address, status=202,
-        errors=(Forbidden, MailNotConfigured), limits=(ACCOUNT_CHANGES, LETTERS, LETTERS_A_DAY),
+        "PUT", "/v1/me/email", "me.email", change_email, body=Address, status=202,
+        errors=(MailNotConfigured,), limits=(ACCOUNT_CHANGES, LETTERS, LETTERS_A_DAY),
     ),
-    Route("PUT", "/v1/me/username", claim_username, body=Username, status=204, errors=(Forbidden, Conflict)),
-    Route("GET", "/v1/me/methods", list_methods, answer=Methods, errors=(Forbidden,)),
-    Route("DELETE", "/v1/me/methods/{provider}", unlink, (PROVIDER,), status=204, errors=(Forbidden, NotFound, Conflict)),
-    Route("DELETE", "/v1/me", delete_me, status=204, errors=(Forbidden,)),
+    Route(
+        "PUT", "/v1/me/username", "me.username", claim_username, body=Username, status=204, errors=(Conflict,), limits=(ACCOUNT_CHANGES,),
+    ),
+    Route("GET", "/v1/me/methods", "me.methods", list_methods, answer=Methods),
+    Route("DELETE", "/v1/me/methods/{provider}", "me.methods", unlink, (PROVIDER,), status=204, errors=(NotFound, Conflict)),
+    Route("DELETE", "/v1/me", "me.delete", delete_me, status=204),
 )  # fmt: skip

@@ -91,12 +91,12 @@ def _forgotten(request: web.Request) -> web.Response:
 
 
 TABLE = (
-    Route("POST", "/v1/guests", create_guest, body=NewGuest, answer=Session, status=201, signed_in=False, limits=(GUESTS,)),
+    Route("POST", "/v1/guests", "guest.create", create_guest, body=NewGuest, answer=Session, status=201, signed_in=False, limits=(GUESTS,)),
     Route(
-        "POST", "/v1/auth/refresh", refresh, body=Refresh, body_needed=False, answer=Session,
+        "POST", "/v1/auth/refresh", "auth.refresh", refresh, body=Refresh, body_needed=False, answer=Session,
         signed_in="cookie", errors=(Conflict,), limits=(REFRESHES,),
     ),
-    Route("POST", "/v1/auth/logout", log_out, status=204, signed_in="either"),
-    Route("POST", "/v1/auth/logout-all", log_out_everywhere, status=204),
-    Route("POST", "/v1/auth/logout-others", log_out_others, status=204),
+    Route("POST", "/v1/auth/logout", "auth.sign_out", log_out, status=204, signed_in="either"),
+    Route("POST", "/v1/auth/logout-all", "auth.sign_out_elsewhere", log_out_everywhere, status=204),
+    Route("POST", "/v1/auth/logout-others", "auth.sign_out_elsewhere", log_out_others, status=204),
 )  # fmt: skip

@@ -18,4 +18,4 @@ async def read_openapi(request: web.Request) -> web.Response:
     return request.app[DOCUMENT].answer(request)
 
 
-TABLE = (Route("GET", "/openapi.json", read_openapi, answer=dict[str, Any], also={304: None}, signed_in=False),)
+TABLE = (Route("GET", "/openapi.json", "docs.read", read_openapi, answer=dict[str, Any], also={304: None}, signed_in=False, limits=()),)

@@ -6,7 +6,7 @@ What breaks off ends without its end (RFC 9112 section 7.1): a client cannot tak
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -17,17 +17,23 @@ from commonroom.clock import monotonic_s
 from commonroom.errors import Unauthenticated, Unavailable
 from commonroom.http.middleware import armoured
 from commonroom.http.route import Route
+from commonroom.http.routes.blocks import block_shape
 from commonroom.http.routes.me import me_of
+from commonroom.http.routes.preferences import PreferencesShape
 from commonroom.http.services import REQUEST_ID, SERVICES
-from commonroom.http.shape import Me, PrincipalShape, Shape, principal_shape
+from commonroom.http.shape import Block, Me, PrincipalShape, Shape, principal_shape
 from commonroom.identity import Principal, SessionId
 from commonroom.limit.limit import DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS
 from commonroom.storage.repository.personal_data import OwnMessage
+from commonroom.storage.repository.report import Report
 
 __all__ = ["EXPORTS", "TABLE", "Exports"]
 
 BUSY_MS: Final = 5000
 """After which a client that met another's export may ask again."""
+
+MOST: Final = 1000
+"""Of reports and sanctions, the latest: more than limits let anybody come to in the time that they are kept."""
 
 PATIENCE_S: Final = 300.0
 """So long a client may keep an export waiting in all: others wait for it to end."""
@@ -67,6 +73,23 @@ class OwnRoomRow(Shape, frozen=True):
     created_at: int
 
 
+class OwnMembershipRow(Shape, frozen=True):
+    """A room that I am a member of; `invite`: the one by which I am."""
+
+    room: str
+    since: int
+    invite: str | None
+
+
+class OwnInviteRow(Shape, frozen=True):
+    """An invite that I made, as long as its room knows it."""
+
+    room: str
+    created_at: int
+    expires_at: int | None
+    uses: int | None
+
+
 class OwnMessageRow(Shape, frozen=True):
     """A message of mine as it reads now; `author`: the guest or user I was then."""
 
@@ -79,6 +102,35 @@ class OwnMessageRow(Shape, frozen=True):
     deleted: bool
 
 
+class OwnReport(Shape, frozen=True):
+    """What I told of a message, a room or somebody; `about`: whom it is about."""
+
+    at: int
+    kind: str
+    text: str
+    room: str | None
+    message: int | None
+    about: PrincipalShape
+    resolved_at: int | None
+
+
+class OwnSanction(Shape, frozen=True):
+    """What an admin imposed on me, and why."""
+
+    kind: str
+    at: int
+    until: int | None
+    reason: str
+    lifted_at: int | None
+
+
+class OwnRoomAt(Shape, frozen=True):
+    """A room I was in or keep, and since when."""
+
+    room: str
+    at: int
+
+
 class Head(Shape, frozen=True):
     """What is small enough to be read at once. `me` is what /v1/me answers: a user's has more fields."""
 
@@ -86,12 +138,21 @@ class Head(Shape, frozen=True):
     me: Me
     methods: list[OwnMethod]
     sessions: list[OwnLogin]
+    reports: list[OwnReport]
+    sanctions: list[OwnSanction]
+    blocks: list[Block]
+    recent_rooms: list[OwnRoomAt]
+    favourite_rooms: list[OwnRoomAt]
+    preferences: PreferencesShape
+    last_seen: int | None
 
 
 class Export(Head, frozen=True):
     """All that is kept about me. Messages are in no order; of one that is there twice the later counts: it changed meanwhile."""
 
     rooms: list[OwnRoomRow]
+    memberships: list[OwnMembershipRow]
+    invites: list[OwnInviteRow]
     messages: list[OwnMessageRow]
 
 
@@ -199,14 +260,40 @@ async def _head(request: web.Request, me: Me) -> Head:
     services, principal = request.app[SERVICES], Principal(me.principal.actor_type, me.principal.actor_id)
     methods = await services.personal_data.methods(principal.actor_id)
     logins = await services.personal_data.logins(principal)
-    return Head(services.clock.now(), me, [OwnMethod(*one) for one in methods], [OwnLogin(*one) for one in logins])
+    now, sessions = services.clock.now(), [OwnLogin(*one) for one in logins]
+    reports = await services.desk.reports.by(_actors(me, sessions), MOST)
+    sanctions = await services.desk.sanctions.list(principal.actor_id, now, None, MOST, standing=False)
+    return Head(
+        now,
+        me,
+        [OwnMethod(*one) for one in methods],
+        sessions,
+        [_own_report(one) for one in reports],
+        [OwnSanction(one.kind, one.at, one.until, one.reason, one.lifted_at) for one in sanctions if one.kind != "shadow"],
+        [block_shape(one) for one in await services.blocks.list(principal.actor_id)],
+        [OwnRoomAt(one.room, one.at) for one in await services.visits.all(principal.actor_id)],
+        [OwnRoomAt(one.room, one.at) for one in await services.favourites.all(principal.actor_id)],
+        PreferencesShape(*await services.preferences.of(principal.actor_id)),
+        await services.preferences.seen_at(principal.actor_id),
+    )
+
+
+def _actors(me: Me, sessions: Sequence[OwnLogin]) -> list[str]:
+    """Who they are and were."""
+    return [me.principal.actor_id, *(one.session_id for one in sessions if one.upgraded_at is not None)]
+
+
+def _own_report(report: Report) -> OwnReport:
+    return OwnReport(report.at, report.kind, report.text, report.room, report.offset, principal_shape(report.subject), report.resolved_at)
 
 
 async def _send(request: web.Request, stream: _Stream, head: Head) -> None:
     data = request.app[SERVICES].personal_data
-    actors = [head.me.principal.actor_id, *(one.session_id for one in head.sessions if one.upgraded_at is not None)]
+    actors = _actors(head.me, head.sessions)
     await stream.write(msgspec.json.encode(head).removesuffix(b"}"))
     await stream.write_list("rooms", data.rooms(actors), lambda room: OwnRoomRow(*room))
+    await stream.write_list("memberships", data.memberships(actors), lambda one: OwnMembershipRow(*one))
+    await stream.write_list("invites", data.invites(actors), lambda one: OwnInviteRow(*one))
     await stream.write_list("messages", data.messages(actors), _message)
 
 
@@ -216,4 +303,4 @@ def _message(message: OwnMessage) -> OwnMessageRow:
     )
 
 
-TABLE = (Route("GET", "/v1/me/export", export_me, answer=Export, limits=(DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS)),)
+TABLE = (Route("GET", "/v1/me/export", "me.export", export_me, answer=Export, limits=(DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS)),)

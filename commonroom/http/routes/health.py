@@ -37,7 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 TABLE = (
-    Route("GET", "/healthz", healthz, answer=Health, signed_in=False),
-    Route("GET", "/health", healthz, answer=Health, signed_in=False),
-    Route("GET", "/readyz", readyz, answer=Readiness, also={503: Readiness}, signed_in=False),
+    Route("GET", "/healthz", "health.read", healthz, answer=Health, signed_in=False, limits=()),
+    Route("GET", "/health", "health.read", healthz, answer=Health, signed_in=False, limits=()),
+    Route("GET", "/readyz", "health.read", readyz, answer=Readiness, also={503: Readiness}, signed_in=False, limits=()),
 )

@@ -6,7 +6,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from commonroom.account.name import folded
-from commonroom.errors import Forbidden, NotFound, Unauthenticated
+from commonroom.errors import Hidden, NotFound, SignInNeeded, Unauthenticated
 from commonroom.http.auth import authority_of, clear_cookie, present_login
 from commonroom.http.body import Body, answer, clean_name, read
 from commonroom.http.profile import MAX_AVATAR, MAX_STATUS, clean_avatar, clean_status
@@ -15,9 +15,13 @@ from commonroom.http.routes.rooms import view_of
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, WsToken, person
 from commonroom.identity import Authority, RoomGrant, SessionId
-from commonroom.limit.limit import WS_TOKENS
+from commonroom.ids import is_id
+from commonroom.limit.limit import PROFILE_CHANGES, WS_TOKENS
+from commonroom.permissions import require_kind
 
 __all__ = ["TABLE", "me_of"]
+
+NO_SESSION = "no such login session"
 
 AUTHORITY_MS = 60_000
 """How long what was just read may be relied on."""
@@ -53,7 +57,7 @@ async def change_me(request: web.Request) -> web.Response:
         names = None if name is None else (name, folded(name))
         await services.users.change_profile(authority.principal.actor_id, name=names, avatar=avatar, status_text=status)
     elif avatar is not None or status is not None:
-        raise Forbidden("sign in to unlock this")
+        require_kind("me.change.profile", authority)
     elif name is not None:
         await services.login_sessions.rename(authority.sid, name)
     return answer(await me_of(request))
@@ -71,13 +75,21 @@ async def end_session(request: web.Request) -> web.Response:
     """Sign out there. No token or socket of it works any more, on any node."""
     services, authority = request.app[SERVICES], authority_of(request)
     sid = SessionId(request.match_info["session"])
+    if not is_id(sid):
+        raise NotFound(NO_SESSION)
     if not await services.login_sessions.belongs(sid, authority.principal):
-        raise NotFound("no such login session")
+        raise await _missing(request, sid)
     await services.logins.end(sid)
     response = web.Response(status=204)
     if sid == authority.sid:
         clear_cookie(request, response)
     return response
+
+
+async def _missing(request: web.Request, sid: SessionId) -> NotFound:
+    """Somebody else's session is audited, and looks like none."""
+    known = await request.app[SERVICES].login_sessions.find(sid)
+    return NotFound(NO_SESSION) if known is None else Hidden(NO_SESSION)
 
 
 async def create_ws_token(request: web.Request) -> web.Response:
@@ -93,7 +105,7 @@ async def create_ws_token(request: web.Request) -> web.Response:
 async def _grant(request: web.Request, authority: Authority, room: str) -> RoomGrant:
     """What a token for that room says: one may not bind to a room one may not see."""
     view = await view_of(request, authority, room)
-    role: Literal["host", "participant"] = "host" if authority.owns(view.info.created_by) else "participant"
+    role: Literal["host", "participant"] = "host" if authority.owns(view.info.host or view.info.created_by) else "participant"
     return RoomGrant(room, authority.principal.actor_id, role)
 
 
@@ -114,9 +126,11 @@ async def me_of(request: web.Request) -> Me:
 SESSION = Parameter("session", "path", str, "Its `sessionId` in /v1/me/sessions.")
 
 TABLE = (
-    Route("GET", "/v1/me", read_me, answer=Me | Account),
-    Route("PATCH", "/v1/me", change_me, body=Profile, answer=Me | Account, errors=(Forbidden,)),
-    Route("GET", "/v1/me/sessions", list_sessions, answer=SignedInPlaces),
-    Route("DELETE", "/v1/me/sessions/{session}", end_session, (SESSION,), status=204, errors=(NotFound,)),
-    Route("POST", "/v1/ws-token", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,), limits=(WS_TOKENS,)),
+    Route("GET", "/v1/me", "me.read", read_me, answer=Me | Account),
+    Route("PATCH", "/v1/me", "me.change", change_me, body=Profile, answer=Me | Account, errors=(SignInNeeded,), limits=(PROFILE_CHANGES,)),
+    Route("GET", "/v1/me/sessions", "me.sessions", list_sessions, answer=SignedInPlaces),
+    Route("DELETE", "/v1/me/sessions/{session}", "me.sessions.end", end_session, (SESSION,), status=204, errors=(NotFound,)),
+    Route(
+        "POST", "/v1/ws-token", "ws_token.create", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,), limits=(WS_TOKENS,)
+    ),
 )

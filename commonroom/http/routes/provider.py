@@ -12,15 +12,17 @@ from aiohttp import hdrs, web
 from commonroom.account.flow import FLOW_TTL_S, Flow, Intent
 from commonroom.account.proof import Identified, Visitor
 from commonroom.account.provider import Identity, ProviderRefused, ProviderSilent, SignInCancelled, SignInError, SignInInvalid
-from commonroom.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from commonroom.challenge import ROOM_CREATE
+from commonroom.errors import Banned, Conflict, NotFound, Unauthenticated
 from commonroom.http.auth import COOKIE as REFRESH_COOKIE
-from commonroom.http.auth import COOKIE_PATH, agent_of, is_from_our_page, set_cookie, user_of
+from commonroom.http.auth import COOKIE_PATH, agent_of, authority_of, is_from_our_page, set_cookie
 from commonroom.http.body import answer
+from commonroom.http.gate import ACTION
 from commonroom.http.limit import remember
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.account import PROVIDER
-from commonroom.http.services import SERVICES
-from commonroom.http.shape import Providers, ProviderShape, Redirect
+from commonroom.http.services import REQUEST_ID, SERVICES
+from commonroom.http.shape import ChallengeShape, Providers, ProviderShape, Redirect
 from commonroom.identity import SessionId
 from commonroom.limit.limit import ACCOUNT_CHANGES, AUTH_BY_ADDRESS
 from commonroom.storage.repository.login_session import LoginSession
@@ -37,10 +39,11 @@ PROBLEMS: Final[dict[type[SignInError], str]] = {
 
 
 async def list_providers(request: web.Request) -> web.Response:
-    """What one can sign in with here."""
+    """What one can sign in with here, and what guests have to prove."""
     services = request.app[SERVICES]
     shapes = [ProviderShape(one.name, one.label) for one in services.providers.values()]
-    return answer(Providers(shapes, services.mailer.configured))
+    widget = services.challenge.widget(ROOM_CREATE)
+    return answer(Providers(shapes, services.mailer.configured, None if widget is None else ChallengeShape(*widget)))
 
 
 async def start(request: web.Request) -> web.Response:
@@ -54,7 +57,7 @@ async def start(request: web.Request) -> web.Response:
 
 async def start_linking(request: web.Request) -> web.Response:
     """Begin to link a provider to my account: where to go."""
-    authority = user_of(request)
+    authority = authority_of(request)
     url, cookie = await _begin(request, "link", authority.sid)
     response = answer(Redirect(url))
     _set_flow(request, response, cookie)
@@ -73,6 +76,9 @@ async def callback(request: web.Request) -> web.Response:
         response.headers[hdrs.LOCATION] = f"/login?problem={PROBLEMS[type(error)]}"
     except Unauthenticated:  # ended, or deleted, while the provider was asked
         response.headers[hdrs.LOCATION] = f"/login?problem={PROBLEMS[SignInInvalid]}"
+    except Banned as error:
+        services.audit.denied(error, None, request[REQUEST_ID], action=request[ACTION], where=request.path)
+        response.headers[hdrs.LOCATION] = "/login?problem=banned"
     except Conflict:
         response.headers[hdrs.LOCATION] = "/login?problem=taken"
     response.del_cookie(FLOW_COOKIE, path=COOKIE_PATH, httponly=True, secure=services.production, samesite="Lax")
@@ -121,10 +127,11 @@ CALLBACK = (
 )
 
 TABLE = (
-    Route("GET", "/v1/auth/providers", list_providers, answer=Providers, signed_in=False),
+    Route("GET", "/v1/auth/providers", "auth.sign_in", list_providers, answer=Providers, signed_in=False),
     Route(
         "GET",
         "/v1/auth/{provider}/start",
+        "auth.sign_in",
         start,
         (PROVIDER, NEXT),
         status=302,
@@ -132,14 +139,15 @@ TABLE = (
         errors=(NotFound,),
         limits=(AUTH_BY_ADDRESS,),
     ),
-    Route("GET", "/v1/auth/{provider}/callback", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False),
+    Route("GET", "/v1/auth/{provider}/callback", "auth.sign_in", callback, (PROVIDER, *CALLBACK), status=302, signed_in=False),
     Route(
         "POST",
         "/v1/me/methods/{provider}",
+        "me.methods",
         start_linking,
         (PROVIDER, NEXT),
         answer=Redirect,
-        errors=(Forbidden, NotFound),
+        errors=(NotFound,),
         limits=(ACCOUNT_CHANGES,),
     ),
 )

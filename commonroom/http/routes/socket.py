@@ -32,6 +32,6 @@ ROOM = Parameter("room", "path", str, "The id of the room that the client will j
 REFUSALS = {400: None, 403: None, 404: None, 405: None, 426: None, 429: None}
 
 TABLE = (
-    Route("GET", "/v1/ws", upgrade, status=101, also=REFUSALS, signed_in=False),
-    Route("GET", "/v1/ws/{room}", upgrade, (ROOM,), status=101, also=REFUSALS, signed_in=False),
+    Route("GET", "/v1/ws", "socket.open", upgrade, status=101, also=REFUSALS, signed_in=False, limits=()),
+    Route("GET", "/v1/ws/{room}", "socket.open", upgrade, (ROOM,), status=101, also=REFUSALS, signed_in=False, limits=()),
 )

@@ -1,18 +1,24 @@
 """People: /v1/users"""
 
+import asyncio
 from typing import Annotated
 
 from aiohttp import web
 from msgspec import Meta
 
 from commonroom.account.name import folded, username_key
-from commonroom.errors import Forbidden, Invalid, NotFound
-from commonroom.http.auth import authority_of, user_of
+from commonroom.engine.gateway.naming import user_address
+from commonroom.engine.gateway.status import shown
+from commonroom.errors import InternalError, Invalid, NotFound
+from commonroom.http.auth import authority_of
 from commonroom.http.body import Number, answer, positive
+from commonroom.http.hidden import hidden_from
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PublicProfile, UserCard, UserList
-from commonroom.limit.limit import SEARCHES
+from commonroom.limit.limit import PROFILES, SEARCHES, SEARCHES_BY_ADDRESS
+from commonroom.protocol.status import UserStatus
+from commonroom.protocol.user import UserState
 
 __all__ = ["TABLE"]
 
@@ -29,7 +35,6 @@ async def search(request: web.Request) -> web.Response:
 
     First who has that username, then by username, then by name.
     """
-    user_of(request)
     query = request.query.get("q", "").strip()
     name = folded(query)
     if len(query) > MAX_QUERY or len(name) < MIN_QUERY:
@@ -40,8 +45,7 @@ async def search(request: web.Request) -> web.Response:
 
 
 async def read_profile(request: web.Request) -> web.Response:
-    """Somebody's public profile."""
-    authority_of(request)
+    """Somebody's public profile, and their status as far as it may be known to me."""
     try:
         key = username_key(request.match_info["username"].lower())
     except Invalid:
@@ -49,7 +53,39 @@ async def read_profile(request: web.Request) -> web.Response:
     user = await request.app[SERVICES].users.by_username(key)
     if user is None or user.username is None:
         raise NotFound("no such user")
-    return answer(PublicProfile(user.username, user.display_name, user.avatar, user.status_text, user.created_at))
+    status = await status_of(request, user.id)
+    return answer(
+        PublicProfile(
+            user.username, user.display_name, user.avatar, user.status_text, user.created_at, status.status, status.last_seen, status.room
+        )
+    )
+
+
+async def status_of(request: web.Request, user: str) -> UserStatus:
+    """A user's status as the sender may know it (FEATURES P20).
+
+    Raises:
+        Unavailable: a user's actor, or the database, does not answer.
+    """
+    services, reader = request.app[SERVICES], authority_of(request).principal
+    state, own, facts, hidden = await asyncio.gather(
+        _state_of(request, user),
+        _state_of(request, reader.actor_id if reader.actor_type == "user" else None),
+        services.preferences.facts((user,)),
+        hidden_from(request),
+    )
+    here = frozenset(place.room for place in own.places) if own is not None else frozenset()
+    return shown(user, state, facts.get(user), reader=reader, hidden=hidden, is_in=here.__contains__)
+
+
+async def _state_of(request: web.Request, user: str | None) -> UserState | None:
+    """As the user's actor has it; a guest has none."""
+    if user is None:
+        return None
+    state = await request.app[SERVICES].router.view(user_address(user), authority_of(request), "user.read")
+    if not isinstance(state, UserState):
+        raise InternalError("a user showed something else")
+    return state
 
 
 QUERY = (
@@ -61,6 +97,15 @@ QUERY = (
 USERNAME = Parameter("username", "path", str, "Their username, in any case.")
 
 TABLE = (
-    Route("GET", "/v1/users/search", search, QUERY, answer=UserList, errors=(Forbidden,), limits=(SEARCHES,)),
-    Route("GET", "/v1/users/{username}", read_profile, (USERNAME,), answer=PublicProfile, errors=(NotFound,)),
+    Route("GET", "/v1/users/search", "user.search", search, QUERY, answer=UserList, limits=(SEARCHES, SEARCHES_BY_ADDRESS)),
+    Route(
+        "GET",
+        "/v1/users/{username}",
+        "user.read",
+        read_profile,
+        (USERNAME,),
+        answer=PublicProfile,
+        errors=(NotFound,),
+        limits=(PROFILES,),
+    ),
 )

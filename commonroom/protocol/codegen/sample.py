@@ -65,7 +65,7 @@ def _value(kind: ins.Type, mode: Mode, name: str) -> Any:
     if isinstance(kind, ins.StrType):
         return _text(kind, mode, name)
     if isinstance(kind, ins.ListType):
-        return _items(kind.item_type, mode, name)
+        return _items(kind, mode, name)
     if isinstance(kind, ins.TupleType):
         return [_value(item, mode, name) for item in kind.item_types]
     inner = model.optional(kind)
@@ -74,11 +74,11 @@ def _value(kind: ins.Type, mode: Mode, name: str) -> Any:
     return None if mode == "minimal" else _value(inner, mode, name)
 
 
-def _items(kind: ins.Type, mode: Mode, name: str) -> list[Any]:
-    """None, two, or 16 small ones: one more than the short form of an array holds."""
+def _items(kind: ins.ListType, mode: Mode, name: str) -> list[Any]:
+    """None, two, or 16 small ones: one more than the short form of an array holds. As many as it takes if that is fewer."""
     if mode == "boundary":
-        return [_value(kind, "minimal", name)] * 16
-    return [_value(kind, mode, name)] * (2 if mode == "full" else 0)
+        return [_value(kind.item_type, "minimal", name)] * min(16, kind.max_length or 16)
+    return [_value(kind.item_type, mode, name)] * (2 if mode == "full" else 0)
 
 
 def _integer(kind: ins.IntType, mode: Mode) -> int:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from enum import IntEnum
 
 from msgspec import NODEFAULT
 from msgspec import inspect as ins
@@ -37,15 +36,13 @@ def generate() -> str:
 def _constants() -> Iterator[str]:
     yield f'export const PROTOCOL_HASH = "{protocol_hash()}";'
     yield f"export const LAST_RECONNECT_CODE = {LAST_RECONNECT_CODE};"
-    for codes in (ErrorCode, CloseCode):
-        yield from _codes(codes)
-
-
-def _codes(codes: type[IntEnum]) -> Iterator[str]:
-    rows = ", ".join(f"{code.name}: {code.value}" for code in codes)
     yield ""
-    yield from _comment(model.summary(codes))
-    yield f"export const {codes.__name__} = {{ {rows} }} as const;"
+    yield from _comment(model.summary(CloseCode))
+    # One by one, not an object: a bundle keeps those that it asks for.
+    yield from (f"export const CLOSE_{code.name} = {code.value};" for code in CloseCode)
+    yield ""
+    yield from _comment(model.summary(ErrorCode))
+    yield f"export type ErrorName = {_union(code.name for code in ErrorCode)};"
 
 
 def _literals() -> Iterator[str]:
@@ -98,10 +95,26 @@ def _table() -> Iterator[str]:
     yield from (f"const {_variable(struct)} = {_codec_of(struct)};" for struct in model.nested())
     for constant, messages in (("COMMANDS", model.commands()), ("SERVER_MESSAGES", model.server_messages())):
         yield ""
-        yield "/** Name, tag and codec; a message on the wire is `[tag, ...fields]`. */"
-        yield f"export const {constant}: readonly (readonly [name: string, tag: number, codec: Codec])[] = ["
-        yield from (f'  ["{name}", {struct.tag}, {_codec_of(struct)}],' for name, struct in messages.items())
+        yield "/** Name and codec by tag, with holes: without numbers a bundle is smaller. A message on the wire is `[tag, ...fields]`. */"
+        yield f"export const {constant}: readonly (readonly [name: string, codec: Codec] | undefined)[] = ["
+        yield from _rows(messages)
         yield "];"
+
+
+def _rows(messages: dict[str, ins.StructType]) -> Iterator[str]:
+    following = 0
+    for name, struct in sorted(messages.items(), key=lambda item: _tag(item[1])):
+        tag = _tag(struct)
+        if tag > following:
+            yield f"  {',' * (tag - following)} // up to {tag}"
+        yield f'  ["{name}", {_codec_of(struct)}],'
+        following = tag + 1
+
+
+def _tag(struct: ins.StructType) -> int:
+    if not isinstance(struct.tag, int):
+        raise TypeError(f"{struct.cls.__name__} has no number as its tag")
+    return struct.tag
 
 
 def _codec_of(struct: ins.StructType) -> str:
@@ -111,7 +124,7 @@ def _codec_of(struct: ins.StructType) -> str:
 def _column(field: ins.Field) -> str:
     codec = ts_codec(field.type)
     default = model.default_of(field)
-    if default is not NODEFAULT:
+    if default is not NODEFAULT and default is not None:  # what is optional is null by itself
         codec = f"or({codec}, {json.dumps(default, ensure_ascii=False)})"
     return f"{camel(field.encode_name)}: {codec}"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from commonroom.config.settings import PostgresSettings
+from commonroom.delay import Delays
 from commonroom.errors import Unavailable
 from commonroom.storage.fault import translated
 from commonroom.storage.journal.batch import Entry
@@ -178,6 +179,16 @@ class PostgresJournal:
         return sum(lane.calls for lane in self._lanes)
 
     @property
+    def waits(self) -> Delays:
+        """How long commits waited to be sent; see `Lane.waits`."""
+        return Delays.together(lane.waits for lane in self._lanes)
+
+    @property
+    def durations(self) -> Delays:
+        """How long group commits took."""
+        return Delays.together(lane.durations for lane in self._lanes)
+
+    @property
     def fenced(self) -> int:
         """Commits settled as `Fenced` since the start."""
         return sum(lane.fenced for lane in self._lanes)
@@ -205,6 +216,10 @@ class PostgresJournal:
     def epoch(self, slot: int) -> int:
         """Our epoch of an open slot."""
         return self._slots[slot].epoch
+
+    def epochs(self, slots: Collection[int]) -> dict[int, int]:
+        """Our epochs of those of these slots that are open."""
+        return {slot: owned.epoch for slot in slots if (owned := self._slots.get(slot)) is not None}
 
     def position(self, slot: int) -> int:
         """The position of the last durable event of an open slot."""

@@ -24,6 +24,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
+from commonroom.delay import Delays
 from commonroom.storage.fault import explain, is_statement_error
 from commonroom.storage.journal.batch import APPEND, EXTEND, Entry, arguments, extension, outcomes, size_bytes
 from commonroom.storage.journal.port import Committed, Failed, Fenced, Outcome
@@ -75,6 +76,11 @@ class Lane:
         """Group commits sent, repeats included."""
         self.fenced = 0
         """Commits settled as `Fenced`."""
+        self.waits = Delays()
+        """How long the first commit of each batch waited to be sent; a batch that did not take all counts as the first of the next."""
+        self.durations = Delays()
+        """How long each group commit took."""
+        self._waiting_since_s = 0.0
         self._pending: Counter[str] = Counter()
         self._pending_slots: Counter[int] = Counter()
         self._unknown: frozenset[int] = frozenset()
@@ -115,6 +121,8 @@ class Lane:
 
     def append(self, entry: Entry) -> None:
         """Queue a commit. It is sent when this turn of the loop has ended, at the earliest."""
+        if not self._queue:
+            self._waiting_since_s = asyncio.get_running_loop().time()
         self._queue.append(entry)
         self._queued_rows += entry.rows
         self._queued_bytes += size_bytes(entry.commit)
@@ -145,6 +153,7 @@ class Lane:
             await self._work.wait()
             batch = self._take()
             if batch:
+                self.waits.note(asyncio.get_running_loop().time() - self._waiting_since_s)
                 await self._settle(batch)
                 self._end_turn()
             if not self._queue:
@@ -205,12 +214,15 @@ class Lane:
         if connection is None or connection.is_closed():
             connection = self._connection = await self._connect()
         # The connection is cut rather than the call cancelled: a cancelled call may still commit.
-        guard = asyncio.get_running_loop().call_later(self._call_timeout_s, connection.terminate)
+        loop = asyncio.get_running_loop()
+        guard = loop.call_later(self._call_timeout_s, connection.terminate)
         self.calls += 1
+        began_s = loop.time()
         try:
             return await connection.fetch(query, *values)
         finally:
             guard.cancel()
+            self.durations.note(loop.time() - began_s)
 
     def _lost(self, batch: Sequence[Entry], error: Exception) -> None:
         if not self._unknown:

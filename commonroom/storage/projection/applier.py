@@ -14,7 +14,7 @@ from commonroom.protocol.codec import EVENT_TAGS, decode_event, event_tag
 from commonroom.storage.fault import explain, is_statement_error
 from commonroom.storage.pool import Connection, Database
 from commonroom.storage.projection.checkpoint import PendingEvent, park, parked, parked_events, unpark
-from commonroom.storage.projection.projection import Projection, SlotEvent
+from commonroom.storage.projection.projection import Projection, SlotEvent, Telling
 
 __all__ = ["POISON", "Applier"]
 
@@ -35,6 +35,8 @@ class Applier:
         self._name = projection.name
         self._ignored = EVENT_TAGS - projection.wants
         self._on_trouble = on_trouble
+        self._tell = projection.applied if isinstance(projection, Telling) else None
+        self._untold: list[SlotEvent] = []
 
     def matters(self, event: PendingEvent) -> bool:
         """Whether it is wanted, or unknown: then it is for a newer version, and poison to this one."""
@@ -49,6 +51,7 @@ class Applier:
         Raises:
             InternalError, Invalid: not isolated, and one of the events is poison; roll back.
         """
+        self._untold.clear()
         wanted = [event for event in events if self.matters(event)]
         if not wanted:
             return
@@ -59,6 +62,11 @@ class Applier:
         for event in wanted:
             if event.stream not in out and not await self._try(connection, event):
                 out.add(event.stream)
+
+    def committed(self) -> None:
+        """What was applied last is there for all to read."""
+        if self._tell is not None and self._untold:
+            self._tell(self._untold)
 
     async def _try(self, connection: Connection, event: PendingEvent) -> bool:
         """Apply one event in a savepoint; False where it is poison and its stream was parked."""
@@ -80,7 +88,10 @@ class Applier:
         if not events:
             return
         try:
-            await self._projection.apply(connection, [SlotEvent(one.stream, one.slot_pos, decode_event(one.payload)) for one in events])
+            decoded = [SlotEvent(one.stream, one.slot_pos, decode_event(one.payload), one.private) for one in events]
+            await self._projection.apply(connection, decoded)
+            if self._tell is not None:
+                self._untold += decoded
         except asyncpg.PostgresError as error:
             if not is_statement_error(error):
                 raise
@@ -98,7 +109,9 @@ class Applier:
         """
         try:
             async with self._database.transaction() as connection:
+                self._untold.clear()
                 await self._project(connection, await parked_events(connection, self._name, stream))
                 await unpark(connection, self._name, stream)
+            self.committed()
         except POISON as error:
             self._on_trouble(f"{self._name} still cannot apply {stream}: {error}")

@@ -8,7 +8,7 @@ from commonroom.storage.pool import Connection
 
 __all__ = ["CheckpointMoved", "PendingEvent", "move", "park", "parked", "parked_events", "parked_in", "pending", "positions", "unpark"]
 
-EVENT = 'e.stream, e."offset", e.slot, e.slot_pos, e.payload'
+EVENT = 'e.stream, e."offset", e.slot, e.slot_pos, e.payload, e.private'
 
 PENDING = f"""
 SELECT {EVENT}
@@ -66,6 +66,7 @@ class PendingEvent(NamedTuple):
     slot: int
     slot_pos: int
     payload: bytes
+    private: bytes | None = None
 
 
 async def positions(connection: Connection, projection: str, slots: Collection[int]) -> dict[int, int]:

@@ -261,6 +261,7 @@ class Follower:
             after = {event.slot: event.slot_pos for event in events}
             await move(connection, self._name, before, after)
             await self._applier.apply(connection, events, isolate=isolate)
+        self._applier.committed()
         for slot, position in after.items():
             work[slot].checkpoint = work[slot].reached = position
         self.applied_events += len(events)

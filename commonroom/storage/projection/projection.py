@@ -1,20 +1,25 @@
 """What a projection is: a name, and how it applies a batch of events."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from commonroom.protocol.wire import DurablePush
 from commonroom.storage.pool import Connection
 
-__all__ = ["Projection", "SlotEvent"]
+__all__ = ["Projection", "SlotEvent", "Telling"]
 
 
 class SlotEvent(NamedTuple):
-    """An event of a slot, in slot order."""
+    """An event of a slot, in slot order.
+
+    Attributes:
+        private: what the actor keeps about it, see `engine/private.py`.
+    """
 
     stream: str
     slot_pos: int
     event: DurablePush
+    private: bytes | None = None
 
 
 class Projection(Protocol):
@@ -31,4 +36,13 @@ class Projection(Protocol):
         on which this fails in another way with the connection alive, is poison: its
         stream is parked.
         """
+        ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A projection that tells of its rows once others can read them."""
+
+    def applied(self, events: Sequence[SlotEvent]) -> None:
+        """What was applied last is committed. Best effort: a crash in between loses it. Must not raise."""
         ...

@@ -113,7 +113,7 @@ class ProjectionRunner:
         elif len(tail) >= TRIM_EVENTS:
             tail.trim(self.position(commit.slot))
         for event in commit.events:
-            tail.add(PendingEvent(commit.stream, event.offset, commit.slot, position, event.payload))
+            tail.add(PendingEvent(commit.stream, event.offset, commit.slot, position, event.payload, event.private))
             position += 1
         self.wake(commit.slot)
 

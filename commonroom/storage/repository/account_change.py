@@ -15,6 +15,8 @@ from typing import NamedTuple
 from commonroom.identity import SessionId
 from commonroom.storage.pool import Database, Queries, Transaction
 from commonroom.storage.repository import one_time_token
+from commonroom.storage.repository.membership import Memberships
+from commonroom.storage.repository.report import Reports
 from commonroom.storage.repository.revocation import RevokedSessions
 from commonroom.storage.repository.user import User, Users
 
@@ -53,6 +55,8 @@ class AccountChange(NamedTuple):
     async def delete(self, now: int) -> None:
         """Anonymous at once, nothing signs in to it any more."""
         await self.users.delete(self.user.id, now)
+        await Reports(self.within).anonymise(self.user.id)
+        await Memberships(self.within).forget(self.user.id)
         await one_time_token.void(self.within, self.user.id)
 
     async def end_sessions(self, now: int, until: int, but: SessionId | None = None) -> Sequence[SessionId]:

@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from commonroom.clock import until_text
+from commonroom.errors import Banned
 from commonroom.identity import MAX_GUESTS, ActorType, Authority, Principal, SessionId
 from commonroom.ids import new_id
-from commonroom.storage.pool import Queries, Record
+from commonroom.storage.pool import Queries, Record, Transaction
+from commonroom.storage.repository.sanction import SanctionTable
 from commonroom.storage.repository.user import User
 
 __all__ = ["Known", "LoginSession", "LoginSessions", "Rotation", "SignedInAt"]
@@ -43,6 +46,7 @@ SELECT true FROM app_user WHERE id = $1 AND deleted_at IS NULL
 RENEW = """
 UPDATE login_session SET secret_hash = $2, refreshed_at = $3, last_seen = $3 WHERE sid = $1 AND ended_at IS NULL
 """
+HOLD_GUEST = "SELECT true FROM login_session WHERE sid = $1 AND actor_type = 'guest' AND ended_at IS NULL FOR NO KEY UPDATE"
 RENAME = "UPDATE login_session SET name = $2 WHERE sid = $1"
 # Of a guest the name is its login session's; of one that became a user, the user's.
 NAMES = """
@@ -125,10 +129,15 @@ class LoginSessions:
 
         Returns:
             None: there is no such user, or another password or address by now.
+
+        Raises:
+            Banned: an admin keeps them out.
         """
         async with self._database.transaction() as connection:
             if not await connection.fetchval(HOLD, user, seen is None, *((seen.password_hash, seen.email) if seen else (None, None))):
                 return None
+            if (ban := await SanctionTable(Transaction(connection)).ban_of(user, now)) is not None:
+                raise Banned(f"this account is banned{until_text(ban.until)}", until=ban.until, reason=ban.reason)
             if guest is not None and await connection.execute(UPGRADE, guest, user, refresh, now) == "UPDATE 1":
                 return guest
             sid, kind = SessionId(new_id(now)), "user"
@@ -156,6 +165,10 @@ class LoginSessions:
     async def renew(self, sid: SessionId, refresh: bytes, now: int) -> bool:
         """Begin its refresh tokens anew. False: it has ended."""
         return await self._database.execute(RENEW, sid, refresh, now) == "UPDATE 1"
+
+    async def hold_guest(self, sid: SessionId) -> bool:
+        """Keep a guest as it is until the transaction ends. False: it is none, or none any more."""
+        return bool(await self._database.fetchval(HOLD_GUEST, sid))
 
     async def rename(self, sid: SessionId, name: str) -> None:
         """Change the name that people see of a guest."""

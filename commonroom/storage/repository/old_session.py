@@ -1,33 +1,29 @@
 """Login sessions that nobody needs any more."""
 
-from typing import Final
-
 from commonroom.storage.pool import Database
+from commonroom.storage.purge import in_batches
 
 __all__ = ["OldSessions"]
-
-BATCH: Final = 1000
-"""Rows of a statement: some 10 ms of PostgreSQL, of which nobody waits for a row."""
 
 # What another node deletes just now is left to it. The conditions are those of partial indexes.
 FORGET_IDLE = """
 DELETE FROM login_session WHERE sid = ANY (ARRAY(
-    SELECT sid FROM login_session WHERE last_seen < $1 AND upgraded_at IS NULL LIMIT $2 FOR UPDATE SKIP LOCKED))
+    SELECT sid FROM login_session WHERE last_seen < $2 AND upgraded_at IS NULL LIMIT $1 FOR UPDATE SKIP LOCKED))
 """
 FORGET_ENDED = """
 DELETE FROM login_session WHERE sid = ANY (ARRAY(
-    SELECT sid FROM login_session WHERE ended_at < $1 AND actor_type = 'user' AND upgraded_at IS NULL
-    LIMIT $2 FOR UPDATE SKIP LOCKED))
+    SELECT sid FROM login_session WHERE ended_at < $2 AND actor_type = 'user' AND upgraded_at IS NULL
+    LIMIT $1 FOR UPDATE SKIP LOCKED))
 """
 END_IDLE = """
 UPDATE login_session SET ended_at = $3, agent = '' WHERE sid = ANY (ARRAY(
-    SELECT sid FROM login_session WHERE last_seen < $1 AND upgraded_at IS NOT NULL AND ended_at IS NULL
-    LIMIT $2 FOR UPDATE SKIP LOCKED))
+    SELECT sid FROM login_session WHERE last_seen < $2 AND upgraded_at IS NOT NULL AND ended_at IS NULL
+    LIMIT $1 FOR UPDATE SKIP LOCKED))
 """
 
 
 class OldSessions:
-    """Purges the table `login_session`, in batches of `BATCH` rows. Any number of nodes may do so at once.
+    """Purges the table `login_session`, in batches. Any number of nodes may do so at once.
 
     A row that was a guest's and became a user's is never deleted here: it says whose the guest's
     messages are, and goes with the account. A guest's own row holds the name that its messages
@@ -47,12 +43,6 @@ class OldSessions:
         Raises:
             Unavailable: the database does not answer; what was done stays done.
         """
-        await self._repeat(FORGET_IDLE, idle_since)
-        await self._repeat(FORGET_ENDED, ended_before)
-        await self._repeat(END_IDLE, idle_since, now)
-
-    async def _repeat(self, statement: str, before: int, *values: int) -> None:
-        done = BATCH
-        while done == BATCH:
-            tag = await self._database.execute(statement, before, BATCH, *values)
-            done = int(tag.rpartition(" ")[2])
+        await in_batches(self._database, FORGET_IDLE, idle_since)
+        await in_batches(self._database, FORGET_ENDED, ended_before)
+        await in_batches(self._database, END_IDLE, idle_since, now)

@@ -12,15 +12,18 @@ so what was written since its beginning is walked once more.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from commonroom.identity import Principal
 from commonroom.storage.pool import Database, Record
 
-__all__ = ["LinkedMethod", "Login", "OwnMessage", "OwnRoom", "PersonalData"]
+__all__ = ["LinkedMethod", "Login", "OwnInvite", "OwnMembership", "OwnMessage", "OwnRoom", "PersonalData"]
 
 PAGES: Final = 64
 """Pages (8 KiB) of a statement: a few milliseconds of PostgreSQL; if all of it is the person's own, some 2,500 messages come of it."""
+
+ROWS: Final = 1000
+"""Of a statement that walks an index."""
 
 METHODS = "SELECT provider, subject, email, linked_at FROM sign_in_method WHERE user_id = $1 ORDER BY linked_at, provider"
 LOGINS = """
@@ -34,12 +37,21 @@ SIZE = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_siz
 BEGINNING = "SELECT pg_snapshot_xmin(pg_current_snapshot())::xid::text"
 WRITTEN_SINCE = "($4::text IS NULL OR age(xmin) <= age($4::text::xid))"
 MESSAGES = f"""
-SELECT room, "offset", at, author_type, author_id, text, edited_at, deleted FROM %s
+SELECT room, "offset", at, author_type, author_id, coalesce(aside_text, text) AS text, coalesce(aside_at, edited_at) AS edited_at, deleted
+FROM %s
 WHERE ctid >= $1::tid AND ctid < $2::tid AND author_id = ANY ($3::text[]) AND {WRITTEN_SINCE}
 """  # noqa: S608 - constants, and names of the catalogue
 ROOMS = """
 SELECT room, kind, title, topic, language, visibility, created_at FROM room
 WHERE ctid >= $1::tid AND ctid < $2::tid AND created_by_id = ANY ($3::text[])
+"""
+MEMBERSHIPS = """
+SELECT actor_id, room, at, invite FROM room_member
+WHERE actor_id = ANY ($1::text[]) AND (actor_id, room) > ($2, $3) ORDER BY actor_id, room LIMIT $4
+"""
+INVITES = """
+SELECT by_id, digest, room, at, expires_at, uses FROM invite_code
+WHERE by_id = ANY ($1::text[]) AND (by_id, digest) > ($2, $3) ORDER BY by_id, digest LIMIT $4
 """
 
 
@@ -87,6 +99,23 @@ class OwnMessage(NamedTuple):
     deleted: bool
 
 
+class OwnMembership(NamedTuple):
+    """A room that they are a member of; `invite`: the one by which they are."""
+
+    room: str
+    at: int
+    invite: str | None
+
+
+class OwnInvite(NamedTuple):
+    """An invite that they made, as long as its room knows it."""
+
+    room: str
+    at: int
+    expires_at: int | None
+    uses: int | None
+
+
 class PersonalData:
     """Reads of whatever is about one person. Every method raises Unavailable where the database does not answer.
 
@@ -109,6 +138,16 @@ class PersonalData:
         async for rows in self._walk("room", ROOMS, actors):
             yield [OwnRoom(*row) for row in rows]
 
+    async def memberships(self, actors: Sequence[str]) -> AsyncIterator[list[OwnMembership]]:
+        """The rooms that these actors are members of, in batches."""
+        async for rows in self._follow(MEMBERSHIPS, actors, ""):
+            yield [OwnMembership(*row[1:]) for row in rows]
+
+    async def invites(self, actors: Sequence[str]) -> AsyncIterator[list[OwnInvite]]:
+        """The invites that these actors made, in batches."""
+        async for rows in self._follow(INVITES, actors, b""):
+            yield [OwnInvite(*row[2:]) for row in rows]
+
     async def messages(self, actors: Sequence[str]) -> AsyncIterator[list[OwnMessage]]:
         """The messages that these actors wrote, in no order, in batches, some empty.
 
@@ -119,6 +158,13 @@ class PersonalData:
             for partition in await self._database.fetch(PARTITIONS):
                 async for rows in self._walk(partition[0], MESSAGES % partition[0], actors, since):
                     yield [_message(row) for row in rows]
+
+    async def _follow(self, query: str, actors: Sequence[str], first: str | bytes) -> AsyncIterator[list[Record]]:
+        """By an index, whose columns are the first two of each row."""
+        place: tuple[Any, Any] = ("", first)
+        while rows := await self._database.fetch(query, actors, *place, ROWS):
+            yield rows
+            place = (rows[-1][0], rows[-1][1])
 
     async def _walk(self, table: str, query: str, actors: Sequence[str], *values: str | None) -> AsyncIterator[list[Record]]:
         pages: int = await self._database.fetchval(SIZE, table)

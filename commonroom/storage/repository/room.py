@@ -1,51 +1,50 @@
-"""The public list of rooms, from the projection `room`."""
+"""Rooms of the projection `room`: how many somebody founded, and what a row says. The public list is in `room_list`."""
+
+from collections.abc import Sequence
 
 from commonroom.errors import Invalid
 from commonroom.identity import Principal
 from commonroom.protocol.room import RoomInfo
 from commonroom.storage.pool import Database, Record
 
-__all__ = ["Rooms"]
+__all__ = ["BEGINNING", "COLUMNS", "Rooms", "position", "room_of"]
 
-COLUMNS = "room, kind, title, topic, language, visibility, created_at, created_by_type, created_by_id"
-PAGE = f"""
-SELECT {COLUMNS} FROM room
-WHERE visibility = 'public' AND (created_at, room) < ($1, $2)
-ORDER BY created_at DESC, room DESC LIMIT $3
-"""  # noqa: S608 - constants only
+COLUMNS = """room, kind, title, topic, language, visibility, created_at, created_by_type, created_by_id,
+tags, size_limit, theme, timer_policy, slow_ms, locked, host_type, host_id, archived_at"""
+FOUNDED = "SELECT count(*) FROM (SELECT FROM room WHERE created_by_id = ANY($1) AND room <> $2 LIMIT $3) AS founded"
 BEGINNING = (2**62, "")
 
 
 class Rooms:
-    """Reads of the table `room`. Unlisted and private rooms are out of its reach by construction."""
+    """Reads across the table `room`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, cursor: str | None, limit: int) -> tuple[list[tuple[str, RoomInfo]], str | None]:
-        """Public rooms, newest first, and the next page's cursor (None: there is no more).
+    async def founded(self, founders: Sequence[str], beside: str, most: int) -> int:
+        """How many rooms these principals founded beside that one, counted up to `most`; what was just founded may be missing.
 
-        Keyset: a page neither skips nor repeats a room while others come.
-
-        Raises:
-            Invalid: the cursor is not one of ours.
+        Args:
+            founders: ids of users and guests.
         """
-        created_at, room = BEGINNING if cursor is None else _position(cursor)
-        rows = await self._database.fetch(PAGE, created_at, room, limit + 1)
-        shown = [_room(row) for row in rows[:limit]]
-        if len(rows) <= limit or not shown:
-            return shown, None
-        last, info = shown[-1]
-        return shown, f"{info.created_at}.{last}"
+        rows = await self._database.fetch(FOUNDED, list(founders), beside, most)
+        return int(rows[0]["count"])
 
 
-def _position(cursor: str) -> tuple[int, str]:
+def position(cursor: str) -> tuple[int, str]:
+    """A cursor taken apart. Raises Invalid: it is none of ours."""
     created_at, dot, room = cursor.partition(".")
     if not dot or not created_at.isascii() or not created_at.isdigit() or len(created_at) > 16 or not room.isprintable():
         raise Invalid("cursor is not one of ours", field="cursor")
     return int(created_at), room
 
 
-def _room(row: Record) -> tuple[str, RoomInfo]:
-    creator = Principal(row["created_by_type"], row["created_by_id"])
-    return row["room"], RoomInfo(row["kind"], row["title"], row["topic"], row["language"], row["visibility"], row["created_at"], creator)
+def room_of(row: Record) -> tuple[str, RoomInfo]:
+    """A row that has `COLUMNS`, perhaps beside others."""
+    info = RoomInfo(
+        row["kind"], row["title"], row["topic"], row["language"], row["visibility"], row["created_at"],
+        Principal(row["created_by_type"], row["created_by_id"]),
+        row["tags"], row["size_limit"], row["theme"], row["timer_policy"], row["slow_ms"], row["locked"],
+        None if row["host_id"] is None else Principal(row["host_type"], row["host_id"]), row["archived_at"],
+    )  # fmt: skip
+    return row["room"], info

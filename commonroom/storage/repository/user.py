@@ -57,6 +57,12 @@ UPDATE app_user SET deleted_at = $2, username = NULL, username_key = NULL, displ
 WHERE id = $1 AND deleted_at IS NULL
 """
 FORGET_METHODS = "DELETE FROM sign_in_method WHERE user_id = $1"
+FORGET_BLOCKS = "DELETE FROM block WHERE blocker = $1"
+FORGET_VISITS = "DELETE FROM visit WHERE user_id = $1"
+FORGET_FAVOURITES = "DELETE FROM favourite WHERE user_id = $1"
+FORGET_PREFERENCES = "DELETE FROM preference WHERE user_id = $1"
+FORGET_LAST_SEEN = "DELETE FROM last_seen WHERE user_id = $1"
+FORGET = (FORGET_METHODS, FORGET_BLOCKS, FORGET_VISITS, FORGET_FAVOURITES, FORGET_PREFERENCES, FORGET_LAST_SEEN)
 PURGE_LOGINS = """
 DELETE FROM login_session s USING app_user u WHERE s.actor_id = u.id AND s.actor_type = 'user' AND u.deleted_at < $1
 """
@@ -198,7 +204,8 @@ class Users:
     async def delete(self, user: str, now: int) -> bool:
         """Anonymise an account at once; `purge` removes what is left of it. False: there is none."""
         async with self._database.transaction() as connection:
-            await connection.execute(FORGET_METHODS, user)
+            for forget in FORGET:
+                await connection.execute(forget, user)
             return await connection.execute(DELETE, user, now) == "UPDATE 1"
 
     async def purge(self, deleted_before: int) -> None:

@@ -8,9 +8,10 @@ from commonroom.identity import Authority, Principal, SessionId
 from tests.cluster.core.command import ROOM
 
 USER = Authority(Principal("user", "u"), SessionId("s"), "U", 1, guests=("s", "earlier"))
+HIDDEN = frozenset({Principal("user", "a"), Principal("guest", "b")})
 
 
-@pytest.mark.parametrize("command", [Attach(), Attach(refreshed=True), Detach(), Resync(), Query("room.read")])
+@pytest.mark.parametrize("command", [Attach(), Attach(refreshed=True), Detach(), Resync(), Query("room.read"), Query("room.read", HIDDEN)])
 def test_a_signal_arrives_as_it_was_sent(command: Attach | Detach | Resync | Query) -> None:
     sent = Envelope(ROOM, command, USER, None, "session")
     assert unpack_call(pack_call(sent, 1, 2, 3, 0), None) == sent

@@ -19,8 +19,8 @@ const readBoth = (): Promise<[Account, Ways]> => Promise.all([readAccount(), rea
 
 /** What one does with one's own account. `close`: of the dialog around it. */
 export function AccountSettings({ close }: { close: () => void }) {
-  const { value, problem, reload } = useLoaded(readBoth);
-  if (!value) return problem ? <Failed problem={problem} onRetry={reload} /> : <p class="note">{text.account.loading}</p>;
+  const { value, refusal, reload } = useLoaded(readBoth);
+  if (!value) return refusal ? <Failed refusal={refusal} onRetry={reload} /> : <p class="note">{text.account.loading}</p>;
   const [account, ways] = value;
   const gone = (): void => {
     close();

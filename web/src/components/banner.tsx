@@ -1,11 +1,12 @@
+import type { ComponentChildren } from "preact";
 import { connection } from "../session.ts";
 import { attempt, outdated, retryAt, troubled } from "../store/connection.ts";
 import { text } from "../text.ts";
 import { useCountdown } from "./countdown.ts";
 import { Icon } from "./icon.tsx";
 
-/** Shown after two seconds without a connection, until there is one again. */
-export function Banner() {
+/** Shown after two seconds without a connection, until there is one again; with what else stands above a page. */
+export function Banner({ children }: { children?: ComponentChildren }) {
   return (
     <div class="banners">
       <div role="status">{troubled.value && <Reconnecting />}</div>
@@ -17,6 +18,7 @@ export function Banner() {
           </button>
         </div>
       )}
+      {children}
     </div>
   );
 }

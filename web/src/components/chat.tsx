@@ -1,12 +1,15 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce, announceUrgently } from "../announce.ts";
 import { dayOf } from "../format.ts";
-import { lastOwn } from "../store/messages.ts";
+import type { Happening } from "../store/happenings.ts";
+import { failed, lastOwn } from "../store/messages.ts";
 import type { RoomStore } from "../store/room.ts";
 import { layOut, type Row } from "../store/rows.ts";
 import { text } from "../text.ts";
 import { Composer } from "./composer.tsx";
+import { useCountdown } from "./countdown.ts";
 import { Icon } from "./icon.tsx";
+import { movements } from "../movements.ts";
 import { MessageRow, OutgoingRow } from "./message.tsx";
 import { useScrollPlace } from "./scroll.ts";
 import { TypingLine } from "./typing.tsx";
@@ -15,7 +18,7 @@ import { TypingLine } from "./typing.tsx";
 export function Chat({ store }: { store: RoomStore }) {
   const [editing, setEditing] = useState<number | null>(null);
   const log = useRef<HTMLDivElement>(null);
-  const rows = layOut(store.messages.value, store.me, store.unreadAt.value, store.now);
+  const rows = layOut(store.chat.shown.value, store.me, store.chat.unreadAt.value, store.now, store.happenings.value);
   const { atBottom, toBottom } = useScrollPlace(log, rows, store.id);
   useAttention(store, atBottom);
   useAnnouncements(store);
@@ -24,8 +27,8 @@ export function Chat({ store }: { store: RoomStore }) {
     setEditing(offset);
     if (offset === null) document.getElementById("composer")?.focus();
   };
-  const editLast = (): void => setEditing(lastOwn(store.messages.value, store.isMe)?.offset ?? null);
-  const unread = store.unread.value;
+  const editLast = (): void => setEditing(lastOwn(store.chat.messages.value, store.isMe)?.offset ?? null);
+  const unread = store.chat.unread.value;
   return (
     <section class="chat" aria-labelledby="chat-heading">
       <h2 id="chat-heading" class="hidden">
@@ -62,7 +65,7 @@ export function Chat({ store }: { store: RoomStore }) {
 /** Read is what was at the bottom of a page that is visible and has the focus. */
 function useAttention(store: RoomStore, atBottom: boolean): void {
   useEffect(() => {
-    const look = (): void => store.setAttentive(atBottom && document.visibilityState === "visible" && document.hasFocus());
+    const look = (): void => store.chat.setAttentive(atBottom && document.visibilityState === "visible" && document.hasFocus());
     look();
     addEventListener("focus", look);
     addEventListener("blur", look);
@@ -71,7 +74,7 @@ function useAttention(store: RoomStore, atBottom: boolean): void {
       removeEventListener("focus", look);
       removeEventListener("blur", look);
       document.removeEventListener("visibilitychange", look);
-      store.setAttentive(false);
+      store.chat.setAttentive(false);
     };
   }, [store, atBottom]);
 }
@@ -79,15 +82,15 @@ function useAttention(store: RoomStore, atBottom: boolean): void {
 /** What others say goes through the page's one polite region; a failure is told at once. */
 function useAnnouncements(store: RoomStore): void {
   useEffect(() => {
-    store.onMessage = (message) => announce(text.chat.said(store.nameOf(message.author) ?? text.chat.someone, message.text));
-    return () => (store.onMessage = () => {});
+    store.chat.onMessage = (message) => announce(text.chat.said(store.nameOf(message.author) ?? text.chat.someone, message.text));
+    return () => (store.chat.onMessage = () => {});
   }, [store]);
-  const failed = store.messages.value.outgoing.filter((message) => message.state === "failed").length;
-  const before = useRef(0);
+  const failures = failed(store.chat.messages.value);
+  const before = useRef(failures.length); // those that were here when the page was opened are told as rows
   useEffect(() => {
-    if (failed > before.current) announceUrgently(text.chat.failedAloud);
-    before.current = failed;
-  }, [failed]);
+    if (failures.length > before.current) announceUrgently(failures.at(-1)?.freeAt ? text.chat.tooFastAloud : text.chat.failedAloud);
+    before.current = failures.length;
+  }, [failures.length]);
 }
 
 interface LogRowProps {
@@ -112,6 +115,8 @@ function LogRow({ row, store, editing, onEdit, last }: LogRowProps) {
           <span>{text.chat.gap}</span>
         </div>
       );
+    case "happening":
+      return <HappeningRow happening={row.happening} />;
     case "unread":
       return (
         <div class="divider unread" data-testid="unread" role="note">
@@ -134,25 +139,40 @@ function LogRow({ row, store, editing, onEdit, last }: LogRowProps) {
   }
 }
 
+/** People who came and went, or what a host decided: smaller than what is said. */
+function HappeningRow({ happening }: { happening: Happening }) {
+  if (happening.kind === "movement" && !movements.value) return null;
+  const words =
+    happening.kind === "told"
+      ? [happening.words]
+      : [happening.came.size > 0 && text.room.came([...happening.came.values()]), happening.left.size > 0 && text.room.left([...happening.left.values()])];
+  return (
+    <p class="happening" data-testid="happening">
+      {words.filter(Boolean).join(" · ")}
+    </p>
+  );
+}
+
 /** The top of the log: older messages, or where it all began. */
 function Earlier({ store }: { store: RoomStore }) {
-  const { hasMore, confirmed, outgoing } = store.messages.value;
-  const loading = store.loading.value;
+  const { hasMore, confirmed, outgoing } = store.chat.shown.value;
+  const loading = store.chat.past.state.value;
+  const waitS = useCountdown(store.chat.past.freeAt.value) ?? 0;
   if (!hasMore) {
     const nothing = confirmed.length + outgoing.length === 0;
     return <p class="beginning">{nothing ? text.chat.empty : text.chat.beginning}</p>;
   }
   return (
-    <div class="earlier" aria-busy={loading === "yes"}>
-      {loading === "failed" && <p class="note problem">{text.chat.moreFailed}</p>}
+    <div class="earlier" aria-busy={loading === "loading"}>
+      {loading === "failed" && <p class="note problem">{waitS > 0 ? text.errors.tooFast(waitS) : text.chat.moreFailed}</p>}
       <button
         type="button"
         class="button quiet small"
         data-testid="load-earlier"
-        aria-disabled={loading === "yes"}
-        onClick={() => void store.loadEarlier()}
+        aria-disabled={loading === "loading" || waitS > 0}
+        onClick={() => waitS > 0 || void store.chat.loadEarlier()}
       >
-        {loading === "yes" ? text.chat.loadingMore : text.chat.more}
+        {loading === "loading" ? text.chat.loadingMore : text.chat.more}
       </button>
     </div>
   );
@@ -178,7 +198,7 @@ function rove(rows: HTMLElement[], chosen: HTMLElement): void {
   for (const row of rows) {
     const index = row === chosen ? 0 : -1;
     row.tabIndex = index;
-    row.querySelectorAll<HTMLElement>(".actions button").forEach((button) => (button.tabIndex = index));
+    row.querySelectorAll<HTMLElement>(".actions button, .message-author").forEach((button) => (button.tabIndex = index));
   }
 }
 

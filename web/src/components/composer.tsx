@@ -1,9 +1,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { lengthOf } from "../format.ts";
+import { fullTimeOf, lengthOf } from "../format.ts";
 import { connected } from "../store/connection.ts";
 import type { RoomStore } from "../store/room.ts";
 import { keep, recall } from "../storage.ts";
 import { text } from "../text.ts";
+import { useCountdown } from "./countdown.ts";
 import { Icon } from "./icon.tsx";
 
 /** Code points a message may have. */
@@ -41,10 +42,13 @@ export function Composer({ store, onEditLast }: ComposerProps) {
     store.isTyping(value.trim() !== "");
   };
   const length = lengthOf(words);
-  const sendable = words.trim() !== "" && length <= MAX_TEXT;
+  const pauseS = useCountdown(store.standing.freeAt.value) ?? 0;
+  const note = useNote(store, length, pauseS);
+  const archived = Boolean(store.info.value?.archivedAt);
+  const sendable = words.trim() !== "" && length <= MAX_TEXT && pauseS === 0 && !archived;
   const send = (): void => {
     if (!sendable) return;
-    store.send(words);
+    store.chat.send(words);
     setWords("");
     keep(draft, "");
     area.current?.focus();
@@ -81,6 +85,7 @@ export function Composer({ store, onEditLast }: ComposerProps) {
         value={words}
         aria-describedby="composer-note"
         aria-invalid={length > MAX_TEXT}
+        readOnly={archived}
         onInput={(event) => write(event.currentTarget.value)}
         onKeyDown={onKeyDown}
         onBlur={() => store.isTyping(false)}
@@ -88,21 +93,30 @@ export function Composer({ store, onEditLast }: ComposerProps) {
       <button type="submit" class="button primary round" data-testid="send" aria-label={text.chat.send} disabled={!sendable}>
         <Icon name="send" />
       </button>
-      <p id="composer-note" class={noteClass(length)}>
-        {noteFor(length)}
+      <p id="composer-note" class={`note ${note.kind}`} data-testid="composer-note">
+        {note.words}
       </p>
     </form>
   );
 }
 
-/** "telling" notes are shown on every screen, the hint about keys only where there are keys. */
-function noteClass(length: number): string {
-  if (length > MAX_TEXT) return "note problem";
-  return length >= NEAR_LIMIT || !connected.value ? "note telling" : "note";
+interface Note {
+  words: string;
+  /** "telling" notes are shown on every screen, the hint about keys only where there are keys. */
+  kind: "problem" | "telling" | "";
 }
 
-function noteFor(length: number): string {
-  if (length > MAX_TEXT) return text.chat.over(length - MAX_TEXT);
-  if (length >= NEAR_LIMIT) return text.chat.left(MAX_TEXT - length);
-  return connected.value ? text.chat.hint : text.chat.offline;
+/** The one thing that is worth saying below the field. */
+function useNote(store: RoomStore, length: number, pauseS: number): Note {
+  const muted = store.standing.muted.value;
+  const muteS = useCountdown(muted?.until ?? null);
+  const info = store.info.value;
+  if (info?.archivedAt) return { words: text.chat.archived, kind: "telling" };
+  if (muted && muteS !== 0) return { words: text.chat.muted(muted.until === null ? null : fullTimeOf(muted.until), muted.why), kind: "problem" };
+  if (length > MAX_TEXT) return { words: text.chat.over(length - MAX_TEXT), kind: "problem" };
+  if (length >= NEAR_LIMIT) return { words: text.chat.left(MAX_TEXT - length), kind: "telling" };
+  if (!connected.value) return { words: text.chat.offline, kind: "telling" };
+  if (pauseS > 0) return { words: text.chat.slowWait(pauseS), kind: "telling" };
+  if (info && info.slowMs > 0 && !store.standing.isStaff.value) return { words: text.chat.slow(text.room.seconds(info.slowMs / 1000)), kind: "telling" };
+  return { words: text.chat.hint, kind: "" };
 }

@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { announceUrgently } from "../announce.ts";
+import { otherwise } from "../explain.ts";
 import { lengthOf } from "../format.ts";
 import type { Message } from "../protocol.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
+import { useAttempt } from "./attempt.ts";
 import { fit, isComposing, MAX_TEXT } from "./composer.tsx";
+import { Problem } from "./problem.tsx";
 
 interface EditFormProps {
   store: RoomStore;
@@ -15,7 +17,7 @@ interface EditFormProps {
 /** Changes a message in its place. Enter saves, Escape leaves it as it was. */
 export function EditForm({ store, message, onDone }: EditFormProps) {
   const [words, setWords] = useState(message.text);
-  const [problem, setProblem] = useState("");
+  const { refusal, run } = useAttempt();
   const area = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     const element = area.current;
@@ -29,13 +31,7 @@ export function EditForm({ store, message, onDone }: EditFormProps) {
   const save = async (): Promise<void> => {
     if (!valid) return;
     if (words === message.text) return onDone();
-    try {
-      await store.edit(message.offset, words);
-      onDone();
-    } catch {
-      setProblem(text.chat.editFailed);
-      announceUrgently(text.chat.editFailed);
-    }
+    if (await run(() => store.chat.edit(message.offset, words), (error) => otherwise(error, text.chat.editFailed))) onDone();
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     event.stopPropagation();
@@ -66,7 +62,7 @@ export function EditForm({ store, message, onDone }: EditFormProps) {
         <button type="button" class="button small quiet" onClick={onDone}>
           {text.chat.cancel}
         </button>
-        {problem && <p class="note problem">{problem}</p>}
+        <Problem {...refusal} />
       </div>
     </div>
   );

@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { ApiError } from "../api.ts";
-import { explain } from "../explain.ts";
+import { explain, freeAgainAt } from "../explain.ts";
 import { text } from "../text.ts";
 import { useCountdown } from "./countdown.ts";
 import { focusProblem } from "./field.tsx";
@@ -21,7 +21,9 @@ interface FormOptions {
 export interface Form {
   problems: Problems;
   busy: boolean;
-  /** Seconds until the server takes it again. */
+  /** When the server takes it again, on the page's clock; null: now. */
+  freeAt: number | null;
+  /** Seconds until then. */
   waitS: number;
   /** It was sent, and not touched since. */
   done: boolean;
@@ -56,12 +58,8 @@ export function useForm({ check = () => ({}), send, place }: FormOptions): Form 
     sending.current = false;
     setBusy(false);
   };
-  return { problems, busy, waitS, done, submit };
+  return { problems, busy, freeAt, waitS, done, submit };
 }
-
-/** When the server takes the next try, on the page's clock; null: at once. */
-export const freeAgainAt = (error: unknown): number | null =>
-  error instanceof ApiError && error.status === 429 && error.waitS !== null ? Date.now() + error.waitS * 1000 : null;
 
 /** Refusals of what was typed, by the field that the server names. */
 function placed({ field }: ApiError): Problems | null {

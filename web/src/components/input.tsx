@@ -3,6 +3,7 @@ import { text } from "../text.ts";
 import { Field, noteId } from "./field.tsx";
 import type { Form } from "./form.ts";
 import { Icon } from "./icon.tsx";
+import { Problem } from "./problem.tsx";
 
 interface InputProps {
   id: string;
@@ -14,6 +15,8 @@ interface InputProps {
   type?: "text" | "email" | "password";
   autocomplete?: string;
   numeric?: boolean;
+  /** Code units. */
+  maxLength?: number;
 }
 
 /** One line of text with its label, and what is wrong with it. A password can be looked at. */
@@ -37,7 +40,7 @@ export function Input(props: InputProps) {
   );
 }
 
-function Line({ id, value, onInput, hint = "", problem = "", type = "text", autocomplete = "off", numeric = false }: InputProps) {
+function Line({ id, value, onInput, hint = "", problem = "", type = "text", autocomplete = "off", numeric = false, maxLength }: InputProps) {
   return (
     <input
       id={id}
@@ -48,6 +51,7 @@ function Line({ id, value, onInput, hint = "", problem = "", type = "text", auto
       autocapitalize="none"
       spellcheck={false}
       value={value}
+      maxLength={maxLength}
       aria-invalid={problem !== ""}
       aria-describedby={problem || hint ? noteId(id) : undefined}
       onInput={(event) => onInput(event.currentTarget.value)}
@@ -75,16 +79,21 @@ export const NewPasswordInput = (props: SpecialProps) => (
 
 export const CodeInput = (props: SpecialProps) => <Input {...props} autocomplete="one-time-code" numeric label={text.login.code} />;
 
+interface SubmitProps {
+  form: Form;
+  label: string;
+  id: string;
+  kind?: string;
+  /** There is nothing to send. */
+  off?: boolean;
+}
+
 /** The button at a form's end, and above it what is wrong and belongs to no field. */
-export function Submit({ form, label, id, kind = "primary" }: { form: Form; label: string; id: string; kind?: string }) {
+export function Submit({ form, label, id, kind = "primary", off = false }: SubmitProps) {
   return (
     <>
-      {form.problems["form"] && (
-        <p class="note problem" role="alert" data-testid="form-problem">
-          {form.problems["form"]}
-        </p>
-      )}
-      <button type="submit" class={`button ${kind}`} data-testid={id} aria-disabled={form.busy || form.waitS > 0}>
+      <Problem words={form.problems["form"]} freeAt={form.freeAt} id="form-problem" />
+      <button type="submit" class={`button ${kind}`} data-testid={id} disabled={off} aria-disabled={form.busy || form.waitS > 0}>
         {form.waitS > 0 ? text.login.wait(form.waitS) : form.busy ? text.login.busy : label}
       </button>
     </>

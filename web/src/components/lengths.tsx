@@ -30,6 +30,16 @@ export const settingsOf = (lengths: Lengths): TimerSettings => ({
   autoStart: lengths.auto,
 });
 
+const minutes = (ms: number): string => String(Math.max(1, Math.round(ms / MINUTE_MS)));
+
+export const lengthsOf = ({ focusMs, shortBreakMs, longBreakMs, longEvery, autoStart }: TimerSettings): Lengths => ({
+  focus: minutes(focusMs),
+  short: minutes(shortBreakMs),
+  long: minutes(longBreakMs),
+  every: String(longEvery),
+  auto: autoStart,
+});
+
 interface TimerFieldsProps {
   value: Lengths;
   onChange: (lengths: Lengths) => void;

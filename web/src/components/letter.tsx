@@ -2,13 +2,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../announce.ts";
 import { confirm, type Proof, resetPassword } from "../account.ts";
 import type { ApiError } from "../api.ts";
-import { explain } from "../explain.ts";
+import { freeAgainAt, refusalOf, type Refusal } from "../explain.ts";
 import { adopt } from "../session.ts";
 import { text } from "../text.ts";
 import { arrive, goOn } from "../welcome.ts";
 import { useCountdown } from "./countdown.ts";
-import { codeProblem, digitsOf, freeAgainAt, newPasswordProblem, type Problems, useForm } from "./form.ts";
+import { codeProblem, digitsOf, newPasswordProblem, type Problems, useForm } from "./form.ts";
 import { CodeInput, NewPasswordInput, Submit, Whose } from "./input.tsx";
+import { Problem } from "./problem.tsx";
 
 interface LetterProps {
   email: string;
@@ -56,27 +57,23 @@ const PATIENCE_MS = 30_000;
 
 export function SendAgain({ again }: { again: () => Promise<void> }) {
   const [freeAt, setFreeAt] = useState(() => Date.now() + PATIENCE_MS);
-  const [problem, setProblem] = useState("");
+  const [refusal, setRefusal] = useState<Refusal | null>(null);
   const waitS = useCountdown(freeAt) ?? 0;
   const send = async (): Promise<void> => {
     if (waitS > 0) return;
     setFreeAt(Date.now() + PATIENCE_MS);
     try {
       await again();
-      setProblem("");
+      setRefusal(null);
       announce(text.login.sentAgain);
     } catch (error) {
-      setProblem(explain(error));
+      setRefusal(refusalOf(error));
       setFreeAt(freeAgainAt(error) ?? 0);
     }
   };
   return (
     <>
-      {problem && (
-        <p class="note problem" role="alert">
-          {problem}
-        </p>
-      )}
+      <Problem {...refusal} />
       <button type="button" class="button quiet small" data-testid="send-again" aria-disabled={waitS > 0} onClick={send}>
         {waitS > 0 ? text.login.sendAgainIn(waitS) : text.login.sendAgain}
       </button>

@@ -1,29 +1,50 @@
 import { useRef, useState } from "preact/hooks";
-import { announceUrgently } from "../announce.ts";
 import { fullTimeOf, isoOf, timeOf } from "../format.ts";
 import { linkify } from "../linkify.ts";
+import { toggleMenu } from "../menu.ts";
 import type { Message, Principal } from "../protocol.ts";
 import type { Outgoing } from "../store/messages.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
+import { otherwise } from "../explain.ts";
+import { useAttempt } from "./attempt.ts";
 import { Avatar } from "./avatar.tsx";
+import { useCountdown } from "./countdown.ts";
 import { EditForm } from "./edit.tsx";
 import { Icon } from "./icon.tsx";
+import { MoreButton } from "./menu.tsx";
+import { messageItems, personItems } from "./personmenu.ts";
+import { Problem } from "./problem.tsx";
 
 interface HeadProps {
   author: Principal;
   name: string;
   at: number;
   continues: boolean;
+  /** The name opens a menu, by Tab too where it is 0. */
+  menuTab?: number;
 }
 
 /** Avatar, name and time; a row that continues the one above keeps them for screen readers only. */
-function Head({ author, name, at, continues }: HeadProps) {
+function Head({ author, name, at, continues, menuTab }: HeadProps) {
   return (
     <>
       {!continues && <Avatar id={author.actorId} name={name} />}
       <header class={continues ? "message-head continues" : "message-head"}>
-        <span class={continues ? "hidden" : "message-author"}>{name}</span>
+        {continues || menuTab === undefined ? (
+          <span class={continues ? "hidden" : "message-author"}>{name}</span>
+        ) : (
+          <button
+            type="button"
+            class="message-author"
+            aria-haspopup="menu"
+            tabIndex={menuTab}
+            data-testid="author"
+            onClick={(event) => toggleMenu(event.currentTarget, name, personItems({ principal: author, name }))}
+          >
+            {name}
+          </button>
+        )}
         <time dateTime={isoOf(at)} title={fullTimeOf(at)}>
           {timeOf(at)}
         </time>
@@ -60,6 +81,8 @@ interface MessageRowProps {
 export function MessageRow({ store, message, continues, editing, current, onEdit }: MessageRowProps) {
   const own = store.isMe(message.author);
   const name = store.nameOf(message.author) ?? text.chat.someone;
+  const author = store.now(message.author);
+  const tab = current ? 0 : -1;
   return (
     <article
       class={continues ? "message continues" : "message"}
@@ -68,10 +91,10 @@ export function MessageRow({ store, message, continues, editing, current, onEdit
       data-offset={message.offset}
       data-own={own}
       data-row
-      tabIndex={current ? 0 : -1}
+      tabIndex={tab}
       aria-label={text.chat.actions(name)}
     >
-      <Head author={store.now(message.author)} name={name} at={message.at} continues={continues} />
+      <Head author={author} name={name} at={message.at} continues={continues} {...(own ? {} : { menuTab: tab })} />
       <div class="message-body">
         {message.deleted && <p class="tombstone">{text.chat.deleted}</p>}
         {!message.deleted && !editing && <Words words={message.text} />}
@@ -84,6 +107,16 @@ export function MessageRow({ store, message, continues, editing, current, onEdit
       </div>
       {own && !message.deleted && !editing && (
         <Actions store={store} offset={message.offset} current={current} onEdit={() => onEdit(message.offset)} />
+      )}
+      {!own && !message.deleted && (
+        <div class="actions">
+          <MoreButton
+            what={text.chat.actions(name)}
+            items={() => messageItems({ principal: author, name }, store.id, message.offset)}
+            id="message-menu"
+            tabIndex={tab}
+          />
+        </div>
       )}
     </article>
   );
@@ -99,7 +132,7 @@ interface ActionsProps {
 /** Edit and delete of one's own message. Deleting asks first: it is for good, there is no undo to offer. */
 function Actions({ store, offset, current, onEdit }: ActionsProps) {
   const [asking, setAsking] = useState(false);
-  const [problem, setProblem] = useState("");
+  const { refusal, run } = useAttempt();
   const opener = useRef<HTMLButtonElement>(null);
   const tab = current ? 0 : -1;
   const keep = (): void => {
@@ -108,12 +141,7 @@ function Actions({ store, offset, current, onEdit }: ActionsProps) {
   };
   const remove = async (): Promise<void> => {
     setAsking(false);
-    try {
-      await store.remove(offset);
-    } catch {
-      setProblem(text.chat.removeFailed);
-      announceUrgently(text.chat.removeFailed);
-    }
+    await run(() => store.chat.remove(offset), (error) => otherwise(error, text.chat.removeFailed));
   };
   if (asking) {
     return (
@@ -130,7 +158,7 @@ function Actions({ store, offset, current, onEdit }: ActionsProps) {
   }
   return (
     <div class="actions">
-      {problem && <p class="note problem">{problem}</p>}
+      <Problem {...refusal} />
       <button type="button" class="icon-button small" tabIndex={tab} data-testid="edit" aria-label={text.chat.edit} onClick={onEdit}>
         <Icon name="edit" />
       </button>
@@ -158,6 +186,7 @@ interface OutgoingRowProps {
 /** A message on its way, or one that did not make it. */
 export function OutgoingRow({ store, message, continues }: OutgoingRowProps) {
   const failed = message.state === "failed";
+  const waitS = useCountdown(message.freeAt) ?? 0;
   const name = store.nameOf(store.me) ?? text.people.you;
   return (
     <article
@@ -171,14 +200,16 @@ export function OutgoingRow({ store, message, continues }: OutgoingRowProps) {
       <Head author={store.me} name={name} at={message.at} continues={continues} />
       <div class="message-body">
         <Words words={message.text} />
+        {!failed && <span class="sending">{text.chat.sending}</span>}
         {failed && (
           <div class="failure">
             <Icon name="warning" />
-            <span title={message.problem}>{text.chat.failed}</span>
-            <button type="button" class="button small" data-testid="retry" onClick={() => store.retry(message.nonce)}>
+            <span data-testid="failure">{waitS > 0 ? text.chat.tooFast(waitS) : text.chat.failed}</span>
+            {message.freeAt === null && <span class="note">{message.problem}</span>}
+            <button type="button" class="button small" data-testid="retry" aria-disabled={waitS > 0} onClick={() => waitS > 0 || store.chat.retry(message.nonce)}>
               {text.chat.retry}
             </button>
-            <button type="button" class="button small quiet" data-testid="discard" onClick={() => store.discard(message.nonce)}>
+            <button type="button" class="button small quiet" data-testid="discard" onClick={() => store.chat.discard(message.nonce)}>
               {text.chat.discard}
             </button>
           </div>

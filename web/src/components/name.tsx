@@ -1,9 +1,10 @@
 import { useState } from "preact/hooks";
-import { explain } from "../explain.ts";
 import { lengthOf } from "../format.ts";
 import { enter, rememberedName } from "../session.ts";
 import { text } from "../text.ts";
-import { Field, focusProblem, noteId } from "./field.tsx";
+import { Field, noteId } from "./field.tsx";
+import { useForm } from "./form.ts";
+import { Submit } from "./input.tsx";
 
 const MAX_NAME = 64;
 
@@ -40,28 +41,11 @@ export function NameField({ id, value, onInput, problem }: NameFieldProps) {
 /** Asks a person without a session for a name, then goes in. */
 export function NameForm() {
   const [name, setName] = useState(rememberedName);
-  const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
-  const submit = async (event: SubmitEvent): Promise<void> => {
-    event.preventDefault();
-    const form = event.currentTarget as HTMLFormElement;
-    const wrong = problemWith(name);
-    setProblem(wrong);
-    if (wrong) return focusProblem(form);
-    setBusy(true);
-    try {
-      await enter(name.trim());
-    } catch (error) {
-      setProblem(explain(error));
-    }
-    setBusy(false);
-  };
+  const form = useForm({ check: () => ({ name: problemWith(name) }), send: () => enter(name.trim()) });
   return (
-    <form class="stack" onSubmit={submit} noValidate>
-      <NameField id="door-name" value={name} onInput={setName} problem={problem} />
-      <button type="submit" class="button primary" data-testid="enter-room" disabled={busy}>
-        {busy ? text.name.joining : text.name.join}
-      </button>
+    <form class="stack" onSubmit={form.submit} noValidate>
+      <NameField id="door-name" value={name} onInput={setName} problem={form.problems["name"] ?? ""} />
+      <Submit form={form} label={text.name.join} id="enter-room" />
     </form>
   );
 }

@@ -2,7 +2,7 @@ import { dismiss, notice } from "../notice.ts";
 import { text } from "../text.ts";
 import { Icon } from "./icon.tsx";
 
-/** Above the page, whichever it is: nothing is covered. */
+/** Above the page, whichever it is, and in view however far it is scrolled. */
 export function NoticeBar() {
   const told = notice.value;
   const act = (): void => {
@@ -10,7 +10,7 @@ export function NoticeBar() {
     told?.action?.run();
   };
   return (
-    <div role="status">
+    <div role="status" class="notices">
       {told && (
         <div class="banner" data-testid="notice">
           <p>{told.words}</p>

@@ -1,24 +1,22 @@
-import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { Person } from "../protocol.ts";
 import { keyOf, sorted } from "../store/presence.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
 import { Avatar } from "./avatar.tsx";
+import { MoreButton } from "./menu.tsx";
+import { measureItems } from "./measureitems.ts";
+import { personItems } from "./personmenu.ts";
+import { small } from "./screen.ts";
 
 /** Faces shown on a small screen before the list is opened. */
 const STACKED = 5;
 
-/** As the style sheet says: below this the panes stand one over the other. */
-const smallScreen = matchMedia("(max-width: 820px)");
-const small = signal(smallScreen.matches);
-smallScreen.addEventListener("change", () => (small.value = smallScreen.matches));
-
 /** Who is in the room now: a list beside the chat, a row of faces that opens one on a small screen. */
 export function PeoplePanel({ store }: { store: RoomStore }) {
   const [open, setOpen] = useState(false);
-  const people = sorted(store.roster.people.value, store.isMe);
-  const count = store.roster.count.value;
+  const people = sorted(store.people.value, store.isMe);
+  const count = store.count.value;
   return (
     <aside class="people" aria-labelledby="people-heading">
       <h2 id="people-heading" class={small.value ? "hidden" : undefined}>
@@ -34,7 +32,7 @@ export function PeoplePanel({ store }: { store: RoomStore }) {
       )}
       <ul id="people-list" hidden={small.value && !open} tabIndex={small.value ? 0 : undefined} aria-labelledby="people-heading">
         {people.map((person) => (
-          <PersonRow key={keyOf(person.principal)} person={person} own={store.isMe(person.principal)} />
+          <PersonRow key={keyOf(person.principal)} store={store} person={person} />
         ))}
       </ul>
       {count > 0 && people.length === 0 && <p class="note">{text.people.onlyCount}</p>}
@@ -42,13 +40,20 @@ export function PeoplePanel({ store }: { store: RoomStore }) {
   );
 }
 
-function PersonRow({ person, own }: { person: Person; own: boolean }) {
+function PersonRow({ store, person }: { store: RoomStore; person: Person }) {
+  const own = store.isMe(person.principal);
+  const role = text.people.roles[person.role];
   return (
     <li class="person" data-testid="person" data-id={person.principal.actorId}>
       <Avatar id={person.principal.actorId} name={person.name} />
       <span class="person-name">{person.name}</span>
       {own && <span class="badge">{text.people.you}</span>}
-      {person.role === "host" && <span class="badge host">{text.people.host}</span>}
+      {role && (
+        <span class={`badge ${person.role}`} data-testid="role">
+          {role}
+        </span>
+      )}
+      {!own && <MoreButton what={person.name} items={() => [...personItems(person), ...measureItems(store, person)]} id="person-menu" />}
     </li>
   );
 }

@@ -1,30 +1,20 @@
-import { useState } from "preact/hooks";
 import { announce } from "../announce.ts";
 import { endPlace, logOut, logOutElsewhere, logOutEverywhere, readPlaces } from "../account.ts";
-import { explain } from "../explain.ts";
 import { agoOf, deviceOf } from "../format.ts";
 import { text } from "../text.ts";
+import { useAttempt } from "./attempt.ts";
 import { Failed } from "./failed.tsx";
 import { useLoaded } from "./loaded.ts";
+import { Problem } from "./problem.tsx";
 
 /** Where one is signed in, and the ways out. `onGone`: this login session is over. */
 export function Places({ onGone }: { onGone: () => void }) {
-  const { value, problem: unread, reload } = useLoaded(readPlaces);
-  const [problem, setProblem] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { value, refusal: unread, reload } = useLoaded(readPlaces);
+  const { refusal, busy, run } = useAttempt();
   const places = value ?? [];
   const others = places.filter(({ here }) => !here);
   const attempt = (action: () => Promise<void>, then: () => unknown) => async (): Promise<void> => {
-    if (busy) return;
-    setBusy(true);
-    setProblem("");
-    try {
-      await action();
-      await then();
-    } catch (error) {
-      setProblem(explain(error));
-    }
-    setBusy(false);
+    if (await run(action)) await then();
   };
   const told = (): Promise<void> => {
     announce(text.account.ended);
@@ -48,12 +38,8 @@ export function Places({ onGone }: { onGone: () => void }) {
           </li>
         ))}
       </ul>
-      {problem && (
-        <p class="note problem" role="alert">
-          {problem}
-        </p>
-      )}
-      {unread && <Failed problem={unread} onRetry={reload} />}
+      <Problem {...refusal} />
+      {unread && <Failed refusal={unread} onRetry={reload} />}
       <div class="ways">
         <button type="button" class="button small" data-testid="sign-out" aria-disabled={busy} onClick={attempt(logOut, onGone)}>
           {text.account.signOut}

@@ -1,61 +1,53 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { listRooms, type RoomSummary } from "../api.ts";
-import { explain } from "../explain.ts";
-import { agoOf, hueOf } from "../format.ts";
-import { roomPath } from "../router.ts";
+import { connection, me } from "../session.ts";
+import { Listing, NO_FILTERS } from "../store/listing.ts";
+import type { Filters } from "../rooms.ts";
 import { text } from "../text.ts";
-import { Icon } from "./icon.tsx";
+import { Failed } from "./failed.tsx";
+import { RoomCard } from "./roomcard.tsx";
 
-interface Listing {
-  rooms: RoomSummary[];
-  cursor: string | null;
-  state: "loading" | "ready" | "failed";
-  problem: string;
+/** A list that is loaded anew when it is narrowed otherwise, and follows the rooms it shows. Who has no session follows nothing. */
+export function useListing(filters: Filters, limit: number): Listing {
+  const [listing] = useState(() => new Listing(limit));
+  const key = JSON.stringify(filters);
+  useEffect(() => void listing.load(filters), [key]);
+  const someone = me.value !== null;
+  useEffect(() => (someone ? listing.follow(connection()) : undefined), [someone]);
+  return listing;
 }
 
-const START: Listing = { rooms: [], cursor: null, state: "loading", problem: "" };
+interface RoomListProps {
+  listing: Listing;
+  /** Where there is no room. */
+  empty: ComponentChildren;
+  onTag?: (tag: string) => void;
+}
 
-/** Public rooms, newest first, page by page. */
-export function RoomList() {
-  const [listing, setListing] = useState(START);
-  const load = async (from: Listing): Promise<void> => {
-    setListing({ ...from, state: "loading" });
-    try {
-      const page = await listRooms(from.cursor);
-      const shown = new Set(from.rooms.map((room) => room.id));
-      const rooms = [...from.rooms, ...page.rooms.filter((room) => !shown.has(room.id))];
-      setListing({ rooms, cursor: page.nextCursor, state: "ready", problem: "" });
-    } catch (error) {
-      setListing({ ...from, state: "failed", problem: explain(error) });
-    }
-  };
-  useEffect(() => {
-    void load(START);
-  }, []);
-  const { rooms, state, cursor, problem } = listing;
+/** The rooms that are loaded, and what is the case where there are none, or not yet. */
+export function RoomList({ listing, empty, onTag }: RoomListProps) {
+  const rooms = listing.rooms.value;
+  const state = listing.state.value;
+  const refusal = listing.refusal.value;
   return (
-    <div class="roomlist" aria-busy={state === "loading"}>
+    <div class="roomlist" aria-busy={state === "loading"} data-testid="room-list" data-state={state}>
       {rooms.length > 0 && (
         <ul>
           {rooms.map((room) => (
-            <RoomCard key={room.id} room={room} />
+            <RoomCard key={room.id} room={room} {...(onTag ? { onTag } : {})} />
           ))}
         </ul>
       )}
       {state === "loading" && rooms.length === 0 && <Skeleton />}
-      {state === "ready" && rooms.length === 0 && <p class="empty">{text.rooms.empty}</p>}
-      {state === "failed" && (
-        <div class="empty" role="alert">
-          <p>
-            {text.rooms.failed} {problem}
-          </p>
-          <button type="button" class="button" onClick={() => load(listing)}>
-            {text.chat.retry}
-          </button>
+      {state === "ready" && rooms.length === 0 && empty}
+      {state === "failed" && refusal && (
+        <div class="empty">
+          <p>{text.rooms.failed}</p>
+          <Failed refusal={refusal} onRetry={() => listing.again()} />
         </div>
       )}
-      {state === "ready" && cursor && (
-        <button type="button" class="button quiet" onClick={() => load(listing)}>
+      {state === "ready" && listing.hasMore.value && (
+        <button type="button" class="button quiet" data-testid="more-rooms" onClick={() => listing.more()}>
           {text.rooms.more}
         </button>
       )}
@@ -63,21 +55,16 @@ export function RoomList() {
   );
 }
 
-function RoomCard({ room }: { room: RoomSummary }) {
+/** On the first page: the liveliest, and the way to all. */
+export function LivelyRooms() {
+  const listing = useListing(NO_FILTERS, 6);
   return (
-    <li>
-      <a class="roomcard" href={roomPath(room.id)} data-local data-testid="room-card">
-        <span class="roomcard-mark" style={{ "--hue": String(hueOf(room.id)) }} aria-hidden="true" />
-        <span class="roomcard-body">
-          <span class="roomcard-title">{room.title}</span>
-          {room.topic && <span class="roomcard-topic">{room.topic}</span>}
-          <span class="roomcard-meta">
-            {text.languages[room.language] ?? room.language} · {text.rooms.created(agoOf(room.createdAt, Date.now()))}
-          </span>
-        </span>
-        <Icon name="arrow" />
+    <>
+      <RoomList listing={listing} empty={<p class="empty">{text.rooms.empty}</p>} />
+      <a class="button quiet" href="/rooms" data-local data-testid="all-rooms">
+        {text.rooms.all}
       </a>
-    </li>
+    </>
   );
 }
 

@@ -1,14 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../announce.ts";
 import { chime, setVolume, volume } from "../chime.ts";
-import { explain } from "../explain.ts";
+import { movements, setMovements } from "../movements.ts";
+import { canNotify, notifies, wantNotifications } from "../phaseend.ts";
 import { isUser, me, rename } from "../session.ts";
 import { text } from "../text.ts";
 import { chooseTheme, storedTheme, type Theme } from "../theme.ts";
 import { AccountSettings } from "./account.tsx";
+import { BlockedPeople } from "./blocked.tsx";
+import { useForm } from "./form.ts";
 import { Icon } from "./icon.tsx";
+import { Submit } from "./input.tsx";
 import { NameField, problemWith } from "./name.tsx";
 import { opened } from "./opened.ts";
+import { Unlock } from "./unlock.tsx";
 
 export function SettingsDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -28,36 +33,29 @@ export function SettingsDialog() {
       {me.value && <Rename />}
       <Appearance />
       <Sound />
+      <Telling />
+      {isUser.value && <BlockedPeople />}
       {isUser.value && <AccountSettings close={close} />}
+      {!isUser.value && <Unlock what={text.unlock.account} onGo={close} />}
     </dialog>
   );
 }
 
 function Rename() {
   const [name, setName] = useState(me.value?.name ?? "");
-  const [problem, setProblem] = useState("");
-  const [saved, setSaved] = useState(false);
-  const save = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    const wrong = problemWith(name);
-    setProblem(wrong);
-    if (wrong) return;
-    try {
+  const form = useForm({
+    check: () => ({ name: problemWith(name) }),
+    send: async () => {
       await rename(name.trim());
-      setSaved(true);
       announce(text.name.saved);
-    } catch (error) {
-      setProblem(explain(error));
-    }
-  };
+    },
+  });
   const changed = name.trim() !== me.value?.name;
   return (
-    <form class="stack" onSubmit={save}>
-      <NameField id="settings-name" value={name} onInput={setName} problem={problem} />
-      <button type="submit" class="button" disabled={!changed}>
-        {text.settings.save}
-      </button>
-      {saved && !changed && <p class="note">{text.name.saved}</p>}
+    <form class="stack" onSubmit={form.submit} noValidate>
+      <NameField id="settings-name" value={name} onInput={setName} problem={form.problems["name"] ?? ""} />
+      <Submit form={form} label={text.settings.save} id="save-name" kind="" off={!changed} />
+      {form.done && !changed && <p class="note">{text.name.saved}</p>}
     </form>
   );
 }
@@ -78,6 +76,31 @@ function Appearance() {
         </label>
       ))}
     </fieldset>
+  );
+}
+
+/** What the page tells by itself. */
+function Telling() {
+  const [refused, setRefused] = useState(false);
+  const notify = async (on: boolean): Promise<void> => setRefused(!(await wantNotifications(on)));
+  return (
+    <div class="choices">
+      {canNotify() && (
+        <label class="choice">
+          <input type="checkbox" data-testid="notify" checked={notifies.value} onChange={(event) => notify(event.currentTarget.checked)} />
+          <span>{text.settings.notify}</span>
+        </label>
+      )}
+      {refused && (
+        <p class="note problem" role="alert">
+          {text.settings.notifyRefused}
+        </p>
+      )}
+      <label class="choice">
+        <input type="checkbox" data-testid="movements" checked={movements.value} onChange={(event) => setMovements(event.currentTarget.checked)} />
+        <span>{text.settings.movements}</span>
+      </label>
+    </div>
   );
 }
 

@@ -1,13 +1,17 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type { TimerAction } from "../../../client/src/index.ts";
-import { announce, announceUrgently } from "../announce.ts";
+import { announce } from "../announce.ts";
+import { otherwise, type Refusal } from "../explain.ts";
 import { agoOf } from "../format.ts";
+import { isQuiet, setQuiet } from "../phaseend.ts";
 import type { Timer } from "../protocol.ts";
 import { clockMoves, connected } from "../store/connection.ts";
 import type { RoomStore } from "../store/room.ts";
 import { clock, milestone, phaseLengthMs, progress, remainingSeconds, round, untilNextSecond } from "../store/timer.ts";
 import { text } from "../text.ts";
+import { useAttempt } from "./attempt.ts";
 import { Icon, type IconName } from "./icon.tsx";
+import { Problem } from "./problem.tsx";
 
 /** Past the boundary, so that rounding never shows the old second again. */
 const BEYOND_MS = 4;
@@ -48,7 +52,7 @@ function useMilestones(timer: Timer, seconds: number): void {
 
 /** The remaining time in the title of the tab, with what is unread. */
 function useTabTitle(store: RoomStore, timer: Timer, seconds: number): void {
-  const unread = store.unread.value;
+  const unread = store.chat.unread.value;
   const title = store.info.value?.title ?? text.brand;
   useEffect(() => {
     const shown = timer.status === "idle" ? title : text.timer.documentTitle(clock(seconds), text.timer.phases[timer.phase], title);
@@ -76,6 +80,7 @@ export function TimerPanel({ store, timer }: { store: RoomStore; timer: Timer })
           <RoundDots timer={timer} />
         </div>
       </div>
+      <Quiet room={store.id} />
       <div class="timer-side">
         <Controls store={store} timer={timer} />
         <LastChange store={store} now={now} />
@@ -110,22 +115,18 @@ const MAIN: Record<Timer["status"], { action: TimerAction; icon: IconName; label
   paused: { action: "resume", icon: "play", label: text.timer.resume },
 };
 
+const refused = (error: unknown): Refusal =>
+  otherwise(error, error instanceof Error && error.name === "CONFLICT" ? text.timer.conflict : text.timer.failed);
+
 function Controls({ store, timer }: { store: RoomStore; timer: Timer }) {
-  const [problem, setProblem] = useState("");
-  const busy = useRef(false);
-  const off = !connected.value;
+  const { refusal, waits, run } = useAttempt();
+  const info = store.info.value;
+  const allowed = store.standing.mayTime(info) && !info?.archivedAt;
+  const off = waits || !connected.value || !allowed;
+  const reason = useId();
+  const told = allowed ? undefined : reason;
   const act = async (action: TimerAction): Promise<void> => {
-    if (off || busy.current) return;
-    busy.current = true;
-    setProblem("");
-    try {
-      await store.control(action);
-    } catch (error) {
-      const message = error instanceof Error && error.name === "CONFLICT" ? text.timer.conflict : text.timer.failed;
-      setProblem(message);
-      announceUrgently(message);
-    }
-    busy.current = false;
+    if (!off) await run(() => store.control(action), refused);
   };
   const main = MAIN[timer.status];
   const atStart = timer.status === "idle" && timer.phase === "focus" && timer.focusDone === 0;
@@ -137,36 +138,75 @@ function Controls({ store, timer }: { store: RoomStore; timer: Timer }) {
           class="button primary main-control"
           data-testid={`timer-${main.action}`}
           aria-disabled={off}
+          aria-describedby={told}
           onClick={() => act(main.action)}
         >
           <Icon name={main.icon} />
           {main.label}
         </button>
+        {timer.status !== "idle" && (
+          <button
+            type="button"
+            class="button quiet"
+            data-testid="timer-extend"
+            aria-disabled={off}
+            aria-describedby={told}
+            title={text.timer.extendLabel}
+            onClick={() => act("extend")}
+          >
+            <Icon name="plus" />
+            <span>
+              {text.timer.extend}
+              <span class="hidden">{text.timer.extendRest}</span>
+            </span>
+          </button>
+        )}
         <button
           type="button"
-          class="button quiet"
+          class="icon-button"
           data-testid="timer-skip"
           aria-disabled={off}
+          aria-describedby={told}
           title={text.timer.skipLabel}
           onClick={() => act("skip")}
         >
           <Icon name="skip" />
-          <span class="control-label">{text.timer.skip}</span>
+          <span class="hidden">{text.timer.skip}</span>
         </button>
         <button
           type="button"
-          class="button quiet"
+          class="icon-button"
           data-testid="timer-reset"
           aria-disabled={off || atStart}
+          aria-describedby={told}
           title={text.timer.resetLabel}
           onClick={() => atStart || act("reset")}
         >
           <Icon name="reset" />
-          <span class="control-label">{text.timer.reset}</span>
+          <span class="hidden">{text.timer.reset}</span>
         </button>
       </div>
-      {problem && <p class="note problem">{problem}</p>}
+      {!allowed && info && (
+        <p id={reason} class="note" data-testid="timer-policy">
+          {info.archivedAt ? "" : text.timer.notYours[info.timerPolicy]}
+        </p>
+      )}
+      <Problem {...refusal} id="timer-problem" />
     </>
+  );
+}
+
+/** Whether this room makes itself heard here; nobody else notices. */
+function Quiet({ room }: { room: string }) {
+  const [quiet, setState] = useState(() => isQuiet(room));
+  const toggle = (): void => {
+    setQuiet(room, !quiet);
+    setState(!quiet);
+  };
+  return (
+    <button type="button" class="icon-button timer-quiet" data-testid="timer-quiet" aria-pressed={quiet} aria-label={text.timer.quiet} title={text.timer.quiet} onClick={toggle}>
+      <Icon name={quiet ? "silent" : "bell"} />
+    </button>
   );
 }
 

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { route, withReturn } from "../router.ts";
-import { isUser, me } from "../session.ts";
+import { isAdmin, isUser, me } from "../session.ts";
 import { text } from "../text.ts";
 import { chooseTheme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
@@ -21,6 +21,7 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
       <div class="topbar-middle">{children}</div>
       <div class="topbar-end">
         <SignInLink />
+        {isAdmin.value && <AdminLink />}
         <ThemeToggle />
         <button type="button" class="chip" onClick={() => openSettings()} aria-haspopup="dialog" data-testid="open-settings">
           {me.value ? <Avatar id={me.value.principal.actorId} name={me.value.name} /> : <Icon name="sliders" />}
@@ -42,6 +43,12 @@ function SignInLink() {
     </a>
   );
 }
+
+const AdminLink = () => (
+  <a class="button small sign-in" href="/admin" data-local data-testid="admin-link">
+    {text.admin}
+  </a>
+);
 
 const isDark = (): boolean => {
   const chosen = document.documentElement.dataset["theme"];

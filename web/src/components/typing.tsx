@@ -3,7 +3,7 @@ import { text } from "../text.ts";
 
 /** Who is writing. Seen only: screen readers are not told, it would never end. */
 export function TypingLine({ store }: { store: RoomStore }) {
-  const names = [...store.writing.value.keys()].map((key) => store.names.value.get(key) ?? text.chat.someone);
+  const names = store.typists.value.map((key) => store.names.byKey(key) ?? text.chat.someone);
   return (
     <p class="typing" data-testid="typing" aria-live="off">
       {names.length > 0 && (

@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { CreateRoom } from "../components/create.tsx";
 import { JoinForm } from "../components/joinform.tsx";
-import { RoomList } from "../components/roomlist.tsx";
+import { LivelyRooms } from "../components/roomlist.tsx";
 import { Scene } from "../components/scene.tsx";
 import { TopBar } from "../components/topbar.tsx";
 import { text } from "../text.ts";
@@ -32,7 +32,7 @@ export function HomePage() {
             <JoinForm />
             <section class="card stack" aria-labelledby="rooms-heading">
               <h2 id="rooms-heading">{text.rooms.heading}</h2>
-              <RoomList />
+              <LivelyRooms />
             </section>
           </div>
         </div>

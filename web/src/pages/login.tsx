@@ -5,6 +5,7 @@ import { NameField, problemWith } from "../components/name.tsx";
 import { useForm } from "../components/form.ts";
 import { Submit } from "../components/input.tsx";
 import { useLoaded } from "../components/loaded.ts";
+import { Problem } from "../components/problem.tsx";
 import { SignIn } from "../components/signin.tsx";
 import { TopBar } from "../components/topbar.tsx";
 import { nextPath, parameter, replace } from "../router.ts";
@@ -22,7 +23,7 @@ export function LoginPage() {
       <TopBar />
       <main id="main" tabIndex={-1} class="narrow stack door">
         <h1>{text.login.title}</h1>
-        <Problem />
+        <CameBack />
         {isUser.value ? <Already next={next} /> : <Choice next={next} />}
       </main>
     </>
@@ -30,14 +31,10 @@ export function LoginPage() {
 }
 
 /** What went wrong on the way from a provider. */
-function Problem() {
+function CameBack() {
   const problem = parameter("problem");
   if (problem === null) return null;
-  return (
-    <p class="note problem" role="alert" data-testid="login-problem">
-      {text.login.problems[problem] ?? text.login.problems["begin-again"]}
-    </p>
-  );
+  return <Problem words={text.login.problems[problem] ?? text.login.problems["begin-again"]} id="login-problem" />;
 }
 
 function Already({ next }: { next: string }) {
@@ -56,7 +53,7 @@ function Choice({ next }: { next: string }) {
   return (
     <>
       {me.value ? <StayGuest next={next} name={me.value.name} /> : <Guest next={next} />}
-      {ways.problem && <Failed problem={ways.problem} onRetry={ways.reload} />}
+      {ways.refusal && <Failed refusal={ways.refusal} onRetry={ways.reload} />}
       {ways.value && <SignIn ways={ways.value} next={next} />}
     </>
   );

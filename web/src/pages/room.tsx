@@ -1,25 +1,47 @@
 import { useEffect, useState } from "preact/hooks";
+import { CommandError } from "../../../client/src/index.ts";
 import { announce } from "../announce.ts";
-import { chime } from "../chime.ts";
+import type { ApiError } from "../api.ts";
+import { useAttempt } from "../components/attempt.ts";
 import { Banner } from "../components/banner.tsx";
 import { Chat } from "../components/chat.tsx";
 import { EndingCard } from "../components/ending.tsx";
+import { Failed } from "../components/failed.tsx";
 import { NameForm } from "../components/name.tsx";
 import { PeoplePanel } from "../components/people.tsx";
+import { Problem } from "../components/problem.tsx";
+import { closeRoomDialog } from "../components/roomdialog.ts";
+import { RoomDialogDoor } from "../components/roomdialogdoor.tsx";
 import { RoomHeading } from "../components/roomheading.tsx";
 import { TimerPanel } from "../components/timer.tsx";
 import { TopBar } from "../components/topbar.tsx";
-import { navigate } from "../router.ts";
-import { connection, forget, me } from "../session.ts";
+import { explain } from "../explain.ts";
+import { fullTimeOf } from "../format.ts";
+import { tellOnce } from "../notice.ts";
+import { tellPhaseEnd } from "../phaseend.ts";
+import type { Timer } from "../protocol.ts";
+import { acceptInvite, isWorthless } from "../rooms.ts";
+import { describe } from "../roomwords.ts";
+import { navigate, parameter, replace, roomPath } from "../router.ts";
+import { connection, forget, isUser, me } from "../session.ts";
 import { ending } from "../store/connection.ts";
-import { RoomStore } from "../store/room.ts";
+import { visited } from "../store/recent.ts";
+import { RoomStore, type TimerChange } from "../store/room.ts";
 import { text } from "../text.ts";
+import { signInPath } from "../unlock.ts";
 
 /** A room by its link: asks for a name if need be, then joins. */
 export function RoomPage({ id }: { id: string }) {
-  if (ending.value === "signedOut") return <Alone what="signedOut" onAction={forget} />;
+  if (ending.value === "signedOut") return <Alone what="signedOut" detail={isUser.value ? text.ending.signedOut.ofUser : ""} onAction={comeBack} />;
   if (ending.value) return <Alone what={ending.value} onAction={() => location.reload()} />;
   return me.value ? <Joined id={id} /> : <Door />;
+}
+
+/** A user signs in, which also tells who may not and why; a guest tells a name. */
+function comeBack(): void {
+  const path = isUser.peek() ? signInPath() : null;
+  forget();
+  if (path) navigate(path);
 }
 
 function Alone(props: { what: keyof typeof text.ending; onAction: () => void; detail?: string }) {
@@ -57,33 +79,113 @@ function useRoom(id: string): RoomStore | null {
     const self = me.peek();
     if (!self) return;
     const opened = new RoomStore(id, self, connection());
-    opened.onTimer = (change, timer) => {
-      const who = opened.isMe(change.author) ? text.people.youSubject : (opened.nameOf(change.author) ?? text.chat.someone);
-      announce(text.timer.announceCause(change.cause, who, text.timer.phases[timer.phase]));
-      if (change.cause === "phase_end") chime();
-    };
+    opened.onTimer = (change, timer) => timerMoved(opened, change, timer);
+    opened.describe = (event, before) => describe(opened, event, before);
     setStore(opened);
-    return () => opened.close();
+    return () => {
+      closeRoomDialog();
+      opened.close();
+    };
   }, [id]);
   return store;
 }
 
-function Joined({ id }: { id: string }) {
-  const store = useRoom(id);
-  const refusal = store?.refusal.value;
-  if (refusal?.name === "NOT_FOUND") return <Alone what="unknownRoom" onAction={() => navigate("/")} />;
-  if (refusal?.name === "FORBIDDEN") return <Alone what="forbidden" onAction={() => navigate("/")} />;
-  if (store && refusal) return <Alone what="failed" detail={refusal.message} onAction={() => store.rejoin()} />;
-  return store?.info.value ? <OpenRoom store={store} /> : <Opening />;
+function timerMoved(store: RoomStore, change: TimerChange, timer: Timer): void {
+  const who = store.isMe(change.author) ? text.people.youSubject : (store.nameOf(change.author) ?? text.chat.someone);
+  const phase = text.timer.phases[timer.phase];
+  announce(text.timer.announceCause(change.cause, who, phase));
+  if (change.cause !== "phase_end") return;
+  const body = timer.status === "running" ? text.timer.ended(phase) : text.timer.endedIdle(phase);
+  tellPhaseEnd({ room: store.id, title: store.info.value?.title ?? text.brand, body, ago: store.serverNow() - change.at });
 }
 
-function Opening() {
+/** What the address brings along is used before the room is asked: who has no account here yet has a name by now. */
+function Joined({ id }: { id: string }) {
+  const code = parameter("invite");
+  const [refused, setRefused] = useState(false);
+  if (!code) return <Room id={id} invited={refused} />;
+  const refuse = (error: ApiError): void => {
+    tellOnce(error.status === 404 ? text.ending.invite.body : explain(error));
+    setRefused(true); // the room may let us in all the same
+  };
+  return <Accepting key={`${id} ${code}`} id={id} code={code} onRefused={refuse} />;
+}
+
+interface AcceptingProps {
+  id: string;
+  code: string;
+  onRefused: (error: ApiError) => void;
+}
+
+/** The address keeps a code until it is used, or known to be worthless. */
+function Accepting({ id, code, onRefused }: AcceptingProps) {
+  const { refusal, run } = useAttempt();
+  const accept = async (): Promise<void> => {
+    await acceptInvite(code, id).catch((error: unknown) => {
+      if (!isWorthless(error)) throw error;
+      onRefused(error);
+    });
+    if (parameter("invite") === code) replace(roomPath(id)); // who went elsewhere meanwhile stays there
+  };
+  useEffect(() => void run(accept), []);
+  if (!refusal) return <Opening words={text.room.accepting} />;
+  return (
+    <>
+      <TopBar />
+      <main id="main" tabIndex={-1} class="narrow">
+        <Failed refusal={refusal} onRetry={() => void run(accept)} />
+      </main>
+    </>
+  );
+}
+
+/** `invited`: by a code that does not hold. */
+function Room({ id, invited }: { id: string; invited: boolean }) {
+  const store = useRoom(id);
+  const refusal = store?.refusal.value;
+  if (store && refusal) return <Refused store={store} refusal={refusal} invited={invited} />;
+  return store?.info.value ? <OpenRoom store={store} /> : <Opening words={text.room.loading} />;
+}
+
+function Refused({ store, refusal, invited }: { store: RoomStore; refusal: Error; invited: boolean }) {
+  const again = (): void => store.rejoin();
+  const home = (): void => navigate("/");
+  const detail = refusal instanceof CommandError ? refusal.message : "";
+  switch (refusal.name) {
+    case "NOT_FOUND":
+      return <Alone what={invited ? "invite" : "unknownRoom"} onAction={home} />;
+    case "SIGN_IN_NEEDED":
+      return <Alone what="locked" onAction={() => navigate(signInPath())} />;
+    case "BANNED":
+      return <Alone what="roomBan" detail={sentAway(store, refusal)} onAction={() => navigate("/rooms")} />;
+    case "ROOM_FULL":
+      return <Alone what="full" onAction={again} />;
+    case "ROOM_LOCKED":
+      return <Alone what="roomLocked" onAction={again} />;
+    case "FORBIDDEN":
+      return store.removed.value ? <Alone what="kicked" detail={sentAway(store, refusal)} onAction={again} /> : <Alone what={invited ? "invite" : "forbidden"} onAction={home} />;
+    default:
+      return <Alone what="failed" detail={detail} onAction={again} />;
+  }
+}
+
+/** Until when, if that is told, and why, if we were there when it was said. */
+function sentAway(store: RoomStore, refusal: Error): string {
+  const imposed = store.standing.sentAway.value;
+  const waitMs = refusal instanceof CommandError ? refusal.retryAfterMs : null;
+  const until = imposed?.until ?? (waitMs === null ? null : Date.now() + waitMs);
+  return text.ending.roomBan.detail(until === null ? null : fullTimeOf(until), imposed?.why ?? "");
+}
+
+function Opening({ words }: { words: string }) {
   return (
     <>
       <TopBar />
       <Banner />
       <main id="main" tabIndex={-1} class="narrow" aria-busy="true">
-        <p class="opening">{text.room.loading}</p>
+        <p class="opening" data-testid="opening">
+          {words}
+        </p>
       </main>
     </>
   );
@@ -91,12 +193,16 @@ function Opening() {
 
 function OpenRoom({ store }: { store: RoomStore }) {
   const timer = store.timer.value;
+  const info = store.info.value;
+  useEffect(() => {
+    if (info) visited(store.id, info.title, info.theme);
+  }, [store, info?.title, info?.theme]);
   return (
-    <div class="room" data-phase={timer?.phase ?? "focus"}>
+    <div class="room" data-phase={timer?.phase ?? "focus"} data-look={info?.theme}>
       <TopBar>
         <RoomHeading store={store} />
       </TopBar>
-      <Banner />
+      <Banner>{info?.archivedAt ? <Archived store={store} /> : null}</Banner>
       <main id="main" tabIndex={-1} class="room-main">
         <div class="table">
           {timer && <TimerPanel store={store} timer={timer} />}
@@ -104,6 +210,23 @@ function OpenRoom({ store }: { store: RoomStore }) {
         </div>
         <Chat store={store} />
       </main>
+      <RoomDialogDoor />
+    </div>
+  );
+}
+
+/** Nothing happens here any more, unless the host wants it. */
+function Archived({ store }: { store: RoomStore }) {
+  const { refusal, busy, run } = useAttempt();
+  return (
+    <div class="banner calm" role="status" data-testid="archived">
+      <p>{text.room.archived}</p>
+      {store.standing.isHost.value && (
+        <button type="button" class="button small" data-testid="reopen" aria-disabled={busy} onClick={() => run(() => store.command("room.archive", { archived: false }))}>
+          {text.room.reopen}
+        </button>
+      )}
+      <Problem {...refusal} />
     </div>
   );
 }

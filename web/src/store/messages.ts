@@ -13,6 +13,8 @@ export interface Outgoing {
   state: "pending" | "failed";
   /** Why it failed, for a person; empty while pending. */
   problem: string;
+  /** When it may be tried again, on the page's clock; null: at once. */
+  freeAt: number | null;
 }
 
 /** A change that came before the message it is about: kept until that one is loaded. */
@@ -68,11 +70,20 @@ export function remove(state: Messages, offset: number): Messages {
 /** An optimistic message: shown at once, before the server has it. */
 export function send(state: Messages, nonce: string, text: string, at: number): Messages {
   const rest = state.outgoing.filter((message) => message.nonce !== nonce);
-  return { ...state, outgoing: [...rest, { nonce, text, at, state: "pending", problem: "" }] };
+  return { ...state, outgoing: [...rest, { nonce, text, at, state: "pending", problem: "", freeAt: null }] };
 }
 
-export function fail(state: Messages, nonce: string, problem: string): Messages {
-  return { ...state, outgoing: state.outgoing.map((m) => (m.nonce === nonce ? { ...m, state: "failed", problem } : m)) };
+export function fail(state: Messages, nonce: string, problem: string, freeAt: number | null = null): Messages {
+  return { ...state, outgoing: state.outgoing.map((m) => (m.nonce === nonce ? { ...m, state: "failed", problem, freeAt } : m)) };
+}
+
+/** What did not make it: it can be tried again. */
+export const failed = (state: Messages): readonly Outgoing[] => state.outgoing.filter((message) => message.state === "failed");
+
+/** As somebody sees it who does not see these authors. */
+export function without(state: Messages, isHidden: (author: Principal) => boolean): Messages {
+  const confirmed = state.confirmed.filter((message) => !isHidden(message.author));
+  return confirmed.length === state.confirmed.length ? state : { ...state, confirmed };
 }
 
 /** Gives up on an optimistic message. */

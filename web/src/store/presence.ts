@@ -1,6 +1,6 @@
 /** Who is in a room: a snapshot and numbered changes to it. */
 
-import type { Person, PresenceSnapshot, PresenceUpdate, Principal, PrincipalUpgraded } from "../protocol.ts";
+import type { Person, PresenceSnapshot, PresenceUpdate, Principal, PrincipalUpgraded, Role } from "../protocol.ts";
 
 export const NOBODY: PresenceSnapshot = { activation: "", rev: 0, count: 0, people: [] };
 
@@ -34,8 +34,10 @@ function upgraded(before: readonly Person[], { former, person }: Upgrade): Perso
   return others;
 }
 
-/** Oneself first, then hosts, then by name. */
+const RANKS: Readonly<Record<Role, number>> = { host: 1, cohost: 2, participant: 3 };
+
+/** Oneself first, then the host, co-hosts, and by name. */
 export function sorted(people: readonly Person[], isMe: (principal: Principal) => boolean): Person[] {
-  const rank = (person: Person): number => (isMe(person.principal) ? 0 : person.role === "host" ? 1 : 2);
+  const rank = (person: Person): number => (isMe(person.principal) ? 0 : (RANKS[person.role] ?? 3));
   return [...people].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
 }

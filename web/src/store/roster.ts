@@ -1,7 +1,7 @@
 /** Who is shown as here. Somebody who leaves stays for a moment, so that a reload makes nobody flicker. */
 
 import { computed, signal } from "@preact/signals";
-import type { Person, PresenceSnapshot, PresenceUpdate, PrincipalUpgraded } from "../protocol.ts";
+import type { Person, PresenceSnapshot, PresenceUpdate, Principal, PrincipalUpgraded, Role } from "../protocol.ts";
 import { change, keyOf, NOBODY } from "./presence.ts";
 
 export const LINGER_MS = 10_000;
@@ -10,6 +10,9 @@ export class Roster {
   private readonly presence = signal(NOBODY);
   private readonly leaving = signal<ReadonlyMap<string, Person>>(new Map());
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  /** Called when people have come, or have left for good: not for snapshots, nor for who was away for a moment. */
+  onMove: (came: readonly Person[], left: readonly Person[]) => void = () => {};
 
   readonly people = computed<readonly Person[]>(() => [...this.presence.value.people, ...this.leaving.value.values()]);
   readonly count = computed(() => this.presence.value.count + this.leaving.value.size);
@@ -26,9 +29,19 @@ export class Roster {
     const next = change(before, delta);
     if (next === "stale" || next === before) return;
     const gone = new Set(delta.left.map(keyOf));
+    const shown = new Set(this.people.value.map((person) => keyOf(person.principal)));
+    const came = delta.joined.filter((person) => !shown.has(keyOf(person.principal)));
     before.people.filter((person) => gone.has(keyOf(person.principal))).forEach((person) => this.linger(person));
     delta.joined.forEach((person) => this.stay(keyOf(person.principal)));
     this.presence.value = next;
+    if (came.length > 0) this.onMove(came, []);
+  }
+
+  /** Somebody has another role. */
+  promote(principal: Principal, role: Role): void {
+    const key = keyOf(principal);
+    const people = this.presence.value.people.map((person) => (keyOf(person.principal) === key ? { ...person, role } : person));
+    this.presence.value = { ...this.presence.value, people };
   }
 
   /** A guest is a user now: in the same place, without leaving it for a moment. */
@@ -51,7 +64,10 @@ export class Roster {
     this.leaving.value = new Map(this.leaving.value).set(key, person);
     this.timers.set(
       key,
-      setTimeout(() => this.stay(key), LINGER_MS),
+      setTimeout(() => {
+        this.stay(key);
+        this.onMove([], [person]);
+      }, LINGER_MS),
     );
   }
 

@@ -15,7 +15,9 @@ export const DEFAULT_SETTINGS: TimerSettings = {
   autoStart: true,
 };
 
+/** With all that the phase was extended by. */
 export function phaseLengthMs(timer: Timer): number {
+  if (timer.lengthMs > 0) return timer.lengthMs;
   const { focusMs, shortBreakMs, longBreakMs } = timer.settings;
   return { focus: focusMs, short_break: shortBreakMs, long_break: longBreakMs }[timer.phase];
 }

@@ -16,6 +16,12 @@ export function mark(state: Typing, person: Principal, active: boolean, now: num
   return next;
 }
 
+/** Without those who are not here: nobody says that they have stopped. */
+export function only(state: Typing, here: readonly Principal[]): Typing {
+  const keys = new Set(here.map(keyOf));
+  return new Map([...state].filter(([key]) => keys.has(key)));
+}
+
 export function expire(state: Typing, now: number): Typing {
   const next = new Map([...state].filter(([, until]) => until > now));
   return next.size === state.size ? state : next;

@@ -27,7 +27,7 @@ class RedisLimits:
         keys = [self._mark(mark)]
         keys += [self._key(ask.name, ask.key) for ask in asks]
         keys += [self._key(ask.name, ask.familiar) for ask in asks]
-        numbers = [number for ask in asks for number in (ask.rate.interval_us, ask.rate.burst)]
+        numbers = [number for ask in asks for number in ask.rate]
         return _read(await self._client.run(LIMIT, keys, numbers), len(asks))
 
     async def remember(self, mark: str, ttl_ms: int) -> None:

@@ -154,11 +154,13 @@ class Backlog:
     def _reduce(self, publication: Publication) -> None:
         key = publication.conflate
         if key is None or (key not in self._newest and len(self._newest) >= MAX_KEYS):
+            self._outbox.tally.dropped += 1
             self._mark_stale()
             return
         replaced = self._newest.pop(key, None)
         if replaced is not None:
             self._stats.conflated += 1
+            self._outbox.tally.dropped += 1
             self._bytes -= len(replaced.payload)
         self._newest[key] = publication
         self._bytes += len(publication.payload)

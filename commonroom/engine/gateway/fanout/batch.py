@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from commonroom.engine.envelope import Publication
+from commonroom.engine.gateway.fanout.veil import Veil
 from commonroom.identity import Principal
 from commonroom.protocol.codec import MSGPACK, Codec
 from commonroom.protocol.frame import TEXT, frame
@@ -37,18 +38,26 @@ class Batch:
         """The whole batch as bytes for one write."""
         return b"".join(self.frames(codec))
 
-    def seen(self, codec: Codec, principal: Principal, after: int = 0) -> bytes:
+    def seen(self, codec: Codec, principal: Principal, after: int = 0, veil: Veil | None = None, guests: tuple[str, ...] = ()) -> bytes:
         """What one reader sees of it: `skip` for a durable event that is hidden from it.
 
         Args:
             after: the reader has the durable events up to here already.
+            veil: the reader's, if people are hidden from it.
+            guests: who the reader was.
         """
         frames = []
         for publication, whole in zip(self.publications, self.frames(codec), strict=True):
             if 0 < publication.offset <= after:
                 continue
-            if publication.audience is None or publication.audience.admits(principal):
+            if publication.audience is not None and not publication.audience.admits(principal, guests):
+                seen = None
+            else:
+                seen = publication.message if veil is None else veil.seen(publication.message)
+            if seen is publication.message:
                 frames.append(whole)
+            elif seen is not None:
+                frames.append(framed(codec, seen))
             elif publication.offset:
                 frames.append(framed(codec, Skip(self.room, publication.offset)))
         return b"".join(frames)

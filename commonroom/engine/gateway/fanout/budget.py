@@ -4,6 +4,9 @@ A token bucket, reckoned backwards as in GCRA (ITU-T I.371): instead of tokens t
 the moment up to which all writes so far are paid for. A room inside its budget flushes at
 once; beyond, its next flush waits until the debt is back at the burst, so that writes come at
 the rate of the budget, each with more in it. Nothing is dropped.
+
+A room that says that its load is too much for all nodes together (`room.load`) is *wide*: its
+flushes keep `max_delay_s` apart whatever they cost here.
 """
 
 from collections.abc import Callable
@@ -28,17 +31,24 @@ class Budget:
         monotonic: seconds of an arbitrary origin.
     """
 
-    __slots__ = ("_max_delay_s", "_monotonic", "_paid_s", "_price_s", "_unwaited", "_waited", "tight")
+    __slots__ = ("_max_delay_s", "_monotonic", "_paid_s", "_price_s", "_spent_s", "_unwaited", "_waited", "_wide", "tight")
 
     def __init__(self, writes_per_s: float, max_delay_s: float, monotonic: Callable[[], float]) -> None:
         self._price_s = 1 / writes_per_s
         self._max_delay_s = max_delay_s
         self._monotonic = monotonic
         self._paid_s = 0.0
+        self._spent_s = 0.0
+        self._wide = False
         self._waited = False
         self._unwaited = 0
         self.tight = False
-        """Whether the last flush went over the burst. If not, the next one need not ask how long to wait."""
+        """Whether the last flush went over the burst, or all are wide. If not, the next one need not ask how long to wait."""
+
+    def widen(self, wide: bool) -> None:
+        """Keep flushes apart from now on, or no longer."""
+        self._wide = wide
+        self.tight = self.tight or wide
 
     def spend(self, writes: int, pushes: int) -> None:
         """Account for a flush of so many pushes to each reader. Cost: one look at the clock."""
@@ -47,7 +57,8 @@ class Budget:
             self._waited = False
         now_s, paid_s = self._monotonic(), self._paid_s
         paid_s = (paid_s if paid_s > now_s else now_s) + writes * self._price_s
-        self.tight = paid_s > now_s + BURST_S
+        self._spent_s = now_s
+        self.tight = self._wide or paid_s > now_s + BURST_S
         self._paid_s = min(paid_s, now_s + BURST_S + self._max_delay_s) if self.tight else paid_s
 
     def wait_s(self) -> float:
@@ -57,6 +68,7 @@ class Budget:
         if self._unwaited:
             self._unwaited -= 1
             return 0.0
-        wait_s = max(0.0, self._paid_s - BURST_S - self._monotonic())
+        next_s = self._spent_s + self._max_delay_s if self._wide else self._paid_s - BURST_S
+        wait_s = max(0.0, next_s - self._monotonic())
         self._waited = wait_s > 0
         return wait_s

@@ -12,6 +12,9 @@ Readers are *live* (they get the shared bytes), *ahead* (live, but their snapsho
 than what was delivered here: they skip what they have) or *waiting* (joining, catching up, or
 slow: their subscription keeps the batch and follows by itself). A reader whose outbox congests
 moves from live to waiting by itself, within the very write: nobody asks per delivery.
+
+Some durable pushes end subscriptions (`DurablePush.expelled`): asked once a push, when it has left.
+So whom a room sends away stops hearing it on every node, and by a gap's repair where the push was lost.
 """
 
 from collections.abc import Iterator
@@ -21,16 +24,24 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway.fanout.batch import Batch
 from commonroom.engine.gateway.fanout.budget import Budget
+from commonroom.engine.gateway.fanout.scene import TELLING, Scene
 from commonroom.engine.gateway.fanout.subscription import Subscription
 from commonroom.engine.gateway.outbox import Outbox, write_all
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import Unavailable
-from commonroom.protocol.codec import Codec
+from commonroom.protocol.codec import MSGPACK, Codec
+from commonroom.protocol.registry import EXPELLING
+from commonroom.protocol.room import LoadLevel, RoomLoad, RoomUpdated
+from commonroom.protocol.wire import DurablePush
 
 __all__ = ["RoomFanout"]
 
 MAX_HELD: Final = 1000
 """Durable pushes kept while a gap before them is read; what is beyond is read as well."""
+
+
+NOTABLE: Final = EXPELLING | TELLING
+"""Durable pushes that mean something to the gateway itself."""
 
 
 class RoomFanout:
@@ -42,6 +53,7 @@ class RoomFanout:
         "_budget",
         "_head",
         "_held",
+        "_is_private",
         "_live",
         "_pending",
         "_planned",
@@ -50,15 +62,22 @@ class RoomFanout:
         "_waiting",
         "address",
         "delivered",
+        "load",
+        "scene",
     )
 
     def __init__(self, address: Address, around: Surroundings) -> None:
         self.address = address
         self.delivered = 0
         """The last durable offset that was written to the live readers."""
+        self.load: LoadLevel | None = None
+        """The last that the room told; None: nothing yet."""
+        self.scene = Scene()
+        """What of the room its people's status depends on."""
         self._around = around
         self._budget = Budget(around.settings.fanout_writes_per_s, around.settings.fanout_max_delay_ms / 1000, around.monotonic)
         self._head: int | None = None  # the last durable offset taken in; None: not known yet
+        self._is_private = False  # since the last change of it that left; False also: not known
         self._pending: list[Publication] = []
         self._planned = False  # `_due` is on its way
         self._live: dict[Codec, dict[Subscription, Outbox]] = {}
@@ -85,6 +104,8 @@ class RoomFanout:
                 self._misfit(publication)
                 return
             self._head = offset
+        elif type(publication.message) is RoomLoad:
+            self.loaded(publication.message.level)
         self._pending.append(publication)
         if not self._planned:
             self._planned = True
@@ -95,6 +116,7 @@ class RoomFanout:
         """Somebody was told that the stream is at `offset`: what is not here yet is a gap."""
         if self._head is None or (offset > self._head and len(self) == 1):
             self._head = self.delivered = offset
+            self._is_private = False
         elif offset > self._head:
             self._pull(offset)
 
@@ -103,12 +125,28 @@ class RoomFanout:
         if self._head is not None and head > self._head:
             self._pull(head)
 
+    def loaded(self, level: LoadLevel) -> None:
+        """The room told how much it leaves out; from 1 on its pushes are gathered."""
+        self.load = level
+        self._budget.widen(level > 0)
+
+    def seen(self, scene: Scene) -> None:
+        """Something else may go on in the room."""
+        if scene != self.scene:
+            self.scene = scene
+            for subscription in self:
+                subscription.reader.moved()
+
     def flush(self) -> None:
         """Write what is pending, whether planned or not. Cost: one write for each reader."""
         if self._pending:
             batch = Batch(self.address.key, self._pending)
             self._pending = []
             self._budget.spend(self._deliver(batch), len(batch.publications))
+            for publication in batch.publications:
+                if type(publication.message) in NOTABLE:
+                    self._expel(publication)
+                    self.seen(self.scene.after(publication.message))
 
     def _put_off(self) -> bool:
         """Plan the flush for when the budget allows it; False: that is now."""
@@ -152,8 +190,12 @@ class RoomFanout:
     def announce(self) -> None:
         """Tell a new activation who is here: at once, since it handles nothing before.
 
-        What the one before has sent leaves first: it must not follow a snapshot of this one.
+        What the one before has sent leaves first: it must not follow a snapshot of this one. And
+        this one leaves nothing out, unless it says so.
         """
+        if self.load:
+            calm = RoomLoad(self.address.key, 0)
+            self.publish(Publication(calm, MSGPACK.encode(calm), 0, None, None, "load"))
         self.flush()
         for subscription in self:
             subscription.announce()
@@ -181,11 +223,26 @@ class RoomFanout:
             subscription.keep(batch)
         return writes
 
+    def _expel(self, publication: Publication) -> None:
+        """End, or ask the room about, the subscriptions that a durable push concerns. They have read it.
+
+        Of a room that was private before nobody is asked again: whoever follows it was let in as such.
+        """
+        push = publication.message
+        expulsion = push.expelled() if isinstance(push, DurablePush) else None
+        was_private = False
+        if isinstance(push, RoomUpdated):
+            was_private, self._is_private = self._is_private, push.info.visibility == "private"
+        if expulsion is not None and not was_private:
+            for subscription in self:
+                subscription.expel(publication.offset, expulsion)
+
     def _deliver_apart(self, batch: Batch, codec: Codec, members: dict[Subscription, Outbox]) -> None:
         """The slow path: some see less than others."""
         for subscription, outbox in tuple(members.items()):
             after = subscription.position if subscription in self._ahead else 0
-            data = batch.seen(codec, subscription.authority.principal, after)
+            who = subscription.reader.authority
+            data = batch.seen(codec, who.principal, after, guests=who.guests)
             self._around.stats.bytes_out += len(data)
             if data:
                 outbox.write(data)

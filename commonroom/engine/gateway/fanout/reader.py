@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from commonroom.engine.gateway.outbox import Outbox
 from commonroom.errors import CommonroomError
-from commonroom.identity import Authority
+from commonroom.identity import Authority, Principal
 from commonroom.protocol.codec import Codec
 from commonroom.protocol.wire import ServerMessage
 
@@ -28,6 +28,15 @@ class Reader(Protocol):
     @property
     def authority(self) -> Authority: ...
 
+    @property
+    def hidden(self) -> frozenset[Principal] | None:
+        """Whom it does not see; None: not known yet."""
+        ...
+
+    def want_hidden(self) -> None:
+        """Somebody waits for `hidden`: `Subscription.hidden_changed` or `hidden_unknown` is called when it was read."""
+        ...
+
     def send(self, message: ServerMessage) -> None:
         """Write one message of its own."""
         ...
@@ -38,6 +47,10 @@ class Reader(Protocol):
 
     def drop(self, subscription: "Subscription") -> None:
         """The subscription is gone: forget it."""
+        ...
+
+    def moved(self) -> None:
+        """It is in another room, or something else goes on in one of its rooms."""
         ...
 
     def may_read(self, subscription: "Subscription") -> bool:

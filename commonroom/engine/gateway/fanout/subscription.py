@@ -3,13 +3,15 @@
 | from | what happens | to |
 |---|---|---|
 | (new), LIVE, CATCHING, RENEWING | the client joins | JOINING |
-| JOINING | admitted | CATCHING |
+| JOINING | admitted, and it is known who is hidden from the reader | CATCHING |
 | JOINING | refused | GONE |
-| CATCHING | nothing left | LIVE |
+| CATCHING | nothing left, and nobody is hidden from the reader | LIVE |
 | CATCHING | nothing left, but stale: the room is asked | RENEWING |
 | RENEWING | the room's fresh snapshot | CATCHING |
 | RENEWING | the outbox congests, a new activation, too much waits: stale again | CATCHING |
 | LIVE | the outbox congests | CATCHING |
+| LIVE | other people are hidden from the reader: stale | CATCHING |
+| any but JOINING | a push ends it that is newer than its last admission | GONE |
 | any | left, voided, session ended | GONE |
 
 JOINING: the command is on its way; what the room sends is kept. CATCHING: what follows the
@@ -20,12 +22,15 @@ flood. LIVE: the fan-out writes. RENEWING: volatile pushes were dropped and the 
 for a fresh volatile snapshot. Durable ones go on; volatile ones wait behind the answer, which
 a commit may hold back while later pushes overtake it.
 
+A reader from whom people are hidden never goes LIVE: all it gets is written here, through its
+`Veil`, so that the shared path knows nothing of veils.
+
 Invariant (I6): `position` moves by one for each durable event written, in every state.
 Invariant: LIVE implies an outbox that is not congested, and nothing missed.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -34,16 +39,22 @@ from commonroom.engine.gateway.fanout.backlog import Backlog
 from commonroom.engine.gateway.fanout.batch import Batch
 from commonroom.engine.gateway.fanout.reader import Reader
 from commonroom.engine.gateway.fanout.renewal import Renewal
+from commonroom.engine.gateway.fanout.veil import Veil
+from commonroom.engine.gateway.hidden import NOBODY
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import CommonroomError, InternalError, NotJoined, Unavailable
 from commonroom.identity import Authority
-from commonroom.protocol.room import Gap, Joined, Recovery, RoomJoin, RoomReset
-from commonroom.protocol.wire import ServerMessage, StreamPosition
+from commonroom.protocol.room import Gap, Joined, Recovery, RoomJoin, RoomRemoved, RoomReset
+from commonroom.protocol.wire import Expulsion, ServerMessage, StreamPosition
 
 if TYPE_CHECKING:
     from commonroom.engine.gateway.fanout.fanout import RoomFanout
 
 __all__ = ["Place", "Subscription"]
+
+
+NOTHING: Final[dict[bool, tuple[int, Expulsion]]] = {}
+"""Shared by all: it is never changed."""
 
 
 class Place(Enum):
@@ -60,14 +71,18 @@ class Subscription:
     """Implements `Origin` for the joins of one room by one session."""
 
     __slots__ = (
+        "_admission",
+        "_admitted_at",
         "_around",
         "_backlog",
+        "_expelled",
         "_joined_by",
         "_place",
         "_ref",
         "_renewal",
         "_resume",
         "_upto",
+        "_veil",
         "admitted_once",
         "fanout",
         "granted",
@@ -91,6 +106,12 @@ class Subscription:
         self._upto = 0
         self._backlog: Backlog | None = None  # None: LIVE or GONE
         self._renewal: Renewal | None = None  # not None: RENEWING
+        self._admission: Admission | None = None  # not None: JOINING, until it is known who is hidden
+        self._veil: Veil | None = None  # None: nobody is hidden
+        self._admitted_at = 0
+        """The offset at which the room last let it in: what was done before does not end it."""
+        self._expelled: dict[bool, tuple[int, Expulsion]] = NOTHING
+        """The last that came while a join was under way: of those that end it, and of those for which the room is asked."""
 
     @property
     def room(self) -> str:
@@ -158,8 +179,24 @@ class Subscription:
             self.reader.refused(self._ref, error)
         elif self._place is not Place.GONE:
             self._around.stats.drops += 1
+            self.reader.outbox.tally.reset += 1
             self.reader.send(RoomReset(self.room))
         self.detach()
+
+    def expel(self, offset: int, expulsion: Expulsion) -> None:
+        """The push at `offset` ends it if it is meant, unless the room let it in after that. Of a join under way the answer will tell."""
+        if expulsion.people is not None and not any(map(self.reader.authority.owns, expulsion.people)):
+            return
+        if self._place is Place.JOINING:
+            self._expelled = self._expelled | {expulsion.people is None: (offset, expulsion)}
+        elif offset <= self._admitted_at or self._place is Place.GONE:
+            return
+        elif expulsion.people is None:
+            self.refreshed()
+        else:
+            code = expulsion.code
+            self.reader.send(RoomRemoved(self.room, code, code.name, expulsion.message))
+            self.detach()
 
     # What the room answers.
 
@@ -182,15 +219,38 @@ class Subscription:
         """The join succeeded: send the snapshot, then what the client lacks."""
         if self._place is not Place.JOINING:
             return
+        self.admitted_once = True
+        self._around.visited(self.reader.authority.principal, self.room)
+        if self.reader.hidden is None:
+            self._admission = admission
+            self.reader.want_hidden()
+        else:
+            self._enter(admission)
+
+    def _enter(self, admission: Admission) -> None:
         self.fanout.flush()
-        self._place, self.admitted_once = Place.CATCHING, True
+        self._place = Place.CATCHING
+        self._admitted_at = admission.offset
+        self._draw_veil()
         self.fanout.reveal(admission.offset)
+        if self.fanout.load is None and isinstance(admission.snapshot, Joined):
+            self.fanout.loaded(admission.snapshot.load)
+        self._look_around(admission)
         gap = self._plan(admission)
         self._answer(admission, gap)
         if self._joined_by is not self.reader.authority:
             self._attach(refreshed=True)
         self._joined_by = None
+        for told in self._expelled.values():
+            self.expel(*told)
+        self._expelled = NOTHING
         self.advance()
+
+    def _look_around(self, admission: Admission) -> None:
+        """The snapshot tells what goes on in the room, unless what is delivered here is newer."""
+        if admission.offset >= self.fanout.delivered:
+            self.fanout.seen(self.fanout.scene.after(admission.snapshot))
+        self.reader.moved()
 
     def _plan(self, admission: Admission) -> Gap | None:
         """Set position, backlog and goal; what is too old to be replayed."""
@@ -219,7 +279,45 @@ class Subscription:
             self.reader.send(admission.snapshot)
             return
         position = StreamPosition(admission.history, admission.offset)
-        self.reader.send(replace(admission.snapshot, ref=self._ref, position=position, recovery=recovery, gap=gap))
+        self._show(replace(admission.snapshot, ref=self._ref, position=position, recovery=recovery, gap=gap))
+
+    # Who is hidden.
+
+    def hidden_changed(self) -> None:
+        """Other people are hidden from the reader than before, or it is known at last who."""
+        if self.reader.hidden is None:
+            return
+        if self._admission is not None:
+            admission, self._admission = self._admission, None
+            self._enter(admission)
+        elif self._place in {Place.CATCHING, Place.RENEWING, Place.LIVE} and self._draw_veil():
+            self._renew_soon()
+
+    def hidden_unknown(self, error: CommonroomError) -> None:
+        """It could not be found out who is hidden: nothing is shown rather than too much."""
+        if self._admission is not None:
+            self._admission = None
+            self.refused(self._ref, error)
+
+    def _draw_veil(self) -> bool:
+        """See as the reader is to see now; whether that is something else than before."""
+        hidden = self.reader.hidden or NOBODY
+        if hidden == (NOBODY if self._veil is None else self._veil.hidden):
+            return False
+        self._veil = Veil(hidden) if hidden else None
+        return True
+
+    def _renew_soon(self) -> None:
+        """What the client knows of presence is not what it should know."""
+        if self._place is Place.LIVE:
+            self.position = max(self.position, self.fanout.delivered)
+            self._step_aside(Place.CATCHING)
+        if self._backlog is not None:
+            self._backlog.stale = True  # a snapshot on its way is asked for once more
+        self.advance()
+
+    def _show(self, snapshot: ServerMessage) -> None:
+        self.reader.send(snapshot if self._veil is None else self._veil.snapshot(snapshot))
 
     # A slow reader.
 
@@ -246,12 +344,15 @@ class Subscription:
         """The room's answer to the last question; None: it has no snapshot to give."""
         if self._renewal is not renewal or self._backlog is None:
             return
+        if snapshot is None and self._veil is not None:
+            self.void(Unavailable("the room has no snapshot without those who are hidden"))
+            return
         if self._backlog.stale:
             self._give_up_renewal()
         else:
             self._place, self._renewal = Place.CATCHING, None
             if snapshot is not None:
-                self.reader.send(snapshot)
+                self._show(snapshot)
             self._backlog.release_held()
         self.advance()
 
@@ -271,9 +372,23 @@ class Subscription:
 
     def keep(self, batch: Batch) -> None:
         """Keep pushes until it is their turn; too many are a slow reader's."""
-        if self._backlog is not None:
-            self._backlog.take(batch.publications)
+        backlog = self._backlog
+        if backlog is None:
+            return
+        if self._veil is not None and self._follows(batch):
+            self._write(batch)  # the backlog is empty, and would only give it back
+        else:
+            backlog.take(batch.publications)
             self.advance()
+
+    def _follows(self, batch: Batch) -> bool:
+        """Whether a batch is what comes next to a reader that has everything before it and can take it: `advance` has come to its end."""
+        position = self.position
+        for publication in batch.publications:
+            if publication.offset and publication.offset != position + 1:
+                return False
+            position = publication.offset or position
+        return position >= self.fanout.delivered and self._place is Place.CATCHING and not self.reader.outbox.congested
 
     def advance(self) -> None:
         """Write what is next until nothing is left, the reader is slow or somebody must answer."""
@@ -288,25 +403,30 @@ class Subscription:
                 return
             elif not backlog.release_newest():
                 self._conclude(backlog)
+                return
 
     def _conclude(self, backlog: Backlog) -> None:
-        """Nothing is left: join the shared path, unless something was missed."""
+        """Nothing is left: join the shared path, unless something was missed or people are hidden."""
         if backlog.stale:
             self._renew(backlog)
-            return
-        self._place, self._backlog = Place.LIVE, None
-        self.fanout.go_live(self)
+        elif self._veil is None:
+            self._place, self._backlog = Place.LIVE, None
+            self.fanout.go_live(self)
 
     def _write_chunk(self, backlog: Backlog) -> None:
         """The next publications, without a hole between them, in one write."""
-        chunk = backlog.chunk(self.position)
-        for publication in chunk:
+        self._write(Batch(self.room, backlog.chunk(self.position)))
+
+    def _write(self, batch: Batch) -> None:
+        for publication in batch.publications:
             self.position = publication.offset or self.position
-        data = Batch(self.room, chunk).seen(self.reader.codec, self.authority.principal)
+        who = self.reader.authority
+        data = batch.seen(self.reader.codec, who.principal, veil=self._veil, guests=who.guests)
         stats = self._around.stats
-        stats.deliveries += len(chunk)
+        stats.deliveries += len(batch.publications)
         stats.bytes_out += len(data)
-        self.reader.outbox.write(data)
+        if data:
+            self.reader.outbox.write(data)
 
     # What only the journal has.
 
@@ -340,7 +460,7 @@ class Subscription:
         self._backlog = Backlog(self.reader.outbox, self.authority.principal, self._around.settings, self._around.stats)
 
     def _gone(self) -> None:
-        self._place = Place.GONE
+        self._place, self._admission = Place.GONE, None
         self._forget_backlog()
         self.fanout.remove(self)
         self.reader.drop(self)

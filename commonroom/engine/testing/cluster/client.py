@@ -14,8 +14,10 @@ from msgspec.structs import replace
 
 from commonroom.codes import ErrorCode
 from commonroom.config.settings import GatewaySettings
+from commonroom.engine.gateway.connection import Ending
 from commonroom.engine.gateway.outbox import Outbox
 from commonroom.engine.gateway.session import Session
+from commonroom.engine.gateway.tally import Traffic
 from commonroom.engine.testing.cluster.node import Node
 from commonroom.identity import Principal
 from commonroom.protocol.chat import MessageSend
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterClient", "Line"]
 
+NO_CLOSE_FRAME = 1006
 PATIENCE_S = 8.0
 RETRY_S = 0.2
 
@@ -70,6 +73,7 @@ class _Connection:
         self.open = True
         self.outbox = Outbox(_Pipe(self), -1, GatewaySettings(), lambda: None)  # type: ignore[arg-type]
         self.session: Session | None = None
+        self.ending: Ending | None = None
         self._network = client.world.network
         self._ways = (f"{client.name}@{id(self)}", f"{node.process.name}@{id(self)}")
 
@@ -80,8 +84,13 @@ class _Connection:
     def watch(self, _at_s: float) -> None:
         """The wheel does not turn here: clients never go silent."""
 
-    def close(self, _code: int, _reason: str = "") -> None:
+    def traffic(self) -> Traffic | None:
+        """Nothing counts bytes here."""
+        return None
+
+    def close(self, code: int, reason: str = "") -> None:
         """The gateway closes."""
+        self.ending = self.ending or Ending("server", code, reason)
         self.ended()
         self._network.deliver(self._ways[1], self._ways[0], self.client.lost, self)
 
@@ -104,6 +113,7 @@ class _Connection:
     def ended(self) -> None:
         if self.open and self.session is not None:
             self.open = False
+            self.ending = self.ending or Ending("network", NO_CLOSE_FRAME, "")
             self.outbox.close()
             self.session.ended()
 

@@ -1,7 +1,7 @@
 """A whole node without sockets and servers: host, gateway and cluster as they are, in a process that may be killed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from commonroom.clock import Millis
@@ -55,7 +55,7 @@ class Node:
         world: "ClusterWorld",
         name: str,
         number: int,
-        kinds: Mapping[str, type[Actor]],
+        kinds: Mapping[str, Callable[[Address], Actor]],
         settings: tuple[EngineSettings, ClusterSettings],
     ) -> None:
         self.name = name
@@ -100,7 +100,17 @@ class Node:
             world.loop.time,
         )
         cluster = self.cluster = Cluster(self._settings, ports, self._member(), lambda member: self._member(member.weight))
-        self.host = ActorHost(self._engine, clock, self.journal, cluster.relay, self._kinds, random, lease=cluster.lease, bounds=cluster)
+        self.host = ActorHost(
+            self._engine,
+            clock,
+            self.journal,
+            cluster.relay,
+            self._kinds,
+            random,
+            lease=cluster.lease,
+            bounds=cluster,
+            limits_scale=world.limits_scale,
+        )
         self.gateway = Gateway(
             GatewaySettings(),
             HttpSettings(),
@@ -109,11 +119,13 @@ class Node:
             authenticate=lambda token: _authority(token, clock.now() + LIFE_MS),
             read_events=self._read,
             history=1,
+            status=world.status,
             random=random,
             monotonic=world.loop.time,
         )
         self.gateway.on_unfollowed = cluster.relay.lost_reader
         cluster.bind(self.host, self.gateway)
+        cluster.recalls.on_asked = self.gateway.traces
         await self.host.open()
         while True:
             try:

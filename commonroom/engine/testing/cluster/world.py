@@ -10,7 +10,8 @@ from typing import Any
 
 from commonroom.config.settings import ClusterSettings, EngineSettings
 from commonroom.engine.actor import Actor
-from commonroom.engine.address import SLOTS
+from commonroom.engine.address import SLOTS, Address
+from commonroom.engine.gateway.status import StatusPorts
 from commonroom.engine.testing.cluster.client import ClusterClient
 from commonroom.engine.testing.cluster.network import Network
 from commonroom.engine.testing.cluster.node import Node
@@ -31,15 +32,19 @@ class ClusterWorld:
 
     def __init__(
         self,
-        kinds: Mapping[str, type[Actor]],
+        kinds: Mapping[str, Callable[[Address], Actor]],
         seed: int,
         *,
         engine: EngineSettings | None = None,
         cluster: ClusterSettings | None = None,
         one_host: bool = True,
         skew_ms: int = 0,
+        limits_scale: float = 0.0,
+        status: StatusPorts | None = None,
     ) -> None:
         self.seed = seed
+        self.status = status
+        self.limits_scale = limits_scale
         self.random = seeded(seed)
         self.loop = ProcessLoop()
         self.loop.set_exception_handler(self._failed)

@@ -13,11 +13,11 @@ from commonroom.engine.cluster.redis.script import Script
 from commonroom.errors import Unavailable
 from commonroom.limit import Ask, Limiter
 from commonroom.limit.gcra import Rate, take
-from commonroom.limit.limit import LOGINS, LOGINS_OF_STRANGERS
+from commonroom.limit.limit import LOGINS, LOGINS_OF_STRANGERS, ROOMS_OF_GUESTS, ROOMS_OF_GUESTS_BY_ADDRESS
 from commonroom.limit.limiter import AT_ONCE, AWAY_US, SharedAnswer, SharedAsk
 from tests.support.redis import RedisServer
 
-RATES = {"slow": Rate(60_000_000, 3), "quick": Rate(1500, 4), "instant": Rate(200, 1)}
+RATES = {"slow": Rate(60_000_000, 3), "quick": Rate(1500, 4), "instant": Rate(200, 1), "doubling": Rate(300, 2, 4000)}
 """The quick ones flow while the test runs."""
 
 
@@ -82,6 +82,19 @@ class TestScript:
         assert store.server.do("GET", "{commonroom:test}:limit:full:ada") == before
         assert store.server.do("DBSIZE") == 1
 
+    async def test_P11_what_is_refused_waits_twice_as_long_and_the_key_lives_as_long(self, store: Store) -> None:
+        asks = [
+            SharedAsk("room", Rate(60_000_000, 1, 200_000_000), "ada", None),
+            SharedAsk("other", Rate(60_000_000, 1, 1000), "ada", None),
+        ]
+        answers = [await store.limits.take(asks[:1], None) for _ in range(5)]
+        assert [round(answer.wait_us, -7) for answer in answers] == [0, 120_000_000, 200_000_000, 200_000_000, 200_000_000]
+        left_ms = store.server.do("PTTL", "{commonroom:test}:limit:room:ada")
+        assert isinstance(left_ms, int)
+        assert 190_000 < left_ms <= 200_000
+        assert (await store.limits.take(asks, None)).wait_us == answers[-1].wait_us
+        assert store.server.do("EXISTS", "{commonroom:test}:limit:other:ada") == 0
+
     async def test_keys_go_when_they_count_no_more(self, store: Store) -> None:
         await store.limits.take([SharedAsk("login", Rate(60_000_000, 5), "ada", None)], None)
         left_ms = store.server.do("PTTL", "{commonroom:test}:limit:login:ada")
@@ -117,6 +130,20 @@ class TestNodes:
         before = store.client.commands
         assert await store.granted(0, 100) == 0
         assert store.client.commands - before == 0
+
+    async def test_P11_refusals_on_all_nodes_double_one_wait(self, store: Store) -> None:
+        asks = [Ask(ROOMS_OF_GUESTS, "ada"), Ask(ROOMS_OF_GUESTS_BY_ADDRESS, "home")]
+        verdicts = [await store.nodes[number % 2].take(asks) for number in range(9)]
+        assert [round(verdict.wait_us / 3_600_000_000) for verdict in verdicts] == [0, 0, 1, 2, 4, 8, 16, 24, 24]
+        assert [node.stats.refused for node in store.nodes] == [4, 3]
+
+    async def test_P11_while_redis_is_away_each_node_doubles_what_it_knows(self, store: Store) -> None:
+        asks = [Ask(ROOMS_OF_GUESTS, "ada")]
+        for _ in range(4):
+            await store.nodes[0].take(asks)
+        store.server.kill()
+        here, there = [(await node.take(asks)).wait_us for node in store.nodes]
+        assert (round(here / 3_600_000_000), there) == (4, 0)
 
     async def test_one_request_is_one_round_trip(self, store: Store) -> None:
         await store.knock(0)  # the first loads the script

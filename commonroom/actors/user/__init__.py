@@ -1,0 +1,1 @@
+"""A user: their status, as their devices make it."""

@@ -1,0 +1,1 @@
+"""What a server costs others while it is flooded: its memory, what a witness misses, how long a handshake takes."""

@@ -1,0 +1,147 @@
+"""Keeping order in a room: kick, ban, mute, and who is host and co-host (FEATURES P35)."""
+
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta
+
+from commonroom.errors import Conflict, Forbidden, LimitExceeded, NotFound, RoomBanned
+from commonroom.http.auth import authority_of
+from commonroom.http.body import Body, answer, read
+from commonroom.http.route import Route
+from commonroom.http.routes.rooms import KEY, ROOM, nonce_of, room_address, view_of
+from commonroom.http.services import SERVICES
+from commonroom.http.shape import Author, Shape, author_fields
+from commonroom.http.who import MAX_WHO, named
+from commonroom.limit.limit import READS_BY_ADDRESS, ROOM_CHANGES, ROOM_READS
+from commonroom.protocol.moderation import (
+    Duration,
+    ModerationCommand,
+    RoomBan,
+    RoomKick,
+    RoomMute,
+    RoomRole,
+    RoomUnban,
+    RoomUnmute,
+)
+from commonroom.protocol.roster import Role
+from commonroom.protocol.wire import Why
+
+__all__ = ["TABLE"]
+
+
+class About(Body, frozen=True):
+    """Somebody: a username, `user:<id>` or `guest:<id>`. Everybody in the room reads `why`."""
+
+    person: Annotated[str, Meta(min_length=1, max_length=MAX_WHO)]
+    why: Why = ""
+
+
+class AboutFor(About, frozen=True):
+    """As `About`; `duration_ms` null: until it is lifted."""
+
+    duration_ms: Duration | None = None
+
+
+class AboutRole(About, frozen=True, kw_only=True):
+    """As `About`; `host` hands the room over, and who was its host becomes a co-host."""
+
+    role: Role
+
+
+class BanRow(Author, frozen=True):
+    """Somebody who is banned; `until` null: until it is lifted."""
+
+    until: int | None
+
+
+class BanList(Shape, frozen=True):
+    """All of them, in no order of meaning; at most 1000."""
+
+    bans: list[BanRow]
+
+
+async def kick_person(request: web.Request) -> web.Response:
+    """Have somebody leave a room. They may come again, but are its member no longer."""
+    return await _act(request, RoomKick, await read(request, About))
+
+
+async def ban_person(request: web.Request) -> web.Response:
+    """Have somebody leave a room and stay away."""
+    wanted = await read(request, AboutFor)
+    return await _act(request, RoomBan, wanted, duration_ms=wanted.duration_ms)
+
+
+async def unban_person(request: web.Request) -> web.Response:
+    """Let somebody come again who was banned from a room."""
+    return await _act(request, RoomUnban, await read(request, About))
+
+
+async def list_bans(request: web.Request) -> web.Response:
+    """Whom the room keeps out: host's and co-hosts' to see, a second old at most. Whom I do not see is there, too."""
+    services, room = request.app[SERVICES], request.match_info["room"]
+    await view_of(request, authority_of(request), room, "room.bans")
+    bans = await services.memberships.bans(room, services.clock.now())
+    names = await services.login_sessions.names({ban.principal.actor_id for ban in bans})
+    return answer(BanList([BanRow(*author_fields(ban.principal, names), ban.until) for ban in bans]))
+
+
+async def mute_person(request: web.Request) -> web.Response:
+    """Have somebody say nothing in a room."""
+    wanted = await read(request, AboutFor)
+    return await _act(request, RoomMute, wanted, duration_ms=wanted.duration_ms)
+
+
+async def unmute_person(request: web.Request) -> web.Response:
+    """Let somebody speak again who was muted in a room."""
+    return await _act(request, RoomUnmute, await read(request, About))
+
+
+async def give_role(request: web.Request) -> web.Response:
+    """Make somebody a co-host, or the host, or neither any more: the host's."""
+    wanted = await read(request, AboutRole)
+    return await _act(request, RoomRole, wanted, role=wanted.role)
+
+
+async def _act(request: web.Request, kind: type[ModerationCommand], wanted: About, **rest: object) -> web.Response:
+    """Have the room do it: whether it may be done by the sender, to that person, is the room's to say."""
+    room = request.match_info["room"]
+    address, nonce = room_address(room), nonce_of(request)
+    person = await named(request, wanted.person)
+    command = kind(ref=1, room=room, nonce=nonce, person=person, why=wanted.why, **rest)
+    await request.app[SERVICES].router.ask(address, command, authority_of(request))
+    return web.Response(status=204)
+
+
+ERRORS = (NotFound, Forbidden, RoomBanned, Conflict, LimitExceeded)
+
+TABLE = (
+    Route(
+        "POST", "/v1/rooms/{room}/kick", "room.kick", kick_person, (ROOM, KEY), body=About, status=204,
+        errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+    Route(
+        "POST", "/v1/rooms/{room}/ban", "room.ban", ban_person, (ROOM, KEY), body=AboutFor, status=204,
+        errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+    Route(
+        "POST", "/v1/rooms/{room}/unban", "room.unban", unban_person, (ROOM, KEY), body=About, status=204,
+        errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+    Route(
+        "GET", "/v1/rooms/{room}/bans", "room.bans", list_bans, (ROOM,), answer=BanList, errors=(NotFound,),
+        limits=(ROOM_READS, READS_BY_ADDRESS),
+    ),
+    Route(
+        "POST", "/v1/rooms/{room}/mute", "room.mute", mute_person, (ROOM, KEY), body=AboutFor, status=204,
+        errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+    Route(
+        "POST", "/v1/rooms/{room}/unmute", "room.unmute", unmute_person, (ROOM, KEY), body=About, status=204,
+        errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+    Route(
+        "POST", "/v1/rooms/{room}/role", "room.role", give_role, (ROOM, KEY), body=AboutRole, status=204,
+        errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+)  # fmt: skip

@@ -1,0 +1,37 @@
+/** What a host or co-host can do about somebody. */
+
+import type { MenuItem } from "../menu.ts";
+import type { Role } from "../protocol.ts";
+import type { RoomStore } from "../store/room.ts";
+import { text } from "../text.ts";
+import type { IconName } from "./icon.tsx";
+import { type Measure, roomDialog, type Subject } from "./roomdialog.ts";
+
+const ICONS: Readonly<Record<Measure, IconName>> = {
+  kick: "leave",
+  ban: "block",
+  unban: "check",
+  mute: "silent",
+  unmute: "check",
+  cohost: "shield",
+  participant: "people",
+  host: "crown",
+};
+const HARSH: readonly Measure[] = ["kick", "ban"];
+
+/** Nobody acts on the host, nor a co-host on another. */
+export function measuresOn(role: Role, mine: Role): Measure[] {
+  if (mine === "participant" || role === "host" || (mine === "cohost" && role === "cohost")) return [];
+  const roles: Measure[] = mine === "host" ? [role === "cohost" ? "participant" : "cohost", "host"] : [];
+  return [...roles, "mute", "unmute", "kick", "ban"];
+}
+
+export function measureItems(store: RoomStore, person: Subject): MenuItem[] {
+  return measuresOn(person.role, store.standing.role.peek()).map((measure) => ({
+    id: `measure-${measure}`,
+    label: text.measures.actions[measure](person.name),
+    icon: ICONS[measure],
+    danger: HARSH.includes(measure),
+    run: () => void (roomDialog.value = { what: "measure", store, measure, person }),
+  }));
+}
