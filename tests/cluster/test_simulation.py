@@ -14,6 +14,9 @@ SEEDS_IN_CHUNK = 5
 STALE_OWNER = (800332, 800433)
 """Histories in which an owner that did not know yet that it was replaced admitted somebody behind what they had seen (I6)."""
 
+FORGOTTEN_WINDOW = 723602774
+"""An owner took a gateway for dead that was not, forgot its window, and missed for ever what it had dealt with out of order."""
+
 
 @pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("chunk", range(CHUNKS))
@@ -34,6 +37,12 @@ def test_no_fault_breaks_what_is_promised_and_coverage_sees_it(seed: int) -> Non
 @pytest.mark.parametrize("history", STALE_OWNER)
 def test_who_has_seen_more_than_an_owner_is_not_admitted_by_it(history: int) -> None:
     run(history)
+
+
+@pytest.mark.usefixtures("untraced")
+@pytest.mark.parametrize("delays", [False, True])
+def test_a_gateway_that_was_taken_for_dead_is_served_again(delays: bool) -> None:
+    run(FORGOTTEN_WINDOW, delays=delays)
 
 
 def _play(chunk: str, *, delays: bool = False) -> None:

@@ -79,13 +79,14 @@ def expects_answer(envelope: Envelope) -> bool:
 # -- calls ---------------------------------------------------------------------
 
 
-def pack_call(envelope: Envelope, epoch: int, window: int, seq: int, done: int) -> Call:
+def pack_call(envelope: Envelope, epoch: int, window: int, seq: int, done: int, *, after: int = 0) -> Call:
     """The call of an envelope."""
     command = envelope.command
     signal = SIGNALS.index(type(command)) if type(command) in SIGNALS else 0
     payload = _said(command) if signal else MSGPACK.encode(command)
     address, authority, session = str(envelope.address), envelope.authority, envelope.session
-    return Call(address, epoch, window, seq, done, signal, payload, authority, session, envelope.resume, envelope.key, envelope.later)
+    resume, key, later = envelope.resume, envelope.key, envelope.later
+    return Call(address, epoch, window, seq, done, signal, payload, authority, session, resume, key, later, after)
 
 
 def unpack_call(call: Call, origin: Origin | None) -> Envelope:

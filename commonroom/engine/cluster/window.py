@@ -3,7 +3,10 @@
 Commands of one gateway to one actor are numbered 1, 2, 3 … in a *window*. The owner takes
 only the next number, so whatever a link loses or repeats, an actor handles each command
 once, in order (I5). Unanswered ones are kept here and, after a loss, sent again from the
-oldest on; the owner answers those it has taken already from memory.
+oldest on; the owner answers those it has taken already from memory. If it took the
+gateway for dead meanwhile it has forgotten the window, and begins it again at the oldest
+that waits: each call then tells the one before it (`Call.after`), as between them others
+may have been dealt with.
 
 A farewell (`Detach`) waits until all before it was answered, even if it has been taken: a
 join that goes to the next owner must not go there without it.
@@ -78,9 +81,13 @@ class Window:
         return pack_call(envelope, self.epoch, self.number, seq, self._done)
 
     def again(self) -> list[Call]:
-        """Everything that waits, in order."""
-        done = self._done
-        return [pack_call(envelope, self.epoch, self.number, seq, done) for seq, envelope in self._waiting.items()]
+        """Everything that waits, in order; an owner that took us for dead has forgotten what it took between these."""
+        after = done = self._done
+        calls: list[Call] = []
+        for seq, envelope in self._waiting.items():
+            calls.append(pack_call(envelope, self.epoch, self.number, seq, done, after=after))
+            after = seq
+        return calls
 
     def answered(self, seq: int) -> Envelope | None:
         """The envelope that is answered now; None: it was before. Farewells behind it may wait no more."""
@@ -171,10 +178,11 @@ class Intake:
         return self._next - 1
 
     def takes(self, call: Call) -> bool:
-        """Whether this call is the next one; it counts as taken then."""
-        if call.seq != self._next:
+        """Whether this call is the next one of those that wait; it counts as taken then."""
+        before = call.after or call.seq - 1
+        if call.seq < self._next or before > max(self._next - 1, call.done):
             return False
-        self._next += 1
+        self._next = call.seq + 1
         self.asked = False
         if self._answers:
             self._forget(call.done)

@@ -59,6 +59,7 @@ class Call(_Message, frozen=True, tag=1):
 
     `signal` 0: `payload` is a client command; else its place in `call.SIGNALS`. `done`: everything
     up to here has been answered. `epoch` is the slot's, as the sender knows it. `later`: see `Envelope`.
+    `after`: of a call that is sent again, the waiting one before it; what was between has been dealt with. 0: `seq` - 1.
     """
 
     address: str
@@ -73,6 +74,7 @@ class Call(_Message, frozen=True, tag=1):
     resume: tuple[int, int] | None
     key: str | None = None
     later: tuple[str, ...] = ()
+    after: int = 0
 
 
 class Event(_Message, frozen=True):
