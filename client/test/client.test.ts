@@ -212,7 +212,7 @@ test("what an old socket still says is not heard", async () => {
   assert.equal(client.state, "connected");
 });
 
-test("after a long sleep the socket is replaced at once, without a pause", async () => {
+test("X2 after a long sleep the socket is replaced at once, without a pause", async () => {
   const world = new World();
   const client = await world.connected();
   world.sleep(3_600_000);

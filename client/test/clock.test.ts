@@ -37,7 +37,7 @@ test("a welcome gives server time to half its round trip", () => {
   assert.equal(Math.abs(lopsided.error), 40);
 });
 
-test("late heartbeats do not move it, and a quick one corrects it", () => {
+test("P14 late heartbeats do not move it, and a quick one corrects it", () => {
   const path = new Path();
   path.roundTrip(20, 220);
   assert.equal(path.error, -100);
@@ -48,7 +48,7 @@ test("late heartbeats do not move it, and a quick one corrects it", () => {
   assert.ok(Math.abs(path.error) <= 120);
 });
 
-test("it follows a drift, smoothly and never backwards", () => {
+test("P14 it follows a drift, smoothly and never backwards", () => {
   const path = new Path();
   path.roundTrip(10, 10);
   let before = path.clock.now();

@@ -182,7 +182,7 @@ test("every kind of durable event is told under its own name", async () => {
   assert.deepEqual(all.map(({ type }) => type), ["room.created", "message.update", "message.delete", "timer.update"]);
 });
 
-test("a heartbeat's head that stays ahead joins again; one that is caught up does not", async () => {
+test("X5 a heartbeat's head that stays ahead joins again; one that is caught up does not", async () => {
   const { world, room } = await joined(3);
   world.socket.push("heartbeat", { serverTime: world.time, heads: [["r", 4], ["unknown", 9]] });
   world.socket.say("r", 4);
@@ -194,7 +194,7 @@ test("a heartbeat's head that stays ahead joins again; one that is caught up doe
   assert.deepEqual(world.socket.last("room.join").resume, { history: 1, offset: 4 });
 });
 
-test("joining again and again slows down until a heartbeat finds the room in step", async () => {
+test("X5 joining again and again slows down until a heartbeat finds the room in step", async () => {
   const { world } = await joined(3);
   const jump = async (offset: number): Promise<void> => {
     world.socket.say("r", offset);
@@ -324,7 +324,7 @@ test("a grant goes with every join of its room, which hello cannot carry", async
   assert.deepEqual(world.socket.last("room.join").resume, { history: 1, offset: 3 });
 });
 
-test("typing speaks at most every four seconds, and stops once", async () => {
+test("C5 typing speaks at most every four seconds, and stops once", async () => {
   const { world, room } = await joined();
   room.typing(false);
   room.typing(true);

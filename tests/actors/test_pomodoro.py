@@ -21,12 +21,12 @@ def test_a_new_timer_is_idle_with_the_whole_focus_phase_left() -> None:
     assert (timer.version, timer.status, timer.phase, timer.remaining_ms, timer.ends_at) == (0, "idle", "focus", 25_000, None)
 
 
-def test_start_sets_the_end_and_not_a_tick() -> None:
+def test_P14_start_sets_the_end_and_not_a_tick() -> None:
     timer = running(at=1000)
     assert (timer.version, timer.status, timer.ends_at) == (1, "running", 26_000)
 
 
-def test_pause_keeps_what_is_left_to_the_millisecond_and_resume_gives_it_back() -> None:
+def test_P13_pause_keeps_what_is_left_to_the_millisecond_and_resume_gives_it_back() -> None:
     paused = pomodoro.transition(running(at=1000), "pause", 8_123)
     assert (paused.status, paused.remaining_ms, paused.ends_at) == ("paused", 17_877, None)
     assert pomodoro.transition(paused, "resume", 100_000).ends_at == 117_877
@@ -46,14 +46,14 @@ def test_an_action_that_does_not_fit_is_a_conflict(status: str, action: str) -> 
         pomodoro.transition(timer, action, 2000)
 
 
-def test_skip_runs_on_only_if_it_ran_and_does_not_count() -> None:
+def test_P13_skip_runs_on_only_if_it_ran_and_does_not_count() -> None:
     skipped = pomodoro.transition(running(), "skip", 3000)
     assert (skipped.phase, skipped.status, skipped.ends_at, skipped.focus_done) == ("short_break", "running", 8_000, 0)
     idle = pomodoro.transition(pomodoro.fresh(SETTINGS), "skip", 3000)
     assert (idle.phase, idle.status, idle.ends_at) == ("short_break", "idle", None)
 
 
-def test_four_focus_phases_earn_a_long_break_and_the_cycle_begins_again() -> None:
+def test_P13_four_focus_phases_earn_a_long_break_and_the_cycle_begins_again() -> None:
     timer, phases = running(at=0), []
     for _ in range(9):
         assert timer.ends_at is not None
@@ -90,13 +90,13 @@ def test_P13_other_settings_concern_the_phase_only_while_it_is_idle() -> None:
     assert pomodoro.phase_end(pomodoro.configure(before, other), 26_000, goes_on=True).ends_at == 33_000
 
 
-def test_reset_leads_to_the_first_focus_phase() -> None:
+def test_P13_reset_leads_to_the_first_focus_phase() -> None:
     timer = pomodoro.transition(pomodoro.phase_end(running(), 26_000, goes_on=True), "reset", 27_000)
     assert (timer.status, timer.phase, timer.focus_done, timer.remaining_ms) == ("idle", "focus", 0, 25_000)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["start", "pause", "resume", "skip", "reset", "end"]), st.integers(0, 40_000)), max_size=40))
-def test_any_walk_keeps_the_timer_sound(walk: list[tuple[str, int]]) -> None:
+def test_P13_any_walk_keeps_the_timer_sound(walk: list[tuple[str, int]]) -> None:
     timer, now = pomodoro.fresh(SETTINGS), 0
     for action, pause_ms in walk:
         now += pause_ms

@@ -21,7 +21,7 @@ def names(snapshot: PresenceSnapshot) -> list[str]:
     return sorted(person.name for person in snapshot.people)
 
 
-def test_in_a_calm_room_coming_and_going_is_told_to_everybody_within_a_quarter_of_a_second(
+def test_C5_M5_in_a_calm_room_coming_and_going_is_told_to_everybody_within_a_quarter_of_a_second(
     stage: Stage, alice: Device, bob: Device, room: str
 ) -> None:
     alice.join(room)
@@ -39,7 +39,7 @@ def test_in_a_calm_room_coming_and_going_is_told_to_everybody_within_a_quarter_o
     assert (went.joined, went.left, went.count, went.rev) == ([], [bob.principal], 1, rev + 2)
 
 
-def test_a_storm_of_arrivals_is_one_push(stage: Stage, alice: Device, room: str) -> None:
+def test_P15_a_storm_of_arrivals_is_one_push(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     stage.advance(TOLD_S)
     alice.pushes.clear()
@@ -69,7 +69,7 @@ def test_P16_pushes_come_once_a_second_however_busy_the_door_and_the_last_one_is
     assert (updates[-1].left, updates[-1].count) == ([bob.principal], 1)
 
 
-def test_several_sessions_of_a_person_count_once_and_the_last_one_ends_it(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+def test_C5_M5_several_sessions_of_a_person_count_once_and_the_last_one_ends_it(stage: Stage, alice: Device, bob: Device, room: str) -> None:
     alice.join(room)
     phone = stage.device(bob.authority)
     bob.join(room)
@@ -86,7 +86,7 @@ def test_several_sessions_of_a_person_count_once_and_the_last_one_ends_it(stage:
     assert (push.left, push.count) == ([bob.principal], 1)
 
 
-def test_joining_again_is_no_second_arrival(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+def test_C5_M5_joining_again_is_no_second_arrival(stage: Stage, alice: Device, bob: Device, room: str) -> None:
     alice.join(room)
     bob.join(room)
     stage.advance(TOLD_S)

@@ -79,7 +79,7 @@ def test_a_join_shows_the_room_as_it_is(stage: Stage, alice: Device, bob: Device
     assert alice.join(room).role == "host"
 
 
-def test_a_private_room_looks_absent_to_strangers_and_opens_to_its_maker_and_to_grants(stage: Stage, alice: Device, bob: Device) -> None:
+def test_P17_a_private_room_looks_absent_to_strangers_and_opens_to_its_maker_and_to_grants(stage: Stage, alice: Device, bob: Device) -> None:
     room = stage.room(alice, visibility="private")
     guest = stage.person("Carol", grants=[RoomGrant(room, "p1", "participant")])
     with pytest.raises(NotFound):
@@ -88,7 +88,7 @@ def test_a_private_room_looks_absent_to_strangers_and_opens_to_its_maker_and_to_
     assert guest.join(room).role == "participant"
 
 
-def test_permission_is_asked_with_every_command_and_not_only_at_the_join(stage: Stage, alice: Device) -> None:
+def test_P7_permission_is_asked_with_every_command_and_not_only_at_the_join(stage: Stage, alice: Device) -> None:
     room = stage.room(alice, visibility="private")
     carol = stage.person("Carol", grants=[RoomGrant(room, "p1", "participant")])
     carol.join(room)
@@ -116,7 +116,7 @@ def test_a_bound_token_enters_its_own_room_only(stage: Stage, alice: Device) -> 
         dave.create(stage.room_id())
 
 
-def test_the_grant_of_a_token_does_not_open_another_private_room(stage: Stage, alice: Device) -> None:
+def test_P17_the_grant_of_a_token_does_not_open_another_private_room(stage: Stage, alice: Device) -> None:
     mine, other = stage.room(alice, visibility="private"), stage.room(alice, visibility="private")
     erin = stage.person("Erin", grants=[RoomGrant(mine, "p1", "participant")])
     with pytest.raises(NotFound):
@@ -170,7 +170,7 @@ def test_4000_characters_pass_the_wire_and_the_room(stage: Stage, alice: Device,
     assert alice.say(room, command.text) == 2
 
 
-def test_a_leave_by_command_or_signal_is_told_once_and_leaving_twice_is_no_error(
+def test_C5_M5_a_leave_by_command_or_signal_is_told_once_and_leaving_twice_is_no_error(
     stage: Stage, alice: Device, bob: Device, room: str
 ) -> None:
     alice.join(room)

@@ -39,7 +39,7 @@ def timer(stage: Stage, room: str) -> Timer:
     return joined.timer
 
 
-def test_a_start_sets_one_deadline_and_sends_nothing_until_it(stage: Stage, alice: Device, room: str) -> None:
+def test_P12_a_start_sets_one_deadline_and_sends_nothing_until_it(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     alice.timer(room, TimerStart)
     stage.advance(1)
@@ -52,7 +52,7 @@ def test_a_start_sets_one_deadline_and_sends_nothing_until_it(stage: Stage, alic
     assert push.timer.ends_at == push.at + 5 * MINUTE_MS
 
 
-def test_the_usual_day_is_four_focus_phases_with_a_long_break_after_the_fourth(stage: Stage, alice: Device, room: str) -> None:
+def test_P13_the_usual_day_is_four_focus_phases_with_a_long_break_after_the_fourth(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     alice.timer(room, TimerStart)
     start = updates(stage, room)[0].at
@@ -72,7 +72,7 @@ def test_the_usual_day_is_four_focus_phases_with_a_long_break_after_the_fourth(s
     assert timer(stage, room).focus_done == 4
 
 
-def test_what_is_left_is_kept_to_the_millisecond_over_pauses_and_a_kill(stage: Stage, alice: Device, room: str) -> None:
+def test_X2_what_is_left_is_kept_to_the_millisecond_over_pauses_and_a_kill(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     alice.timer(room, TimerStart)
     stage.advance(61.234)
@@ -99,7 +99,7 @@ def test_what_is_left_is_kept_to_the_millisecond_over_pauses_and_a_kill(stage: S
         ([TimerStart, TimerPause], TimerStart),
     ],
 )
-def test_a_command_that_does_not_fit_is_a_conflict_that_says_why(
+def test_P13_a_command_that_does_not_fit_is_a_conflict_that_says_why(
     stage: Stage, alice: Device, room: str, first: list[type[TimerCommand]], refused: type[TimerCommand]
 ) -> None:
     alice.join(room)
@@ -111,7 +111,7 @@ def test_a_command_that_does_not_fit_is_a_conflict_that_says_why(
     assert timer(stage, room) == before
 
 
-def test_of_two_who_saw_the_same_version_one_is_refused(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+def test_P12_of_two_who_saw_the_same_version_one_is_refused(stage: Stage, alice: Device, bob: Device, room: str) -> None:
     alice.join(room)
     bob.join(room)
     alice.timer(room, TimerStart, version=0)
@@ -121,7 +121,7 @@ def test_of_two_who_saw_the_same_version_one_is_refused(stage: Stage, alice: Dev
     bob.timer(room, TimerSkip, version=2)
 
 
-def test_a_replaced_deadline_never_takes_effect(stage: Stage, alice: Device, room: str) -> None:
+def test_P12_a_replaced_deadline_never_takes_effect(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     for command in (TimerStart, TimerPause, TimerResume, TimerSkip, TimerReset):
         alice.timer(room, command)
@@ -130,7 +130,7 @@ def test_a_replaced_deadline_never_takes_effect(stage: Stage, alice: Device, roo
     assert "phase_end" not in {update.cause for update in updates(stage, room)}
 
 
-def test_without_auto_start_the_next_phase_waits(stage: Stage, alice: Device) -> None:
+def test_P13_without_auto_start_the_next_phase_waits(stage: Stage, alice: Device) -> None:
     room = stage.room(alice, TimerSettings(auto_start=False))
     alice.join(room)
     alice.timer(room, TimerStart)
@@ -151,7 +151,7 @@ def test_a_room_that_everybody_left_stops_at_the_phases_end(stage: Stage, alice:
     assert (timer(stage, room).status, len(updates(stage, room))) == ("idle", 2)
 
 
-def test_a_room_that_was_passivated_while_it_ran_does_not_run_for_ever(sleepy: Stage) -> None:
+def test_X2_a_room_that_was_passivated_while_it_ran_does_not_run_for_ever(sleepy: Stage) -> None:
     """Each due time activates it, so each phase ends within the grace of an activation: it excuses one."""
     stage, alice = sleepy, sleepy.person("Alice")
     room = stage.room(alice)
@@ -177,7 +177,7 @@ def test_an_excuse_is_good_again_once_somebody_came_back(sleepy: Stage) -> None:
     assert [update.timer.status for update in updates(stage, room)] == ["running"] * 4 + ["idle"]
 
 
-def test_phases_missed_in_a_downtime_are_caught_up_due_to_due(stage: Stage, alice: Device, room: str) -> None:
+def test_X2_phases_missed_in_a_downtime_are_caught_up_due_to_due(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     alice.timer(room, TimerStart)
     start = updates(stage, room)[0].at
@@ -192,7 +192,7 @@ def test_phases_missed_in_a_downtime_are_caught_up_due_to_due(stage: Stage, alic
     assert timer(stage, room).status == "running"
 
 
-def test_a_downtime_nobody_returns_from_ends_with_the_phase_that_runs(stage: Stage, alice: Device, room: str) -> None:
+def test_X2_a_downtime_nobody_returns_from_ends_with_the_phase_that_runs(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     alice.timer(room, TimerStart)
     stage.restart(down_s=2 * HOUR_S)
@@ -222,7 +222,7 @@ def test_phases_that_ended_over_twelve_hours_ago_are_not_followed_up(stage: Stag
     assert [update.timer.status for update in updates(stage, room)] == ["running", "idle"]
 
 
-def test_an_activation_catches_up_with_a_bounded_number_of_phases(stage: Stage, alice: Device) -> None:
+def test_P12_an_activation_catches_up_with_a_bounded_number_of_phases(stage: Stage, alice: Device) -> None:
     room = stage.room(alice, TimerSettings(1000, 1000, 1000))
     alice.join(room)
     alice.timer(room, TimerStart)
@@ -232,7 +232,7 @@ def test_an_activation_catches_up_with_a_bounded_number_of_phases(stage: Stage, 
     assert timer(stage, room).status == "idle"
 
 
-def test_a_retried_command_moves_the_timer_once(stage: Stage, alice: Device, room: str) -> None:
+def test_P12_a_retried_command_moves_the_timer_once(stage: Stage, alice: Device, room: str) -> None:
     alice.join(room)
     answers = [alice.ask(TimerStart, room, nonce="the-same-nonce") for _ in range(2)]
     assert [answer.offset for answer in answers if isinstance(answer, Reply)] == [2, 2]

@@ -20,7 +20,7 @@ def told(device: Device) -> list[bool]:
     return [push.active for push in device.took(Typing)]
 
 
-def test_a_start_is_told_once_and_expires_eight_seconds_after_the_last_one(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+def test_C5_a_start_is_told_once_and_expires_eight_seconds_after_the_last_one(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     alice.typing(in_room)
     for _ in range(3):
         stage.advance(4)
@@ -34,14 +34,14 @@ def test_a_start_is_told_once_and_expires_eight_seconds_after_the_last_one(stage
     assert told(bob) == []
 
 
-def test_a_stop_is_told_once(alice: Device, bob: Device, in_room: str) -> None:
+def test_C5_a_stop_is_told_once(alice: Device, bob: Device, in_room: str) -> None:
     alice.typing(in_room)
     for _ in range(2):
         alice.typing(in_room, active=False)
     assert told(bob) == [True, False]
 
 
-def test_sending_the_message_stops_it_and_reading_on_does_not_bring_it_back(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+def test_C5_sending_the_message_stops_it_and_reading_on_does_not_bring_it_back(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     alice.typing(in_room)
     alice.say(in_room, "there")
     assert told(bob) == [True, False]
@@ -57,7 +57,7 @@ def test_a_refused_message_does_not_stop_it(alice: Device, bob: Device, in_room:
     assert told(bob) == [True]
 
 
-def test_leaving_with_the_last_session_stops_it(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+def test_C5_leaving_with_the_last_session_stops_it(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     phone = stage.device(alice.authority)
     phone.join(in_room)
     alice.typing(in_room)
@@ -98,7 +98,7 @@ def test_one_who_starts_after_another_stopped_has_the_whole_time(stage: Stage, a
     assert told(alice) == [False]
 
 
-def test_who_is_not_in_the_room_cannot_type_in_it(stage: Stage, alice: Device, in_room: str) -> None:
+def test_C5_who_is_not_in_the_room_cannot_type_in_it(stage: Stage, alice: Device, in_room: str) -> None:
     stranger = stage.person("Carol")
     with pytest.raises(NotJoined):
         stranger.ask(TypingStart, in_room)

@@ -285,7 +285,7 @@ class TestRooms:
 
 
 class TestResume:
-    async def test_what_was_missed_follows_the_snapshot(self, rig: Rig) -> None:
+    async def test_P16_what_was_missed_follows_the_snapshot(self, rig: Rig) -> None:
         for _ in range(5):
             rig.router.room().append()
         socket = await rig.hello(resume=[ResumeAt("quiet", StreamPosition(1, 2))])
@@ -302,7 +302,7 @@ class TestResume:
         assert await offsets(socket, 291) == list(range(11, 302))
         assert rig.router.reads["quiet"] == 3
 
-    async def test_what_is_too_old_is_told_as_a_gap(self, make_rig: MakeRig) -> None:
+    async def test_P16_what_is_too_old_is_told_as_a_gap(self, make_rig: MakeRig) -> None:
         rig = await make_rig(replay_events=20)
         for _ in range(100):
             rig.router.room().append()
@@ -357,7 +357,7 @@ class TestResume:
 
 
 class TestActivations:
-    async def test_a_new_activation_hears_of_every_subscriber_at_once(self, rig: Rig) -> None:
+    async def test_X5_a_new_activation_hears_of_every_subscriber_at_once(self, rig: Rig) -> None:
         for name in ("ada", "ben"):
             await rig.joined(name)
         room = rig.router.room()
@@ -366,7 +366,7 @@ class TestActivations:
         assert room.roster == before
         assert {str(envelope.authority and envelope.authority.name) for envelope in rig.router.commands(Attach)} == {"ada", "ben"}
 
-    async def test_a_subscriber_that_is_not_known_again_is_told_to_rejoin(self, rig: Rig) -> None:
+    async def test_X5_a_subscriber_that_is_not_known_again_is_told_to_rejoin(self, rig: Rig) -> None:
         socket = await rig.joined()
         rig.router.refuse[Attach] = Unavailable("the room fails")
         rig.gateway.activated(rig.router.room().address, "next", 0)
@@ -375,7 +375,7 @@ class TestActivations:
 
 
 class TestTime:
-    async def test_heartbeats_tell_the_heads_of_followed_rooms(self, rig: Rig) -> None:
+    async def test_X5_heartbeats_tell_the_heads_of_followed_rooms(self, rig: Rig) -> None:
         socket = await rig.joined()
         rig.router.say(rig.router.room())
         assert await offsets(socket, 1) == [1]

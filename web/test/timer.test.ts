@@ -17,7 +17,7 @@ const timer = (fields: Partial<Timer> = {}): Timer => ({
   ...fields,
 });
 
-test("what is left follows from the end and the server's clock alone", () => {
+test("P14 what is left follows from the end and the server's clock alone", () => {
   assert.equal(remainingMs(timer(), 1_000_000), 25 * MINUTE);
   assert.equal(remainingMs(timer(), 1_000_000 + 10 * MINUTE), 15 * MINUTE);
 });
@@ -43,7 +43,7 @@ test("a timer from before phases could be extended has the length of its setting
   assert.equal(progress(timer({ lengthMs: 0 }), 1_000_000 + 12.5 * MINUTE), 0.5);
 });
 
-test("a page that slept shows what is left once it wakes, for nothing was counted meanwhile", () => {
+test("X2 a page that slept shows what is left once it wakes, for nothing was counted meanwhile", () => {
   const before = remainingMs(timer(), 1_000_000 + MINUTE);
   assert.equal(remainingMs(timer(), 1_000_000 + 20 * MINUTE), before - 19 * MINUTE);
 });
