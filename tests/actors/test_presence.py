@@ -69,7 +69,9 @@ def test_P16_pushes_come_once_a_second_however_busy_the_door_and_the_last_one_is
     assert (updates[-1].left, updates[-1].count) == ([bob.principal], 1)
 
 
-def test_C5_M5_several_sessions_of_a_person_count_once_and_the_last_one_ends_it(stage: Stage, alice: Device, bob: Device, room: str) -> None:
+def test_C5_M5_several_sessions_of_a_person_count_once_and_the_last_one_ends_it(
+    stage: Stage, alice: Device, bob: Device, room: str
+) -> None:
     alice.join(room)
     phone = stage.device(bob.authority)
     bob.join(room)

@@ -79,7 +79,9 @@ def test_a_join_shows_the_room_as_it_is(stage: Stage, alice: Device, bob: Device
     assert alice.join(room).role == "host"
 
 
-def test_P17_a_private_room_looks_absent_to_strangers_and_opens_to_its_maker_and_to_grants(stage: Stage, alice: Device, bob: Device) -> None:
+def test_P17_a_private_room_looks_absent_to_strangers_and_opens_to_its_maker_and_to_grants(
+    stage: Stage, alice: Device, bob: Device
+) -> None:
     room = stage.room(alice, visibility="private")
     guest = stage.person("Carol", grants=[RoomGrant(room, "p1", "participant")])
     with pytest.raises(NotFound):

@@ -20,7 +20,9 @@ def told(device: Device) -> list[bool]:
     return [push.active for push in device.took(Typing)]
 
 
-def test_C5_a_start_is_told_once_and_expires_eight_seconds_after_the_last_one(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+def test_C5_a_start_is_told_once_and_expires_eight_seconds_after_the_last_one(
+    stage: Stage, alice: Device, bob: Device, in_room: str
+) -> None:
     alice.typing(in_room)
     for _ in range(3):
         stage.advance(4)
@@ -41,7 +43,9 @@ def test_C5_a_stop_is_told_once(alice: Device, bob: Device, in_room: str) -> Non
     assert told(bob) == [True, False]
 
 
-def test_C5_sending_the_message_stops_it_and_reading_on_does_not_bring_it_back(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+def test_C5_sending_the_message_stops_it_and_reading_on_does_not_bring_it_back(
+    stage: Stage, alice: Device, bob: Device, in_room: str
+) -> None:
     alice.typing(in_room)
     alice.say(in_room, "there")
     assert told(bob) == [True, False]

@@ -43,7 +43,7 @@ async def members(api: Api, who: Account, room: str, query: str = "") -> dict[st
     return shown
 
 
-async def test_P17_an_invites_code_opens_a_private_room(api: Api, ada: Account, bob: Account, private: str) -> None:
+async def test_P17_M8_an_invites_code_opens_a_private_room(api: Api, ada: Account, bob: Account, private: str) -> None:
     made = await invite(api, ada, private, expiresInMs=3_600_000, uses=5)
     assert (made["uses"], made["url"]) == (5, f"/r/{private}?invite={made['code']}")
     (await api.call("GET", f"/v1/rooms/{private}", headers=bob.bearer)).problem(404, "NOT_FOUND")
