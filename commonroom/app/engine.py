@@ -38,7 +38,7 @@ from commonroom.engine.revocation import Revocations
 from commonroom.engine.sanction import Sanctions
 from commonroom.engine.summary import Summaries
 from commonroom.engine.trace import Remembered, Trace
-from commonroom.errors import ChallengeFailed
+from commonroom.errors import ChallengeFailed, Unauthenticated
 from commonroom.identity import Authority
 from commonroom.ids import new_id, new_secret, seeded
 from commonroom.limit import Limiter, asks_of
@@ -207,6 +207,7 @@ class Engine:
 
     def _bind(self) -> None:
         self.revocations.close_sid = self.gateway.close_sid
+        self.host.vouched = self._vouched
         self.sanctions.changed = lambda actors: self.gateway.mark(actors, self.sanctions.marked)
         self.notices.listen("block", self.gateway.hidden.changed, self.gateway.hidden.reread)
         self.notices.listen("listing", self.gateway.listings.changed, self.gateway.listings.reread)
@@ -223,6 +224,12 @@ class Engine:
             self.gateway.steer = self.cluster.steer if self.steering is not None else None
             self.cluster.bind(self.host, self.gateway)
             self.cluster.recalls.on_asked = self.gateway.traces
+
+    def _vouched(self, authority: Authority) -> Authority:
+        """As `authenticate`, of somebody whose token was proven already. Raises Unauthenticated."""
+        if self.revocations.refuses(authority.sid):
+            raise Unauthenticated("the login session has ended")
+        return self.sanctions.marked(authority)
 
     def _shared_limits(self) -> RedisLimits | None:
         redis = self._settings.redis

@@ -13,7 +13,7 @@ taken over what was not answered. An activation that fails is never mended: the 
 one reloads, and what it reads is what was committed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import structlog
 from msgspec import UNSET, Struct
@@ -116,10 +116,13 @@ class Activation(Waiting):
         else:
             self._go_live()
 
-    def hasten(self) -> None:
+    def hasten_all(self) -> None:
         """Handle at once what only waits for its time."""
+        self._hasten(None)
+
+    def _hasten(self, sessions: Container[str] | None) -> None:
         if self._holds and self.state is State.LIVE:
-            self._holds.hasten()
+            self._holds.hasten(sessions)
 
     def passivate(self) -> None:
         """End a quiet activation."""

@@ -12,7 +12,7 @@ have been answered. `apply`, `dump`, `load`: the activation ends.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import ClassVar, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -152,6 +152,10 @@ class Context(Protocol):
 
     def cancel(self, name: str) -> None:
         """Forget the volatile wake-up of that name, if any."""
+        ...
+
+    def hasten(self, sessions: Container[str]) -> None:
+        """Have what waits for its time handled soon, of these sessions: they can hope for no other answer later."""
         ...
 
 

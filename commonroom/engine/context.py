@@ -5,7 +5,7 @@ kept until the handler is through. Whoever runs the handler takes both from here
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from msgspec import Struct
 
@@ -121,7 +121,14 @@ class HandlerContext(ABC):
         if entry is not None:
             self._runtime.deadlines.cancel(entry)
 
+    def hasten(self, sessions: Container[str]) -> None:
+        self._runtime.loop.call_soon(self._hasten, sessions)
+
     # -- for those who run handlers --------------------------------------------
+
+    @abstractmethod
+    def _hasten(self, sessions: Container[str] | None) -> None:
+        """Handle at once what only waits for its time; None: of all."""
 
     @abstractmethod
     def _volatile_due(self, due: tuple[int, Wake]) -> None:

@@ -9,7 +9,7 @@ Everybody else passes.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Container, Coroutine
 from typing import Any
 
 from commonroom.engine.actor import Facts
@@ -114,9 +114,11 @@ class Holds:
         sender = _sender(envelope)
         self._delay(sender, self._by_sender.setdefault(sender, _Hold()), envelope, until)
 
-    def hasten(self) -> None:
-        """Handle all that only waits for its time, now: the room is about to go."""
+    def hasten(self, sessions: Container[str] | None = None) -> None:
+        """Handle what only waits for its time, now: of the senders who wait by one of these sessions; None: of all."""
         for sender, hold in list(self._by_sender.items()):
+            if sessions is not None and (hold.waiting is None or hold.waiting.session not in sessions):
+                continue
             hold.behind = deque((envelope, 0) for envelope, _ in hold.behind)
             if hold.timer is not None:
                 self._deadlines.cancel(hold.timer)

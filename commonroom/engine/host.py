@@ -22,6 +22,7 @@ from commonroom.engine.schedule import Deadlines
 from commonroom.engine.summary import Summaries
 from commonroom.engine.supervision import Supervisor, unavailable
 from commonroom.errors import CommonroomError, InternalError, NotFound, Unavailable
+from commonroom.identity import Authority
 from commonroom.ids import Random
 from commonroom.storage.journal.port import Journal
 from commonroom.tasks import TaskGroup, pause
@@ -77,6 +78,8 @@ class ActorHost:
         summaries: Summaries | None = None,
     ) -> None:
         self.stats = Stats()
+        self.vouched: Callable[[Authority], Authority] = _unchanged
+        """See `Keeper`; whoever has an edge sets it."""
         self._settings = settings
         self._clock = clock
         self._journal = journal
@@ -378,6 +381,10 @@ class ActorHost:
         log.error("task_crashed", task=name, exc_info=error)
 
 
+def _unchanged(authority: Authority) -> Authority:
+    return authority
+
+
 def _hasten(activations: Iterable[Activation]) -> None:
     for activation in activations:
-        activation.hasten()
+        activation.hasten_all()

@@ -1,6 +1,7 @@
 """The states of an activation, why it ends, and what all of a host share."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -14,6 +15,7 @@ from commonroom.engine.hold import LoadFacts
 from commonroom.engine.lease import Lease
 from commonroom.engine.schedule import Deadlines
 from commonroom.engine.summary import Touched
+from commonroom.identity import Authority
 from commonroom.ids import Random
 from commonroom.storage.journal.port import Journal
 from commonroom.tasks import TaskGroup
@@ -72,6 +74,9 @@ class Stats(Struct):
 
 class Keeper(Protocol):
     """The host, as its activations see it."""
+
+    vouched: Callable[[Authority], Authority]
+    """What the edge says now of who sent a command that waited. Raises Unauthenticated: their login session has ended."""
 
     def ended(self, activation: "Activation", why: End, left: list[Envelope], known: tuple[str, int] | None) -> None:
         """The activation is over. `left` was not answered, in order; `known` is a duplicate's key and offset."""

@@ -14,7 +14,7 @@ from commonroom.engine.lease import Lease
 from commonroom.engine.lifecycle import End, Runtime, State
 from commonroom.engine.mailbox import SIGNALS, Mailbox
 from commonroom.engine.supervision import unavailable
-from commonroom.errors import Unavailable
+from commonroom.errors import CommonroomError, Unavailable
 from commonroom.protocol.wire import Command
 
 __all__ = ["FULL_LANE_MS", "Waiting"]
@@ -135,6 +135,12 @@ class Waiting(HandlerContext):
         if self.state is not State.LIVE or self.mailbox.closed:
             self._put_back(envelope)
             return
+        if envelope.authority is not None and type(envelope.command) not in SIGNALS:
+            try:
+                envelope.authority = self._runtime.keeper.vouched(envelope.authority)
+            except CommonroomError as error:
+                self._rejected(envelope, error)
+                return
         self.facts = facts if facts is not None and facts.events else None
         self._has_facts = facts is not None
         self._was_held = True

@@ -1,6 +1,6 @@
 """Who keeps order in a room, and how (FEATURES P35)."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from msgspec import Meta
 
@@ -11,6 +11,7 @@ from commonroom.protocol.roster import Role
 from commonroom.protocol.wire import Command, DurablePush, Expulsion, Millis, Nonce, RoomId, Why
 
 __all__ = [
+    "ASKED_TO_LEAVE",
     "ModerationAction",
     "ModerationCommand",
     "RoomBan",
@@ -21,6 +22,8 @@ __all__ = [
     "RoomUnban",
     "RoomUnmute",
 ]
+
+ASKED_TO_LEAVE: Final = "you were asked to leave this room"
 
 ModerationAction = Literal["kick", "ban", "unban", "mute", "unmute", "role"]
 
@@ -89,7 +92,7 @@ class RoomModerated(DurablePush, frozen=True, tag=76):
     def expelled(self) -> Expulsion | None:
         people = frozenset({self.person, *self.guests})
         if self.action == "kick":
-            return Expulsion(people, ErrorCode.FORBIDDEN, "you were asked to leave this room")
+            return Expulsion(people, ErrorCode.FORBIDDEN, ASKED_TO_LEAVE)
         if self.action == "ban":
             return Expulsion(people, ErrorCode.BANNED, f"you are banned from this room{until_text(self.until)}")
         return None

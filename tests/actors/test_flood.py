@@ -10,15 +10,18 @@ from msgspec.structs import replace
 
 from commonroom.actors.room.chat import Chat
 from commonroom.actors.room.flood import LONGEST_MS, Flood
+from commonroom.actors.room.roster import MAX_SENT_AWAY, Roster
 from commonroom.codes import ErrorCode
 from commonroom.engine.address import slot_of
 from commonroom.engine.envelope import Envelope
 from commonroom.engine.hold import MAX_HELD
-from commonroom.errors import RateLimited
-from commonroom.identity import SessionId, Standing
+from commonroom.errors import CommonroomError, Forbidden, RateLimited, RoomBanned, Unauthenticated
+from commonroom.identity import Authority, Principal, SessionId, Standing
 from commonroom.limit.limit import MESSAGES, MESSAGES_OF_ROOM
 from commonroom.protocol.chat import MessageCreate, MessageEdit, MessageRemove, MessageSend, MessageUpdate
+from commonroom.protocol.moderation import ModerationCommand, RoomBan, RoomKick, RoomMute
 from commonroom.protocol.room import Joined, RoomJoin
+from commonroom.protocol.roster import Person
 from commonroom.protocol.session import Reply
 from commonroom.protocol.typing import Typing, TypingStart
 from commonroom.protocol.wire import DurablePush
@@ -277,6 +280,78 @@ class TestRoom:
         assert len(said(free, hers)) == 200
         assert flood(free, hers) is None
         free.close()
+
+
+class TestMeanwhile:
+    """What became of the sender while the message waited."""
+
+    @pytest.mark.parametrize(
+        ("command", "refusal", "why", "at_once"),
+        [
+            (RoomKick, Forbidden, "you were asked to leave this room", True),
+            (RoomBan, RoomBanned, "you are banned from this room", True),
+            (RoomMute, Forbidden, "you are muted in this room", False),
+        ],
+    )
+    def test_P35_what_waits_of_who_is_sent_away_or_muted_is_refused(
+        self,
+        stage: Stage,
+        alice: Device,
+        bob: Device,
+        room: str,
+        command: type[ModerationCommand],
+        refusal: type[CommonroomError],
+        why: str,
+        at_once: bool,
+    ) -> None:
+        for device in (alice, bob):
+            device.join(room)
+        refs = say(bob, room, *numbers(AT_ONCE + DELAYED))
+        stage.advance(0.1)
+        alice.do(command, room, person=bob.principal)
+        stage.advance(0.1 if at_once else 3)
+        assert {(type(error), str(error)) for error in map(bob.answers.get, refs[AT_ONCE:])} == {(refusal, why)}
+        stage.advance(3)
+        assert said(stage, room) == numbers(AT_ONCE)
+
+    def test_P35_what_was_on_its_way_when_they_were_sent_away_is_refused_until_they_join_again(
+        self, stage: Stage, alice: Device, bob: Device, room: str
+    ) -> None:
+        tab = stage.device(bob.authority)
+        for device in (alice, bob, tab):
+            device.join(room)
+        alice.do(RoomKick, room, person=bob.principal)
+        bob.attach(stage.actor(room).address)  # of a gateway that has not heard of it
+        bob.assert_error(say(bob, room, "too late")[0], ErrorCode.FORBIDDEN)
+        tab.leave(room)
+        bob.join(room)
+        bob.say(room, "again")
+        assert said(stage, room) == ["again"]
+        assert stage.actor(room).room.roster.sent_away == {}
+
+    def test_sessions_that_were_sent_away_are_remembered_up_to_a_bound(self) -> None:
+        roster, person = Roster(), Person(Principal("guest", "bob"), "Bob", "participant")
+        for number in range(MAX_SENT_AWAY + 5):
+            roster.attach(str(number), person, 0)
+        roster.expel(person.principal)
+        assert list(roster.sent_away) == [str(number) for number in range(5, MAX_SENT_AWAY + 5)]
+
+    def test_C9_what_waits_of_whom_an_admin_mutes_or_bans_is_not_heard(self, stage: Stage, alice: Device, bob: Device, room: str) -> None:
+        for device in (alice, bob):
+            device.join(room)
+            say(device, room, *numbers(AT_ONCE + DELAYED))
+        stage.advance(0.1)
+
+        def vouched(authority: Authority) -> Authority:
+            if authority.principal == bob.principal:
+                raise Unauthenticated("the login session has ended")
+            return replace(authority, sanction="mute")
+
+        stage.host.vouched = vouched
+        stage.advance(3)
+        assert said(stage, room) == 2 * numbers(AT_ONCE)
+        assert {type(bob.answers[ref]) for ref in list(bob.answers)[-DELAYED:]} == {Unauthenticated}
+        assert {str(alice.answers[ref]) for ref in list(alice.answers)[-DELAYED:]} == {"you are muted"}
 
 
 class Moved:

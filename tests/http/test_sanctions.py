@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from commonroom.app import Node
 from commonroom.engine.address import Address
-from commonroom.identity import Authority
+from commonroom.errors import Unauthenticated
+from commonroom.identity import Authority, Principal, SessionId
 from commonroom.ids import new_id
 from commonroom.protocol.chat import MessageCreate
 from commonroom.protocol.room import Joined
@@ -76,6 +77,12 @@ def stands(node: Node, account: Account) -> bool:
     return account.principal["actorId"] in node._engine.sanctions._by_actor
 
 
+def standing_of_what_waited(node: Node, account: Account) -> str:
+    """Of a command that they sent before, and that an actor takes up now."""
+    ident = account.principal["actorId"]
+    return node._engine.host.vouched(Authority(Principal("guest", ident), SessionId(ident), "Ada", 0)).sanction
+
+
 async def history(api: Api, account: Account, room: str) -> list[str]:
     answer = await api.call("GET", f"/v1/rooms/{room}/messages", headers=account.bearer)
     return [message["text"] for message in answer.json["messages"]]
@@ -113,7 +120,7 @@ async def test_W11_a_ban_that_is_over_keeps_nobody_out(api: Api, mail: MailServe
     assert (await log_in(api, address)).status == 200
 
 
-async def test_W11_a_banned_guest_is_out(api: Api, admin: Account, ada: Account) -> None:
+async def test_W11_a_banned_guest_is_out(api: Api, admin: Account, ada: Account, node: Node) -> None:
     peer = await peer_of(api, ada)
     await imposed(api, admin, ada, "ban")
     async with asyncio.timeout(WITHIN_S):
@@ -122,6 +129,8 @@ async def test_W11_a_banned_guest_is_out(api: Api, admin: Account, ada: Account)
     await peer.close()
     (await api.call("GET", "/v1/me", headers=ada.bearer)).problem(401, "UNAUTHENTICATED")
     (await impose(api, admin, ada, "mute")).problem(404, "NOT_FOUND")
+    with pytest.raises(Unauthenticated):
+        standing_of_what_waited(node, ada)
 
 
 async def test_a_sign_in_under_way_does_not_slip_past_a_ban(api: Api, mail: MailServer, admin: Account) -> None:
@@ -141,6 +150,7 @@ async def test_C9_a_mute_holds_on_a_live_socket_and_ends_when_it_is_lifted(api: 
     await say(peer, room, "before")
     mute = await imposed(api, admin, ada, "mute", until=node._clock.now() + HOUR_MS)
     assert (await refused(peer, room, "x")).startswith("FORBIDDEN: you are muted until 20")
+    assert standing_of_what_waited(node, ada) == "mute"
     again = await joined(api, ada, room)
     with pytest.raises(Refused):
         await say(again, room, "from a new socket")

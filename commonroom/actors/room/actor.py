@@ -23,7 +23,7 @@ from commonroom.moderation import UNFILTERED, Filter
 from commonroom.permissions import TABLE, kind_of
 from commonroom.protocol.invite import InviteAccept, RoomQuit
 from commonroom.protocol.listing import RoomSummary
-from commonroom.protocol.moderation import RoomBan, RoomKick
+from commonroom.protocol.moderation import ASKED_TO_LEAVE, RoomBan, RoomKick
 from commonroom.protocol.presence import PresenceSnapshot
 from commonroom.protocol.room import Joined, RoomCreate, RoomCreated, RoomInfo, RoomJoin, RoomLeave, RoomView
 from commonroom.protocol.roster import Person
@@ -42,6 +42,9 @@ ENTRANCE = frozenset({RoomCreate, RoomJoin, RoomLeave})
 
 EXPELLING = frozenset({RoomKick, RoomBan, RoomQuit})
 """After these somebody is here no longer."""
+
+FROM_OUTSIDE = frozenset({InviteAccept, RoomQuit})
+"""What nobody has to be here for."""
 
 
 class Dump(Struct, array_like=True):
@@ -134,6 +137,8 @@ class RoomActor(Actor):
         feature = self._feature(command)
         if feature is None:
             raise NotFound(f"a {self.room.known.kind} room has no such command")
+        if self.room.roster.sent_away and kind not in FROM_OUTSIDE:
+            self._check_not_sent_away(ctx)
         permit(self.room, ctx.authority, kind)
         if kind in SPEECH:
             self._hear(ctx, command)
@@ -162,6 +167,11 @@ class RoomActor(Actor):
         if ctx.now >= self.room.load.look_at:
             self._weigh(ctx)
 
+    def _check_not_sent_away(self, ctx: Context) -> None:
+        """Raises Forbidden: it was sent before they were asked to leave, and waited or was on its way."""
+        if ctx.session in self.room.roster.sent_away:
+            raise Forbidden(ASKED_TO_LEAVE)
+
     def _hear(self, ctx: Context, command: Command) -> None:
         """Raises Forbidden, RateLimited: they say nothing, or not now."""
         authority = ctx.authority
@@ -178,6 +188,7 @@ class RoomActor(Actor):
         self._porter.forget((person, *self.room.guests_of(person)))
         if (member := roster.expel(person)) is not None:
             self._departed(ctx, member)
+            ctx.hasten(roster.sent_away.keys())
 
     def needs(self, command: Command) -> int | None:
         feature = self._feature(command)
@@ -263,6 +274,7 @@ class RoomActor(Actor):
         if ctx.session is None:
             raise Invalid("a join needs a session to subscribe")
         self._porter.check_new(ctx.authority, ctx.now)
+        self.room.roster.sent_away.pop(ctx.session, None)
         self._arrive(ctx)
         snapshot: dict[str, Any] = {"presence": PresenceSnapshot(ctx.activation, 0, 0, []), "timer": None, "messages": [], "typing": []}
         for feature in self._features:

@@ -10,13 +10,17 @@ the few minutes until its token is renewed, which upgrades it.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from msgspec.structs import replace
 
 from commonroom.identity import MAX_GUESTS, Principal
 from commonroom.protocol.roster import Person, Role
 
-__all__ = ["Member", "Roster"]
+__all__ = ["MAX_SENT_AWAY", "Member", "Roster"]
+
+MAX_SENT_AWAY: Final = 1000
+"""Sessions, the latest."""
 
 
 class Member:
@@ -43,9 +47,11 @@ class Roster:
     Invariant: a session speaks for one person; it may change from a guest to the user whom that became.
     """
 
-    __slots__ = ("_became", "_members", "_sessions")
+    __slots__ = ("_became", "_members", "_sessions", "sent_away")
 
     def __init__(self) -> None:
+        self.sent_away: dict[str, None] = {}
+        """Sessions whose person was asked to leave, until they join again or are gone: what they had sent before may yet come."""
         self._members: dict[Principal, Member] = {}
         self._sessions: dict[str, Member] = {}
         self._became: dict[Principal, Principal] = {}
@@ -94,6 +100,7 @@ class Roster:
 
     def detach(self, session: str) -> Member | None:
         """A session is gone; the member if it was the person's last."""
+        self.sent_away.pop(session, None)
         member = self._sessions.pop(session, None)
         if member is None:
             return None
@@ -111,6 +118,9 @@ class Roster:
             return None
         for session in [session for session, place in self._sessions.items() if place is member]:
             del self._sessions[session]
+            self.sent_away[session] = None
+        while len(self.sent_away) > MAX_SENT_AWAY:
+            del self.sent_away[next(iter(self.sent_away))]
         member.sessions = 0
         for guest in member.guests:
             self._became.pop(guest, None)
