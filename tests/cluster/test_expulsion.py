@@ -12,8 +12,8 @@ from commonroom.engine.testing.cluster.node import Node
 from commonroom.engine.testing.cluster.world import ClusterWorld
 from commonroom.identity import Authority, Principal, SessionId
 from commonroom.protocol.chat import MessageSend
-from commonroom.protocol.moderation import RoomBan
-from commonroom.protocol.room import Joined, RoomCreate, RoomRemoved
+from commonroom.protocol.moderation import RoomBan, RoomRole
+from commonroom.protocol.room import Joined, RoomCreate, RoomRemoved, RoomUpdate
 from commonroom.protocol.session import Reply
 from commonroom.protocol.wire import Command, ServerMessage
 from tests.cluster.stage import Stage
@@ -114,3 +114,18 @@ def test_P35_a_ban_outlives_the_owner_that_told_nobody(stage: RoomStage) -> None
     stage.until(stage.bob_is_gone)
     stage.world.advance(30.0)
     assert stage.bob_is_gone()
+
+
+@pytest.mark.parametrize("lost", [0.0, 1.0])
+def test_P17_a_room_that_becomes_private_is_heard_by_no_outsider_on_any_node(stage: RoomStage, lost: float) -> None:
+    stage.ask(stage.owner, RoomRole(1, stage.name, "cohost-001", Principal("guest", "carol"), role="cohost"))
+    stage.until(lambda: stage.carol.rooms[stage.name].position == 2)
+    stage.world.network.conditions.lost = lost
+    stage.ask(stage.owner, RoomUpdate(1, stage.name, "private-01", visibility="private"))
+    stage.ask(stage.owner, MessageSend(1, stage.name, "among ourselves", "message-01"))
+    stage.world.advance(1.0)
+    stage.world.calm()
+    stage.until(stage.bob_is_gone)
+    stage.until(lambda: stage.carol.rooms[stage.name].position == 4)
+    assert {one.rooms[stage.name].position for one in (stage.phone, stage.tablet)} == {3}, "they read that it is private"
+    assert [len(one.rooms[stage.name].seen) for one in (stage.phone, stage.tablet, stage.carol)] == [2, 2, 3]

@@ -9,6 +9,8 @@ import pytest
 
 from commonroom.codes import ErrorCode
 from commonroom.engine.address import Address
+from commonroom.engine.envelope import Envelope, Query
+from commonroom.errors import Unavailable
 from commonroom.identity import Principal
 from commonroom.protocol.chat import MessageCreate
 from commonroom.protocol.moderation import RoomModerated
@@ -122,7 +124,8 @@ def test_P35_a_ban_whose_push_was_lost_takes_effect_when_the_gap_is_mended(house
         sends_away(ada, "ban", bob)
     assert bob.took(RoomRemoved) == []
     ada.do("message.send", room=ROOM, text="the next push shows the gap")
-    assert len(bob.took(RoomRemoved)) == 1
+    assert [type(one) for one in bob.got[-2:]] == [RoomModerated, RoomRemoved], "what came in the same moment is not for them"
+    assert len(ada.took(MessageCreate)) == 1
     assert house.gateway.sessions_of(ADDRESS) == [ada.session.id]
 
 
@@ -185,6 +188,60 @@ def test_P17_a_room_that_becomes_private_keeps_those_who_belong_to_it(house: Hou
     assert here(house) == {"ada", "carol"}
 
 
+@pytest.mark.parametrize("is_veiled", [False, True])
+def test_P17_a_room_that_becomes_private_is_heard_by_insiders_alone_from_that_event_on(
+    house: House, ada: Person, bob: Person, is_veiled: bool
+) -> None:
+    if is_veiled:
+        house.block(guest("bob"), guest("eve"))
+        house.notice(guest("bob"), guest("eve"))
+    eve, zoe = (house.person(guest(name)) for name in ("eve", "zoe"))
+    for one in (eve, zoe):
+        one.join(ROOM)
+        sends_away(ada, "role", one, role="cohost")
+    with unanswering(house):
+        ada.send("room.update", room=ROOM, visibility="private")
+        ada.send("message.send", room=ROOM, text="at once")
+        house.pass_s(0.5)
+        house.block(guest("eve"), guest("zoe"))
+        house.notice(guest("eve"), guest("zoe"))
+        zoe.do("message.send", room=ROOM, text="not for eve")
+        ada.do("message.send", room=ROOM, text="and later")
+        assert [one.took(MessageCreate) for one in (ada, bob, eve)] == [[], [], []]
+    house.pass_s(0.5)
+    assert [len(one.took(RoomUpdated)) for one in (ada, bob, eve)] == [1, 1, 1]
+    assert [len(one.took(RoomReset)) for one in (ada, bob, eve)] == [0, 1, 0]
+    heard = [[push.text for push in one.took(MessageCreate)] for one in (ada, bob, eve)]
+    assert heard == [["at once", "not for eve", "and later"], [], ["at once", "and later"]]
+    assert here(house) == {"ada", "eve", "zoe"}
+
+
+def test_P17_a_room_that_cannot_say_who_belongs_to_it_is_heard_by_nobody(house: House, ada: Person, bob: Person) -> None:
+    with unanswering(house) as asked:
+        ada.do("room.update", room=ROOM, visibility="private")
+        for envelope in asked:
+            assert envelope.origin is not None
+            envelope.origin.refused(0, Unavailable("nobody answers"))
+        asked.clear()
+    assert [len(one.took(RoomReset)) for one in (ada, bob)] == [1, 1], "to join again"
+    ada.join(ROOM)
+    assert len(ada.took(Joined)) == 2
+
+
+def test_P17_only_the_answer_to_the_last_question_counts(house: House, ada: Person, bob: Person) -> None:
+    with unanswering(house) as asked:
+        for visibility in ("private", "unlisted", "private"):
+            ada.do("room.update", room=ROOM, visibility=visibility)
+        ada.do("message.send", room=ROOM, text="among ourselves")
+        first, *_ = (one for one in asked if one.session == bob.session.id)
+        assert first.origin is not None
+        first.origin.replied(0, bob.got[0])
+        house.pass_s(0.1)
+        assert bob.took(MessageCreate) == []
+    house.pass_s(0.5)
+    assert (bob.took(MessageCreate), len(bob.took(RoomReset)), len(ada.took(MessageCreate))) == ([], 1, 1)
+
+
 def test_a_change_of_an_open_room_asks_nobody(house: House, ada: Person, bob: Person) -> None:
     handled = house.host.stats.handled
     ada.do("room.update", room=ROOM, title="Louder")
@@ -215,6 +272,18 @@ def test_P17_changes_that_nobody_here_heard_of_are_not_taken_for_known(house: Ho
     changed(house, ada, visibility="private")
     assert len(carol.took(RoomReset)) == 1
     assert here(house) == {"ada"}
+
+
+@contextmanager
+def unanswering(house: House) -> Iterator[list[Envelope]]:
+    """What asks the room who may be there does not reach it before the end."""
+    router, asked = house.gateway.around.router, list[Envelope]()
+    send = router.send
+    router.send = lambda one: asked.append(one) if isinstance(one.command, Query) else send(one)  # type: ignore[assignment, method-assign]
+    yield asked
+    del router.send
+    for envelope in asked:
+        house.loop.call_soon(send, envelope)
 
 
 def changed(house: House, ada: Person, **fields: Any) -> int:

@@ -13,7 +13,7 @@ than what was delivered here: they skip what they have) or *waiting* (joining, c
 slow: their subscription keeps the batch and follows by itself). A reader whose outbox congests
 moves from live to waiting by itself, within the very write: nobody asks per delivery.
 
-Some durable pushes end subscriptions (`DurablePush.expelled`): asked once a push, when it has left.
+Some durable pushes end subscriptions (`DurablePush.expelled`): asked once a push, when it has left, and before what follows it does.
 So whom a room sends away stops hearing it on every node, and by a gap's repair where the push was lost.
 """
 
@@ -55,6 +55,7 @@ class RoomFanout:
         "_held",
         "_is_private",
         "_live",
+        "_notable",
         "_pending",
         "_planned",
         "_pulling",
@@ -79,6 +80,7 @@ class RoomFanout:
         self._head: int | None = None  # the last durable offset taken in; None: not known yet
         self._is_private = False  # since the last change of it that left; False also: not known
         self._pending: list[Publication] = []
+        self._notable = False  # whether one of the pending means something to the gateway itself
         self._planned = False  # `_due` is on its way
         self._live: dict[Codec, dict[Subscription, Outbox]] = {}
         self._ahead: set[Subscription] = set()
@@ -104,6 +106,8 @@ class RoomFanout:
                 self._misfit(publication)
                 return
             self._head = offset
+            if type(publication.message) in NOTABLE:
+                self._notable = True
         elif type(publication.message) is RoomLoad:
             self.loaded(publication.message.level)
         self._pending.append(publication)
@@ -138,15 +142,27 @@ class RoomFanout:
                 subscription.reader.moved()
 
     def flush(self) -> None:
-        """Write what is pending, whether planned or not. Cost: one write for each reader."""
-        if self._pending:
-            batch = Batch(self.address.key, self._pending)
-            self._pending = []
-            self._budget.spend(self._deliver(batch), len(batch.publications))
-            for publication in batch.publications:
-                if type(publication.message) in NOTABLE:
-                    self._expel(publication)
-                    self.seen(self.scene.after(publication.message))
+        """Write what is pending, planned or not. Cost: a write for each reader, one more for each push that ends subscriptions."""
+        pending, self._pending = self._pending, []
+        if self._notable:
+            self._notable = False
+            pending = self._flush_notable(pending)
+        if pending:
+            self._write(pending)
+
+    def _flush_notable(self, pending: list[Publication]) -> list[Publication]:
+        """Write up to the last push that ends subscriptions; what is left."""
+        begin = 0
+        for end, publication in enumerate(pending, 1):
+            if type(publication.message) in EXPELLING:
+                self._write(pending[begin:end])
+                self._expel(publication)
+                begin = end
+            self.seen(self.scene.after(publication.message))
+        return pending[begin:]
+
+    def _write(self, pending: list[Publication]) -> None:
+        self._budget.spend(self._deliver(Batch(self.address.key, pending)), len(pending))
 
     def _put_off(self) -> bool:
         """Plan the flush for when the budget allows it; False: that is now."""
@@ -224,7 +240,7 @@ class RoomFanout:
         return writes
 
     def _expel(self, publication: Publication) -> None:
-        """End, or ask the room about, the subscriptions that a durable push concerns. They have read it.
+        """End the subscriptions that a durable push concerns, or have them wait for the room's word. They have read it.
 
         Of a room that was private before nobody is asked again: whoever follows it was let in as such.
         """

@@ -11,6 +11,9 @@
 | RENEWING | the outbox congests, a new activation, too much waits: stale again | CATCHING |
 | LIVE | the outbox congests | CATCHING |
 | LIVE | other people are hidden from the reader: stale | CATCHING |
+| LIVE, CATCHING, RENEWING | a push may have shut it out that is newer than its last admission: the room is asked | DOUBTED |
+| DOUBTED | the reader may stay | CATCHING |
+| DOUBTED | may not, or nobody knows | GONE |
 | any but JOINING | a push ends it that is newer than its last admission | GONE |
 | any | left, voided, session ended | GONE |
 
@@ -20,7 +23,8 @@ has a hole, then what was kept (`Backlog`, which drops or conflates volatile pus
 reader). It stops while the outbox is congested, so that coming back to a hundred rooms is no
 flood. LIVE: the fan-out writes. RENEWING: volatile pushes were dropped and the room is asked
 for a fresh volatile snapshot. Durable ones go on; volatile ones wait behind the answer, which
-a commit may hold back while later pushes overtake it.
+a commit may hold back while later pushes overtake it. DOUBTED: the room has become private, and
+nothing that follows is written before it has said that this reader belongs to it.
 
 A reader from whom people are hidden never goes LIVE: all it gets is written here, through its
 `Veil`, so that the shared path knows nothing of veils.
@@ -34,9 +38,10 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Resync
+from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Query, Resync
 from commonroom.engine.gateway.fanout.backlog import Backlog
 from commonroom.engine.gateway.fanout.batch import Batch
+from commonroom.engine.gateway.fanout.doubt import Doubt
 from commonroom.engine.gateway.fanout.reader import Reader
 from commonroom.engine.gateway.fanout.renewal import Renewal
 from commonroom.engine.gateway.fanout.veil import Veil
@@ -63,8 +68,13 @@ class Place(Enum):
     JOINING = "joining"
     CATCHING = "catching"
     RENEWING = "renewing"
+    DOUBTED = "doubted"
     LIVE = "live"
     GONE = "gone"
+
+
+SILENT: Final = frozenset({Place.JOINING, Place.DOUBTED})
+"""Nothing is written until the room has answered."""
 
 
 class Subscription:
@@ -75,6 +85,7 @@ class Subscription:
         "_admitted_at",
         "_around",
         "_backlog",
+        "_doubt",
         "_expelled",
         "_joined_by",
         "_place",
@@ -106,6 +117,7 @@ class Subscription:
         self._upto = 0
         self._backlog: Backlog | None = None  # None: LIVE or GONE
         self._renewal: Renewal | None = None  # not None: RENEWING
+        self._doubt: Doubt | None = None  # not None: DOUBTED
         self._admission: Admission | None = None  # not None: JOINING, until it is known who is hidden
         self._veil: Veil | None = None  # None: nobody is hidden
         self._admitted_at = 0
@@ -192,11 +204,32 @@ class Subscription:
         elif offset <= self._admitted_at or self._place is Place.GONE:
             return
         elif expulsion.people is None:
-            self.refreshed()
+            self._ask_again()
         else:
             code = expulsion.code
             self.reader.send(RoomRemoved(self.room, code, code.name, expulsion.message))
             self.detach()
+
+    def _ask_again(self) -> None:
+        """Write nothing more before the room has said that the reader may stay."""
+        if self._place is Place.LIVE:
+            self.position = max(self.position, self.fanout.delivered)
+            self._step_aside(Place.DOUBTED)
+        elif self._place is Place.RENEWING:
+            self._give_up_renewal()
+        self._place, self._doubt = Place.DOUBTED, Doubt(self)
+        self._around.router.send(Envelope(self.fanout.address, Query("room.join"), self.authority, self._doubt, self.reader.id))
+
+    def settled(self, doubt: Doubt, error: CommonroomError | None) -> None:
+        """The room's answer to the last doubt; not None: the reader may not stay, or nobody knows."""
+        if self._doubt is not doubt:
+            return
+        self._doubt = None
+        if error is not None:
+            self.void(error)
+        else:
+            self._place = Place.CATCHING
+            self.advance()
 
     # What the room answers.
 
@@ -290,7 +323,7 @@ class Subscription:
         if self._admission is not None:
             admission, self._admission = self._admission, None
             self._enter(admission)
-        elif self._place in {Place.CATCHING, Place.RENEWING, Place.LIVE} and self._draw_veil():
+        elif self._place not in {Place.JOINING, Place.GONE} and self._draw_veil():
             self._renew_soon()
 
     def hidden_unknown(self, error: CommonroomError) -> None:
@@ -392,7 +425,7 @@ class Subscription:
 
     def advance(self) -> None:
         """Write what is next until nothing is left, the reader is slow or somebody must answer."""
-        while (backlog := self._backlog) is not None and self._place is not Place.JOINING and not self.reader.outbox.congested:
+        while (backlog := self._backlog) is not None and self._place not in SILENT and not self.reader.outbox.congested:
             upto = backlog.next_offset - 1 if backlog else max(self._upto, self.fanout.delivered)
             if self.position < upto:
                 self._read(upto, backlog)
@@ -466,7 +499,7 @@ class Subscription:
         self.reader.drop(self)
 
     def _forget_backlog(self) -> None:
-        self._renewal = None
+        self._renewal = self._doubt = None
         if self._backlog is not None:
             self._backlog.clear()
             self._backlog = None
