@@ -364,11 +364,10 @@ class Activation(Waiting):
         """A durable deadline has come; whether it was dealt with, for good or ill."""
         if self.state is not State.LIVE or deadline is None or deadline != self._deadline or self._due_at == NEVER:
             return False
-        deadlines = self._runtime.deadlines
         if self._due_entry is not None:
-            deadlines.cancel(self._due_entry)
-        if not self._runtime.journal.accepts(self._slot):
-            self._due_entry = deadlines.at(self._runtime.clock.now() + FULL_LANE_MS, self._durable_due, deadline)
+            self._runtime.deadlines.cancel(self._due_entry)
+        if self._is_full():
+            self._due_entry = self._runtime.deadlines.at(self._runtime.clock.now() + FULL_LANE_MS, self._durable_due, deadline)
             return False
         self._due_entry = None
         self._due_at = NEVER  # once, even if the handler leaves the deadline in the state
@@ -377,11 +376,18 @@ class Activation(Waiting):
             self._fail()
         return True
 
-    def _volatile_due(self, due: tuple[int, Wake]) -> None:
-        at, wake = due
+    def _volatile_due(self, due: tuple[int, Wake, bool]) -> None:
+        at, wake, self._stores = due
         self._timers.pop(wake.name, None)
-        if self.state is State.LIVE:
+        if self.state is State.LIVE and self._stores and self._is_full():
+            self.schedule(self._runtime.clock.now() + FULL_LANE_MS, wake, stores=True)
+        elif self.state is State.LIVE:
             self._wake(wake, at, None)
+        self._stores = False
+
+    def _is_full(self) -> bool:
+        """Whether nothing can be stored now."""
+        return not self._runtime.journal.accepts(self._slot)
 
     def _wake(self, wake: Wake, at: int, key: str | None) -> bool:
         """Run a wake at its due time; False when it raised without having changed the state."""

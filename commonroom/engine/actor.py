@@ -146,8 +146,12 @@ class Context(Protocol):
         """
         ...
 
-    def schedule(self, at: int, wake: Wake) -> None:
-        """A volatile wake-up at cluster time `at`; replaces one of the same name."""
+    def schedule(self, at: int, wake: Wake, *, stores: bool = False) -> None:
+        """A volatile wake-up at cluster time `at`; replaces one of the same name.
+
+        Args:
+            stores: it may persist, and so waits while nothing can be stored. Another one must not.
+        """
         ...
 
     def cancel(self, name: str) -> None:

@@ -47,6 +47,7 @@ class HandlerContext(ABC):
         # The effects of the command being handled; reused for the next one.
         self._envelope: Envelope | None = None
         self._key: str | None = None
+        self._stores = False
         self._ref = 0
         self._answered = False
         self._outputs: list[Output] = []
@@ -80,8 +81,8 @@ class HandlerContext(ABC):
             raise InternalError(f"nothing of {self._stream} is durable")
         if event.offset != self._ring.head + 1:
             raise InternalError(f"event of offset {event.offset} where {self._ring.head + 1} is next")
-        if self._envelope is not None and self._key is None:
-            raise InternalError("a command without a nonce must not persist")
+        if self._key is None and not self._stores:
+            raise InternalError("a command without a nonce must not persist, nor a wake that did not say so")
         payload = encode_event(event)
         facts, column = pack(private, audience)
         replaced = [(old, Rewrite(old.offset, encode_event(old))) for old in rewrites]
@@ -112,9 +113,9 @@ class HandlerContext(ABC):
         publication = Publication(push, MSGPACK.encode(push), 0, author, audience, conflate)
         self._runtime.subscribers.publish(self.address, publication)
 
-    def schedule(self, at: int, wake: Wake) -> None:
+    def schedule(self, at: int, wake: Wake, *, stores: bool = False) -> None:
         self.cancel(wake.name)
-        self._timers[wake.name] = self._runtime.deadlines.at(at, self._volatile_due, (at, wake))
+        self._timers[wake.name] = self._runtime.deadlines.at(at, self._volatile_due, (at, wake, stores))
 
     def cancel(self, name: str) -> None:
         entry = self._timers.pop(name, None)
@@ -131,7 +132,7 @@ class HandlerContext(ABC):
         """Handle at once what only waits for its time; None: of all."""
 
     @abstractmethod
-    def _volatile_due(self, due: tuple[int, Wake]) -> None:
+    def _volatile_due(self, due: tuple[int, Wake, bool]) -> None:
         """A scheduled wake's time has come."""
 
     def _answering(self) -> Envelope:

@@ -18,7 +18,10 @@ __all__ = ["Diary"]
 
 
 class Diary(Actor):
-    """`alarm:<ms>` sets the alarm, `bad` is refused, `broken` raises after persisting, any other text is a line."""
+    """`alarm:<ms>` sets the alarm, `bad` is refused, `broken` raises after persisting, any other text is a line.
+
+    `nap:<ms>` besides schedules a volatile wake that stores, and `doze:<ms>` one that does so without having said it.
+    """
 
     kind: ClassVar[str] = "room"
 
@@ -46,11 +49,14 @@ class Diary(Actor):
             if command.text == "bad":
                 raise Invalid("bad")
             self._log(ctx, command.text, command.nonce)
+            kind, _, after_ms = command.text.partition(":")
+            if kind in {"nap", "doze"}:
+                ctx.schedule(ctx.now + int(after_ms), Wake(kind, 0), stores=kind == "nap")
             if command.text == "broken":
                 raise RuntimeError("raised after persisting, on purpose")
 
     def wake(self, ctx: Context, wake: Wake) -> None:
-        self._log(ctx, f"rang {wake.version}", None)
+        self._log(ctx, f"rang {wake.version}" if wake.name == "alarm" else f"woke of a {wake.name}", None)
 
     def due(self) -> Deadline | None:
         return Deadline(self.alarms[0][0], Wake("alarm", self.alarms[0][1])) if self.alarms else None

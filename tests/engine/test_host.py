@@ -149,6 +149,27 @@ def test_a_late_deadline_takes_effect_at_its_due_time_after_a_restart(world: Wor
     assert events[1].dedup == "d:alarm:1"
 
 
+@pytest.mark.parametrize("deadline", ["alarm", "nap"])
+def test_I10_a_wake_that_stores_waits_while_nothing_can_be_stored(world: World, deadline: str) -> None:
+    alice = world.client("alice")
+    alice.ask(MessageSend, ROOM, text=f"{deadline}:5000", nonce="nonce-01")
+    world.journal._capacity, capacity = 0, world.journal._capacity
+    world.advance(20)
+    assert (world.host.stats.wakes, world.journal.pending) == (0, 0)
+    world.journal._capacity = capacity
+    world.advance(1)
+    assert (world.host.stats.wakes, world.journal.streams[STREAM].head) == (1, 2)
+
+
+def test_a_volatile_wake_stores_nothing_unless_it_said_so(world: World) -> None:
+    alice = world.client("alice")
+    alice.ask(MessageSend, ROOM, text="nap:1000", nonce="nonce-01")
+    alice.ask(MessageSend, ROOM, text="doze:2000", nonce="nonce-02")
+    world.advance(10)
+    assert (world.host.stats.wakes, world.journal.streams[STREAM].head) == (2, 3)
+    alice.ask(MessageSend, ROOM, text="goes on", nonce="nonce-03")
+
+
 def test_an_idle_actor_is_passivated_and_its_deadline_wakes_it(seed: int) -> None:
     with World({"room": Diary}, seed, settings=EngineSettings(idle_s=10)) as world:
         alice = world.client("alice")

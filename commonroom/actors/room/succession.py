@@ -58,7 +58,7 @@ class Succession(Feature):
             return
         self._is_waiting = not self._is_waiting
         if self._is_waiting:
-            ctx.schedule(ctx.now + AWAY_MS, Wake(self.name, 0))
+            ctx.schedule(ctx.now + AWAY_MS, Wake(self.name, 0), stores=True)
         else:
             ctx.cancel(self.name)
 
