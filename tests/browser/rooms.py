@@ -10,6 +10,9 @@ from tests.support.browser import Visitor
 __all__ = ["enter_as_guest", "looks", "open_dialog", "open_room"]
 
 WIDE, NARROW = 1280, 360
+SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Answers once the page is drawn as it is now."""
 
 
 async def open_room(host: Visitor, title: str, *, visibility: str = "unlisted", topic: str = "", tags: str = "") -> str:
@@ -39,14 +42,11 @@ async def open_dialog(host: Visitor, item: str) -> None:
 
 
 async def looks(visitor: Visitor, axe: str, within: str = ":root") -> None:
-    """Nothing in it is inaccessible, and nothing wider than the page: small and dark, wide and light."""
-    await _looks(visitor, axe, "dark", NARROW, within)
-    await _looks(visitor, axe, "light", WIDE, within)
-
-
-async def _looks(visitor: Visitor, axe: str, scheme: Literal["dark", "light"], width: int, within: str) -> None:
-    await visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour in between
-    await visitor.page.set_viewport_size({"width": width, "height": 800})
-    await visitor.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # drawn like that
-    await check_accessibility(visitor, axe, within)
-    assert await visitor.page.evaluate("document.documentElement.scrollWidth") <= width
+    """Nothing in it is inaccessible, and nothing wider than the page: small and wide, dark and light."""
+    for width in (NARROW, WIDE):
+        await visitor.page.set_viewport_size({"width": width, "height": 800})
+        for scheme in SCHEMES:
+            await visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour in between
+            await visitor.page.evaluate(DRAWN)
+            await check_accessibility(visitor, axe, within)
+        assert await visitor.page.evaluate("document.documentElement.scrollWidth") <= width

@@ -8,6 +8,8 @@ export interface MenuItem {
   label: string;
   icon: IconName;
   danger?: boolean;
+  /** Of items of which one holds. */
+  checked?: boolean;
   run: () => void;
 }
 

@@ -14,7 +14,9 @@ export type {
   RoomModerated,
   RoomUpdate,
   RoomUpdated,
+  Status,
   Timer,
   TimerCause,
   TimerSettings,
+  UserStatus,
 } from "../../client/src/index.ts";

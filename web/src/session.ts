@@ -4,6 +4,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { AuthError, Client } from "../../client/src/index.ts";
 import { ApiError, createGuest, dropTokens, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
 import { freeAgainAt } from "./explain.ts";
+import { followStatus } from "./status.ts";
 import { ending, state, watch } from "./store/connection.ts";
 import { keyOf } from "./store/presence.ts";
 import { forgetAll, keep, recall } from "./storage.ts";
@@ -91,6 +92,7 @@ export function connection(): Client {
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   client = new Client(url.href, { getToken });
   watch(client);
+  followStatus(client);
   client.on("welcome", follow);
   client.on("token", () => state.peek() === "connected" && follow());
   client.connect().catch(() => {

@@ -1,7 +1,7 @@
 /** Everything the page says, in one place. English now; another language is another object of this shape. */
 
 import type { Purpose } from "./account.ts";
-import type { Phase, Role, TimerCause } from "./protocol.ts";
+import type { Phase, Role, Status, TimerCause } from "./protocol.ts";
 import type { TimerPolicy } from "./rooms.ts";
 import { roomText } from "./roomtext.ts";
 import type { Milestone } from "./store/timer.ts";
@@ -148,6 +148,13 @@ export const text = {
     publicRooms: "Rooms that everybody can find are opened by people with an account.",
     account: "With an account you keep your name on all devices, and can block people.",
     block: (name: string) => `Sign in to block ${name}`,
+  },
+  status: {
+    choose: "Your status",
+    mine: (state: string) => `Your status: ${state}`,
+    states: { online: "Online", idle: "Idle", busy: "Busy", dnd: "Do not disturb", offline: "Offline" } satisfies Record<Status, string>,
+    online: "Online",
+    dnd: "Do not disturb",
   },
   menu: { of: (what: string) => `More about ${what}` },
   block: {

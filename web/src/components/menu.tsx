@@ -48,9 +48,18 @@ function MenuList({ opener, label, items }: Menu) {
     >
       {items.map((item) => (
         <li key={item.id} role="none">
-          <button type="button" role="menuitem" tabIndex={-1} class={item.danger ? "danger" : ""} data-testid={item.id} onClick={() => choose(item)}>
+          <button
+            type="button"
+            role={item.checked === undefined ? "menuitem" : "menuitemradio"}
+            aria-checked={item.checked}
+            tabIndex={-1}
+            class={item.danger ? "danger" : ""}
+            data-testid={item.id}
+            onClick={() => choose(item)}
+          >
             <Icon name={item.icon} />
             {item.label}
+            {item.checked && <Icon name="check" />}
           </button>
         </li>
       ))}

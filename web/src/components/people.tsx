@@ -8,6 +8,7 @@ import { MoreButton } from "./menu.tsx";
 import { measureItems } from "./measureitems.ts";
 import { personItems } from "./personmenu.ts";
 import { small } from "./screen.ts";
+import { StatusDot, useStatus } from "./statusdot.tsx";
 
 /** Faces shown on a small screen before the list is opened. */
 const STACKED = 5;
@@ -43,9 +44,14 @@ export function PeoplePanel({ store }: { store: RoomStore }) {
 function PersonRow({ store, person }: { store: RoomStore; person: Person }) {
   const own = store.isMe(person.principal);
   const role = text.people.roles[person.role];
+  const { actorType, actorId } = person.principal;
+  const [row, status] = useStatus<HTMLLIElement>(actorType === "user" ? actorId : null);
   return (
-    <li class="person" data-testid="person" data-id={person.principal.actorId}>
-      <Avatar id={person.principal.actorId} name={person.name} />
+    <li ref={row} class="person" data-testid="person" data-id={actorId}>
+      <span class="face">
+        <Avatar id={actorId} name={person.name} />
+        {status && <StatusDot status={status} alone />}
+      </span>
       <span class="person-name">{person.name}</span>
       {own && <span class="badge">{text.people.you}</span>}
       {role && (

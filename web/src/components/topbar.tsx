@@ -7,6 +7,7 @@ import { chooseTheme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
 import { Icon, Logo } from "./icon.tsx";
 import { openSettings } from "./opened.ts";
+import { StatusMenu } from "./statusmenu.tsx";
 
 /** The banner of every page. `children` is what the page puts in its middle. */
 export function TopBar({ children }: { children?: ComponentChildren }) {
@@ -22,6 +23,7 @@ export function TopBar({ children }: { children?: ComponentChildren }) {
       <div class="topbar-end">
         <SignInLink />
         {isAdmin.value && <AdminLink />}
+        {isUser.value && me.value && <StatusMenu user={me.value.principal.actorId} />}
         <ThemeToggle />
         <button type="button" class="chip" onClick={() => openSettings()} aria-haspopup="dialog" data-testid="open-settings">
           {me.value ? <Avatar id={me.value.principal.actorId} name={me.value.name} /> : <Icon name="sliders" />}
@@ -62,7 +64,7 @@ function ThemeToggle() {
     setDark(!dark);
   };
   return (
-    <button type="button" class="icon-button" onClick={toggle} aria-label={dark ? text.theme.toLight : text.theme.toDark}>
+    <button type="button" class="icon-button theme-toggle" onClick={toggle} aria-label={dark ? text.theme.toLight : text.theme.toDark}>
       <Icon name={dark ? "sun" : "moon"} />
     </button>
   );

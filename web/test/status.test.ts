@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { mock, test, type TestContext } from "node:test";
+import { IDLE_MS, Idleness } from "../src/store/idleness.ts";
+import { GATHER_MS, MAX_WATCHED, PAUSE_MS, Statuses } from "../src/store/statuses.ts";
+
+function virtualTime(context: TestContext): void {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  context.after(() => mock.timers.reset());
+}
+
+/** Statuses with a connection, and what was asked on it. */
+function connected(): [Statuses, string[][]] {
+  const statuses = new Statuses();
+  const asked: string[][] = [];
+  statuses.connected((users) => Promise.resolve(asked.push(users)));
+  return [statuses, asked];
+}
+
+const settle = (): void => mock.timers.tick(PAUSE_MS + GATHER_MS);
+
+test("P20 those in sight are asked for together, and who leaves it is not asked for any more", (context) => {
+  virtualTime(context);
+  const [statuses, asked] = connected();
+  const ends = ["ada", "bob", "ada"].map((user) => statuses.look(user));
+  assert.deepEqual(asked, []);
+  mock.timers.tick(GATHER_MS);
+  assert.deepEqual(asked, [["ada", "bob"]]);
+  ends[0]?.();
+  settle();
+  assert.equal(asked.length, 1); // she is shown elsewhere still
+  ends[2]?.();
+  settle();
+  assert.deepEqual(asked[1], ["bob"]);
+});
+
+test("P20 however fast one scrolls, the server is asked no oftener than it takes it, and no more than it takes", (context) => {
+  virtualTime(context);
+  const [statuses, asked] = connected();
+  for (let at = 0; at < 10_000; at += 100) {
+    statuses.look(`user-${at}`);
+    mock.timers.tick(100);
+  }
+  settle();
+  assert.ok(asked.length <= 10, String(asked.length));
+  assert.equal(asked.at(-1)?.length, 100);
+  for (let number = 0; number < 300; number += 1) statuses.look(`more-${number}`);
+  settle();
+  assert.equal(asked.at(-1)?.length, MAX_WATCHED);
+});
+
+test("P20 a new connection is asked again at once, and one that refused after a while", async (context) => {
+  virtualTime(context);
+  const [statuses, asked] = connected();
+  statuses.look("ada");
+  settle();
+  statuses.lost();
+  statuses.look("bob");
+  settle();
+  assert.deepEqual(asked, [["ada"]]);
+  let refusals = 1;
+  statuses.connected((users) => (refusals-- > 0 ? Promise.reject(new Error("too often")) : Promise.resolve(asked.push(users))));
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(asked.length, 1);
+  settle();
+  assert.deepEqual(asked[1], ["ada", "bob"]);
+});
+
+test("P20 nobody is looked at while the page is not seen, and what was known is there when it is again", (context) => {
+  virtualTime(context);
+  const [statuses, asked] = connected();
+  const end = statuses.look("ada");
+  settle();
+  const status = { user: "ada", status: "busy", lastSeen: null, room: null } as const;
+  statuses.told([status, { ...status, user: "eve" }]); // of Eve nobody wants to know by now
+  assert.deepEqual([...statuses.known.value.keys()], ["ada"]);
+  statuses.show(false);
+  settle();
+  statuses.show(true);
+  settle();
+  assert.deepEqual(asked.slice(1), [[], ["ada"]]);
+  assert.equal(statuses.known.value.get("ada")?.status, "busy");
+  end();
+  settle();
+  assert.equal(statuses.known.value.size, 0);
+});
+
+test("P20 a device is idle after five minutes without a touch, and at once not any more", (context) => {
+  virtualTime(context);
+  const idleness = new Idleness();
+  const told: boolean[] = [];
+  idleness.start();
+  idleness.idle.subscribe((idle) => void told.push(idle));
+  mock.timers.tick(IDLE_MS - 1_000);
+  idleness.touched();
+  mock.timers.tick(IDLE_MS - 1_000);
+  assert.deepEqual(told, [false]);
+  mock.timers.tick(1_000);
+  assert.deepEqual(told, [false, true]);
+  for (let count = 0; count < 100; count += 1) idleness.touched();
+  assert.deepEqual(told, [false, true, false]);
+  mock.timers.tick(IDLE_MS);
+  assert.deepEqual(told, [false, true, false, true]);
+});
