@@ -105,6 +105,7 @@ TABLE: Final[Mapping[str, Rule]] = {
     "room.unban": HOSTS_AND_COHOSTS,
     "room.bans": HOSTS_AND_COHOSTS,
     "room.mute": HOSTS_AND_COHOSTS,
+    "room.mutes": HOSTS_AND_COHOSTS,
     "room.unmute": HOSTS_AND_COHOSTS,
     "room.role": HOSTS,
     "room.quit": IN_THE_ROOM,

@@ -327,7 +327,7 @@ class Activation(Waiting):
         exists = self.actor.exists()
         if exists and not self.actor.may(self.authority, query.action, self.now):
             raise Hidden(UNSEEN, action=query.action)
-        view = self.actor.view(query.hidden) if exists else None
+        view = self.actor.view(query.hidden, query.action) if exists else None
         if view is None:
             raise NotFound(UNSEEN)
         if envelope.origin is not None:

@@ -194,8 +194,11 @@ class Actor(ABC):
     def load(self, snapshot: bytes) -> None:
         """Take over a dumped state of this or an earlier version."""
 
-    def view(self, hidden: frozenset[Principal] = frozenset()) -> Struct | None:
-        """What HTTP may show of the actor (GET /v1/rooms/{id}) to somebody who does not see these people; None: it does not exist."""
+    def view(self, hidden: frozenset[Principal] = frozenset(), action: str = "") -> Struct | None:
+        """What HTTP may show of the actor (GET /v1/rooms/{id}) to somebody who may do `action` and does not see these people.
+
+        None: it does not exist.
+        """
         return None
 
     def exists(self) -> bool:

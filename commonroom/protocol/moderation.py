@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from commonroom.clock import until_text
 from commonroom.codes import ErrorCode
@@ -14,10 +14,12 @@ __all__ = [
     "ASKED_TO_LEAVE",
     "ModerationAction",
     "ModerationCommand",
+    "Penalized",
     "RoomBan",
     "RoomKick",
     "RoomModerated",
     "RoomMute",
+    "RoomPenalties",
     "RoomRole",
     "RoomUnban",
     "RoomUnmute",
@@ -96,3 +98,16 @@ class RoomModerated(DurablePush, frozen=True, tag=76):
         if self.action == "ban":
             return Expulsion(people, ErrorCode.BANNED, f"you are banned from this room{until_text(self.until)}")
         return None
+
+
+class Penalized(Struct, frozen=True, array_like=True, gc=False):
+    """Whom a ban or mute stands against, and its end, None: it has none."""
+
+    person: Principal
+    until: Millis | None
+
+
+class RoomPenalties(Struct, frozen=True):
+    """What HTTP shows of a room's bans or of its mutes, the oldest first; not a wire message. Some may be over."""
+
+    penalties: list[Penalized]

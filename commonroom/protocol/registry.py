@@ -81,7 +81,7 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
     "status.update": status.StatusUpdate,
 }
 
-VIEWS: dict[str, type[Struct]] = {"room": room.RoomView}
+VIEWS: dict[str, type[Struct]] = {"room": room.RoomView, "penalties": moderation.RoomPenalties}
 """What HTTP may show of an actor: never on a client's wire, but on that between nodes."""
 
 BETWEEN_NODES: dict[str, type[ServerMessage]] = {"user.state": user.UserState}

@@ -12,7 +12,18 @@ from commonroom.actors.room.penalty import MAX_PENALTIES, Penalties, Penalty
 from commonroom.engine.envelope import Query
 from commonroom.errors import CommonroomError, Forbidden, Hidden, Invalid, LimitExceeded, NotFound, RoomBanned, SignInNeeded
 from commonroom.identity import Principal, RoomGrant
-from commonroom.protocol.moderation import ModerationCommand, RoomBan, RoomKick, RoomModerated, RoomMute, RoomRole, RoomUnban, RoomUnmute
+from commonroom.protocol.moderation import (
+    ModerationCommand,
+    Penalized,
+    RoomBan,
+    RoomKick,
+    RoomModerated,
+    RoomMute,
+    RoomPenalties,
+    RoomRole,
+    RoomUnban,
+    RoomUnmute,
+)
 from commonroom.protocol.room import RoomView
 from commonroom.protocol.roster import Role
 from tests.actors.stage import Device, Stage
@@ -294,6 +305,13 @@ def test_P35_a_mute_is_lifted_by_hand_and_follows_who_becomes_a_user(stage: Stag
     act(alice, RoomUnmute, in_room, bob)
     bob.say(in_room, "thanks")
     assert act(alice, RoomUnmute, in_room, bob) == 0
+
+
+def test_P35_the_muted_are_listed_as_who_they_are_now(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+    act(alice, RoomMute, in_room, bob)
+    bob.refresh(stage.user(bob))
+    assert stage.actor(in_room).view(action="room.mutes") == RoomPenalties([Penalized(bob.principal, None)])
+    assert stage.actor(in_room).view(action="room.bans") == RoomPenalties([])
 
 
 def test_what_the_muted_try_uses_nothing_of_the_rooms_up() -> None:

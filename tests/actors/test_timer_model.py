@@ -174,7 +174,7 @@ class Play:
         told = self.updates()
         assert [update.timer.version for update in told] == list(range(1, len(told) + 1))
         assert [update.at for update in told if update.cause == "phase_end"] == self.dues  # each once, at its time
-        timer = self.stage.actor(self.room).view().timer
+        timer = self.stage.actor(self.room).shown().timer
         assert timer is not None
         self.model.agrees_with(timer)
         if told:

@@ -23,7 +23,7 @@ from commonroom.moderation import UNFILTERED, Filter
 from commonroom.permissions import TABLE, kind_of
 from commonroom.protocol.invite import InviteAccept, RoomQuit
 from commonroom.protocol.listing import RoomSummary
-from commonroom.protocol.moderation import ASKED_TO_LEAVE, RoomBan, RoomKick
+from commonroom.protocol.moderation import ASKED_TO_LEAVE, Penalized, RoomBan, RoomKick, RoomPenalties
 from commonroom.protocol.presence import PresenceSnapshot
 from commonroom.protocol.room import Joined, RoomCreate, RoomCreated, RoomInfo, RoomJoin, RoomLeave, RoomView
 from commonroom.protocol.roster import Person
@@ -210,7 +210,14 @@ class RoomActor(Actor):
             return False
         return rule.of(kind_of(authority)) in self.room.holds(authority)
 
-    def view(self, hidden: frozenset[Principal] = frozenset()) -> RoomView:
+    def view(self, hidden: frozenset[Principal] = frozenset(), action: str = "") -> RoomView | RoomPenalties:
+        if action in {"room.bans", "room.mutes"}:
+            penalties, now = self.room.bans if action == "room.bans" else self.room.mutes, self.room.roster.now
+            return RoomPenalties([Penalized(now(one.person), one.until) for one in penalties.dump()])
+        return self.shown(hidden)
+
+    def shown(self, hidden: frozenset[Principal] = frozenset()) -> RoomView:
+        """What there is to see of the room for somebody who does not see these people."""
         presence = next((feature for feature in self._features if isinstance(feature, Presence)), None)
         present = len(self.room.roster) if presence is None else presence.count(hidden)
         timer = next((feature.timer for feature in self._features if isinstance(feature, SharedTimer)), None)

@@ -95,7 +95,7 @@ class UserActor(Actor):
 
     # -- what others ask ----------------------------------------------------------
 
-    def view(self, hidden: frozenset[Principal] = frozenset()) -> UserState:
+    def view(self, hidden: frozenset[Principal] = frozenset(), action: str = "") -> UserState:
         """For the edge, which shows no more than it may."""
         return self._told or self._present()
 

@@ -1,4 +1,4 @@
-"""Who is a member of which room, whom it keeps out, and which room a code opens: from the projections `membership` and `room_ban`."""
+"""Who is a member of which room, and which room a code opens: from the projection `membership`."""
 
 from typing import NamedTuple
 
@@ -6,22 +6,17 @@ from commonroom.errors import Invalid
 from commonroom.identity import Principal
 from commonroom.storage.pool import Queries
 
-__all__ = ["Memberships", "RoomBan", "RoomMember"]
+__all__ = ["Memberships", "RoomMember"]
 
 ROOM_OF = "SELECT room FROM invite_code WHERE digest = $1"
 PAGE = """
 SELECT actor_type, actor_id, at, invite FROM room_member WHERE room = $1 AND (at, actor_id) > ($2, $3) ORDER BY at, actor_id LIMIT $4
-"""
-BANS = """
-SELECT person_type, person_id, "until" FROM room_ban WHERE room = $1 AND ("until" IS NULL OR "until" > $2) ORDER BY person_id LIMIT $3
 """
 PERSON = "SELECT $1::text UNION ALL SELECT sid FROM login_session WHERE actor_id = $1 AND upgraded_at IS NOT NULL"
 FORGET = f"DELETE FROM room_member WHERE actor_id IN ({PERSON})"  # noqa: S608 - constants only
 ANONYMISE = f"UPDATE invite_code SET by_type = NULL, by_id = NULL WHERE by_id IN ({PERSON})"  # noqa: S608
 
 BEGINNING = (0, "")
-MOST_BANS = 1000
-"""As many as a room keeps."""
 
 
 class RoomMember(NamedTuple):
@@ -32,15 +27,8 @@ class RoomMember(NamedTuple):
     invite: str | None
 
 
-class RoomBan(NamedTuple):
-    """Somebody whom a room keeps out; `until` None: until it is lifted."""
-
-    principal: Principal
-    until: int | None
-
-
 class Memberships:
-    """The tables `invite_code`, `room_member` and `room_ban`, a second behind at most.
+    """The tables `invite_code` and `room_member`, a second behind at most.
 
     Every method raises Unavailable where the database does not answer.
     """
@@ -64,11 +52,6 @@ class Memberships:
         if len(rows) <= limit or not members:
             return members, None
         return members, f"{members[-1].at}.{members[-1].principal.actor_id}"
-
-    async def bans(self, room: str, now: int) -> list[RoomBan]:
-        """Whom a room keeps out at `now`, cluster ms."""
-        rows = await self._database.fetch(BANS, room, now, MOST_BANS)
-        return [RoomBan(Principal(row["person_type"], row["person_id"]), row["until"]) for row in rows]
 
     async def forget(self, user: str) -> None:
         """A user, with the guests it was, is in no list of members and made no invite any more."""

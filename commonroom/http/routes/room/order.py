@@ -5,11 +5,11 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta
 
-from commonroom.errors import Conflict, Forbidden, LimitExceeded, NotFound, RoomBanned
+from commonroom.errors import Conflict, Forbidden, InternalError, LimitExceeded, NotFound, RoomBanned
 from commonroom.http.auth import authority_of
 from commonroom.http.body import Body, answer, read
 from commonroom.http.route import Route
-from commonroom.http.routes.rooms import KEY, ROOM, nonce_of, room_address, view_of
+from commonroom.http.routes.rooms import KEY, ROOM, nonce_of, room_address
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Author, Shape, author_fields
 from commonroom.http.who import MAX_WHO, named
@@ -20,6 +20,7 @@ from commonroom.protocol.moderation import (
     RoomBan,
     RoomKick,
     RoomMute,
+    RoomPenalties,
     RoomRole,
     RoomUnban,
     RoomUnmute,
@@ -49,16 +50,22 @@ class AboutRole(About, frozen=True, kw_only=True):
     role: Role
 
 
-class BanRow(Author, frozen=True):
-    """Somebody who is banned; `until` null: until it is lifted."""
+class PenaltyRow(Author, frozen=True):
+    """Somebody who is banned or muted; `until` null: until it is lifted."""
 
     until: int | None
 
 
 class BanList(Shape, frozen=True):
-    """All of them, in no order of meaning; at most 1000."""
+    """All of them, the latest last; at most 1000."""
 
-    bans: list[BanRow]
+    bans: list[PenaltyRow]
+
+
+class MuteList(Shape, frozen=True):
+    """All of them, the latest last; at most 1000."""
+
+    mutes: list[PenaltyRow]
 
 
 async def kick_person(request: web.Request) -> web.Response:
@@ -78,12 +85,8 @@ async def unban_person(request: web.Request) -> web.Response:
 
 
 async def list_bans(request: web.Request) -> web.Response:
-    """Whom the room keeps out: host's and co-hosts' to see, a second old at most. Whom I do not see is there, too."""
-    services, room = request.app[SERVICES], request.match_info["room"]
-    await view_of(request, authority_of(request), room, "room.bans")
-    bans = await services.memberships.bans(room, services.clock.now())
-    names = await services.login_sessions.names({ban.principal.actor_id for ban in bans})
-    return answer(BanList([BanRow(*author_fields(ban.principal, names), ban.until) for ban in bans]))
+    """Whom the room keeps out: host's and co-hosts' to see. Whom I do not see is there, too."""
+    return answer(BanList(await _penalties(request, "room.bans")))
 
 
 async def mute_person(request: web.Request) -> web.Response:
@@ -97,10 +100,27 @@ async def unmute_person(request: web.Request) -> web.Response:
     return await _act(request, RoomUnmute, await read(request, About))
 
 
+async def list_mutes(request: web.Request) -> web.Response:
+    """Whom the room has say nothing: host's and co-hosts' to see, by who they are now. Whom I do not see is there, too."""
+    return answer(MuteList(await _penalties(request, "room.mutes")))
+
+
 async def give_role(request: web.Request) -> web.Response:
     """Make somebody a co-host, or the host, or neither any more: the host's."""
     wanted = await read(request, AboutRole)
     return await _act(request, RoomRole, wanted, role=wanted.role)
+
+
+async def _penalties(request: web.Request, action: str) -> list[PenaltyRow]:
+    """Those that stand, asked of the room itself. Raises NotFound: it does not exist, or must look so."""
+    services, address = request.app[SERVICES], room_address(request.match_info["room"])
+    view = await services.router.view(address, authority_of(request), action)
+    if not isinstance(view, RoomPenalties):
+        raise InternalError("a room showed something else")
+    now = services.clock.now()
+    standing = [one for one in view.penalties if one.until is None or now < one.until]
+    names = await services.login_sessions.names({one.person.actor_id for one in standing})
+    return [PenaltyRow(*author_fields(one.person, names), one.until) for one in standing]
 
 
 async def _act(request: web.Request, kind: type[ModerationCommand], wanted: About, **rest: object) -> web.Response:
@@ -139,6 +159,10 @@ TABLE = (
     Route(
         "POST", "/v1/rooms/{room}/unmute", "room.unmute", unmute_person, (ROOM, KEY), body=About, status=204,
         errors=ERRORS, limits=(ROOM_CHANGES,),
+    ),
+    Route(
+        "GET", "/v1/rooms/{room}/mutes", "room.mutes", list_mutes, (ROOM,), answer=MuteList, errors=(NotFound,),
+        limits=(ROOM_READS, READS_BY_ADDRESS),
     ),
     Route(
         "POST", "/v1/rooms/{room}/role", "room.role", give_role, (ROOM, KEY), body=AboutRole, status=204,
