@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from commonroom.actors.room.feature import MAX_FORMER
 from commonroom.actors.room.succession import AWAY_MS
 from commonroom.errors import Forbidden, RoomBanned
 from commonroom.identity import Principal
@@ -124,6 +125,53 @@ def test_a_guest_who_was_here_is_told_with_the_user_so_that_every_socket_ends(
     assert (push.person, push.guests) == (uma.principal, [former.principal])
     assert (expulsion := push.expelled()) is not None
     assert expulsion.people == frozenset({uma.principal, former.principal})
+
+
+def appointed_as_a_guest(stage: Stage, alice: Device, former: Device, uma: Device, room: str) -> None:
+    """Uma is a co-host since she was the guest, was here as a user, and is away."""
+    alice.join(room)
+    former.join(room)
+    alice.do(RoomRole, room, person=former.principal, role="cohost")
+    former.leave(room)
+    uma.join(room)
+    uma.leave(room)
+    stage.settle()
+
+
+@pytest.mark.parametrize("by", ["user", "guest"])
+def test_P35_an_absent_cohost_from_before_signing_in_is_banned_under_either_name(
+    stage: Stage, alice: Device, bob: Device, former: Device, uma: Device, room: str, by: str
+) -> None:
+    appointed_as_a_guest(stage, alice, former, uma, room)
+    bob.join(room)
+    alice.do(RoomRole, room, person=bob.principal, role="cohost")
+    named = uma.principal if by == "user" else former.principal
+    with pytest.raises(Forbidden, match="to a cohost"):
+        bob.do(RoomBan, room, person=named)
+    alice.do(RoomBan, room, person=named)
+    assert list(stage.actor(room).room.cohosts) == [bob.principal]
+    stage.restart()
+    for device in (uma, former):
+        with pytest.raises(RoomBanned):
+            device.join(room)
+
+
+@pytest.mark.parametrize("by", ["user", "guest"])
+def test_P35_an_absent_cohost_from_before_signing_in_is_demoted_under_either_name(
+    stage: Stage, alice: Device, former: Device, uma: Device, room: str, by: str
+) -> None:
+    appointed_as_a_guest(stage, alice, former, uma, room)
+    alice.do(RoomRole, room, person=uma.principal if by == "user" else former.principal, role="participant")
+    assert stage.actor(room).room.cohosts == {}
+    assert uma.join(room).role == "participant"
+
+
+def test_who_guests_became_is_remembered_of_those_alone_who_hold_something_and_up_to_a_bound(stage: Stage, room: str) -> None:
+    held = stage.actor(room).room
+    held.cohosts = dict.fromkeys(Principal("guest", f"g{number}") for number in range(MAX_FORMER + 1))
+    for guest in (Principal("guest", "nobody"), *held.cohosts):
+        held.came(Principal("user", f"u-{guest.actor_id}"), [guest])
+    assert list(held.former) == list(held.cohosts)[1:]
 
 
 def test_a_cohost_from_before_signing_in_loses_that_name_too(stage: Stage, alice: Device, former: Device, uma: Device, room: str) -> None:

@@ -301,6 +301,7 @@ class RoomActor(Actor):
         member = roster.attach(ctx.session, person, ctx.now)
         if guests:
             roster.remember(person.principal, guests)
+            self.room.came(person.principal, guests)
         self._porter.forget((person.principal, *guests))
         if member is not None:
             for feature in self._features:

@@ -26,8 +26,10 @@ from commonroom.protocol.roster import Role
 from commonroom.protocol.timer import TimerPolicy
 from commonroom.protocol.wire import Command, DurablePush, RoomPush
 
-__all__ = ["Aside", "Feature", "Room", "alone", "stamp"]
+__all__ = ["MAX_FORMER", "Aside", "Feature", "Room", "alone", "stamp"]
 
+MAX_FORMER: Final = 1000
+"""Guests who hold something in a room and are known to be users now, the latest. Gone with the activation."""
 
 POLICIES: Final[tuple[TimerPolicy, ...]] = get_args(TimerPolicy)
 
@@ -55,6 +57,7 @@ class Room:
         active_at: when that was, cluster ms; 0: not known, in a snapshot from before it was kept.
         cohosts, bans, mutes: durable, see `Moderation`. The host stands in `info`.
         members: who comes in whatever the visibility; see `Invites`.
+        former: guests who hold something here, and the users whom they became, also while those are away; see `MAX_FORMER`.
     """
 
     __slots__ = (
@@ -62,6 +65,7 @@ class Room:
         "bans",
         "cohosts",
         "filter",
+        "former",
         "head",
         "id",
         "idle_ms",
@@ -83,6 +87,7 @@ class Room:
         self.bans = Penalties()
         self.mutes = Penalties()
         self.members: dict[Principal, None] = {}
+        self.former: dict[Principal, Principal] = {}
         self.roster = Roster()
         self.filter = texts
         self.words = NO_WORDS
@@ -138,10 +143,24 @@ class Room:
         names = self.names(authority)
         return self.role_of(names) != "participant" or any(name in self.members for name in names)
 
+    def came(self, person: Principal, guests: Iterable[Principal]) -> None:
+        """Somebody is here who was these guests: what those hold is theirs, and that is remembered when they leave. O(guests)."""
+        for guest in guests:
+            if guest == self.host or guest in self.cohosts or guest in self.members or guest in self.bans or guest in self.mutes:
+                self.former[guest] = person
+        while len(self.former) > MAX_FORMER:
+            del self.former[next(iter(self.former))]
+
     def guests_of(self, person: Principal) -> tuple[Principal, ...]:
-        """The guests whom somebody here is known to have been."""
-        member = self.roster.get(self.roster.now(person))
-        return () if member is None else member.guests
+        """The guests whom somebody is known to have been; of who is away those alone who hold something here. O(`former`)."""
+        now = self.now(person)
+        member = self.roster.get(now)
+        return tuple(guest for guest, user in self.former.items() if user == now) if member is None else member.guests
+
+    def now(self, named: Principal) -> Principal:
+        """Who that is, as far as is known: the user whom a guest became."""
+        here = self.roster.now(named)
+        return self.former.get(named, named) if here == named else here
 
     def told_of(self, person: Principal, guests: Iterable[Principal]) -> list[Principal]:
         """Of the guests somebody was, those whom this room has seen: who they were elsewhere is nobody's business here."""

@@ -179,10 +179,8 @@ class Moderation(Feature):
         """Raises Invalid: it is nobody's id."""
         if not ID.fullmatch(named.actor_id):
             raise Invalid("nobody has such an id", field="$.person")
-        roster = self.room.roster
-        person = roster.now(named)
-        member = roster.get(person)
-        return Target(person, () if member is None else member.guests)
+        person = self.room.now(named)
+        return Target(person, self.room.guests_of(person))
 
     def _check_rank(self, ctx: Context, target: Target) -> None:
         room = self.room

@@ -39,6 +39,10 @@ class Penalties:
     def __bool__(self) -> bool:
         return bool(self._by_person)
 
+    def __contains__(self, name: Principal) -> bool:
+        """Whether one was imposed under this name, and is not forgotten."""
+        return name in self._by_name
+
     def find(self, names: Iterable[Principal], now: int) -> Penalty | None:
         """What stands at `now` against whoever has these names."""
         for name in names:
