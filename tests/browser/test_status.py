@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import Locator, WebSocket, expect
+from playwright.async_api import Locator, Route, WebSocket, expect
 
 from commonroom.protocol.codec import MSGPACK
 from commonroom.protocol.status import StatusWatch
@@ -110,3 +110,71 @@ async def _in_sight(ada: Visitor, other: Locator, looks_of_ada: Looks) -> None:
     await ada.page.get_by_role("button", name="Who is here").click()
     await looks_of_ada.until(2)
     await _is(other, "busy")
+
+
+TONES = """
+window.tones = 0;
+window.OscillatorNode = class extends OscillatorNode { constructor(...args) { super(...args); window.tones += 1; } };
+"""
+
+
+async def test_P22_what_one_prefers_holds_at_once_and_on_all_devices(stage: Stage, enter: Enter, axe: str) -> None:
+    desk, phone = await enter(timezone_id="Asia/Tokyo"), await enter()
+    await desk.page.add_init_script(TONES)
+    await stage.by_letter(desk, "prefers@example.org")
+    await stage.by_letter(phone, "prefers@example.org", 2)
+    desk.refusals = {503}
+    await desk.page.route(PREFERENCES, _unavailable, times=1)
+    await desk.page.goto(desk.url)
+    await desk.by("status-menu").click()
+    await desk.page.route(PREFERENCES, _unavailable, times=1)
+    await desk.by("status-settings").click()
+    await desk.by("preferences").get_by_test_id("try-again").click()
+    await expect(desk.by("prefer-zone")).to_have_value("UTC")
+    await looks(desk, axe, "dialog")
+    await _preferred(desk)
+    await phone.page.goto(phone.url)
+    await expect(phone.page.locator("html")).to_have_attribute("data-theme", "dark")
+    await _same(phone)
+    await phone.page.keyboard.press("Escape")
+    await phone.page.get_by_role("button", name="Switch to light").click()
+    await expect(phone.page.locator("html")).to_have_attribute("data-theme", "light")
+    await desk.page.reload()
+    await expect(desk.page.locator("html")).to_have_attribute("data-theme", "light")
+
+
+PREFERENCES = "**/v1/me/preferences"
+
+
+async def _unavailable(route: Route) -> None:
+    await route.fulfill(status=503, json={"code": 160, "name": "RETRY"}, content_type="application/problem+json")
+
+
+async def _preferred(desk: Visitor) -> None:
+    listen = desk.page.get_by_role("button", name="Listen")
+    await listen.click()
+    await desk.by("prefer-sounds").uncheck()
+    await listen.click(force=True)  # it says that it is off
+    assert await desk.page.evaluate("window.tones") == 2
+    await desk.by("prefer-busy").select_option("focus")
+    await desk.by("prefer-hideStatus").check()
+    await desk.by("zone-here").click()
+    await expect(desk.by("zone-here")).to_have_count(0)
+    await expect(desk.by("unsaved")).to_have_count(0)
+    await desk.page.route(PREFERENCES, _unavailable, times=1)
+    await desk.by("theme-dark").check()
+    await expect(desk.page.locator("html")).to_have_attribute("data-theme", "dark")
+    await expect(desk.by("unsaved")).to_contain_text("Not saved. The server is busy.")
+    async with desk.page.expect_response(lambda response: response.request.method == "PATCH" and response.ok):
+        await desk.by("save-again").click()
+    await expect(desk.by("unsaved")).to_have_count(0)
+
+
+async def _same(phone: Visitor) -> None:
+    await phone.by("open-settings").click()
+    await expect(phone.by("theme-dark")).to_be_checked()
+    await expect(phone.by("prefer-busy")).to_have_value("focus")
+    await expect(phone.by("prefer-hideStatus")).to_be_checked()
+    await expect(phone.by("prefer-hideRoom")).not_to_be_checked()
+    await expect(phone.by("prefer-zone")).to_have_value("Asia/Tokyo")
+    await expect(phone.by("prefer-sounds")).not_to_be_checked()

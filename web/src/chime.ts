@@ -11,6 +11,9 @@ const LOUDEST = 0.25;
 /** 0 (off) to 100. */
 export const volume = signal(Number(recall("volume") ?? 50));
 
+/** Off: a user wants no sounds on any device. */
+export const sounds = signal(true);
+
 let context: AudioContext | null = null;
 
 export function setVolume(level: number): void {
@@ -30,7 +33,7 @@ export function unlockSound(): void {
 }
 
 export function chime(): void {
-  if (!context || volume.value === 0) return;
+  if (!context || volume.value === 0 || !sounds.value) return;
   const audio = context;
   NOTES_HZ.forEach((frequency, index) => play(audio, frequency, audio.currentTime + index * NOTE_GAP_S));
 }

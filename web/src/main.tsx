@@ -20,6 +20,7 @@ import { LoginPage } from "./pages/login.tsx";
 import { RoomPage } from "./pages/room.tsx";
 import { RoomsPage } from "./pages/rooms.tsx";
 import { UsernamePage } from "./pages/username.tsx";
+import { sharePreferences } from "./preferences.ts";
 import { localPath, navigate, parameter, route, startRouter } from "./router.ts";
 import { cameBackInVain, isAdmin, known, resume } from "./session.ts";
 import { watchDevice } from "./status.ts";
@@ -98,6 +99,7 @@ async function begin(): Promise<void> {
 takeLinks();
 shareBlocks();
 shareRecent();
+sharePreferences();
 startRouter();
 unlockSound();
 watchDevice();

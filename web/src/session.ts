@@ -81,7 +81,7 @@ export function forget(): void {
 /** As `forget`, by a person's own wish, for all tabs. */
 export function leave(): void {
   forget();
-  for (const words of ["draft:", "unsent:", "new-room", "recent", "quiet:"]) forgetAll(words); // of this person, and the next one may be another
+  for (const words of ["draft:", "unsent:", "new-room", "recent", "quiet:", "account-theme"]) forgetAll(words); // of this person, and the next one may be another
   tell("signed out");
 }
 

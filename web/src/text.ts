@@ -4,6 +4,7 @@ import type { Purpose } from "./account.ts";
 import type { Phase, Role, Status, TimerCause } from "./protocol.ts";
 import type { TimerPolicy } from "./rooms.ts";
 import { roomText } from "./roomtext.ts";
+import type { BusyWhen } from "./store/preferences.ts";
 import type { Milestone } from "./store/timer.ts";
 import { because, many, waitOf } from "./words.ts";
 
@@ -155,6 +156,19 @@ export const text = {
     states: { online: "Online", idle: "Idle", busy: "Busy", dnd: "Do not disturb", offline: "Offline" } satisfies Record<Status, string>,
     online: "Online",
     dnd: "Do not disturb",
+    who: "Who sees it…",
+  },
+  preferences: {
+    heading: "Status and time",
+    busy: "I am shown as busy",
+    busyOptions: { active: "While the timer of my room runs", focus: "In focus phases only", off: "Never by itself" } satisfies Record<BusyWhen, string>,
+    hideStatus: "Look offline to whoever is in no room with me",
+    hideRoom: "Do not tell which room I am in",
+    sounds: "Sounds, on all my devices",
+    timeZone: "Time zone",
+    timeZoneHint: "Your days and weeks begin at its midnight.",
+    zoneHere: (zone: string) => `Use that of this device: ${zone}`,
+    unsaved: (why: string) => `Not saved. ${why}`,
   },
   menu: { of: (what: string) => `More about ${what}` },
   block: {

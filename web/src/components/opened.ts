@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-export type Part = "all" | "password";
+export type Part = "all" | "password" | "status";
 
 export const opened = signal<Part | null>(null);
 

@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../announce.ts";
-import { chime, setVolume, volume } from "../chime.ts";
+import { chime, setVolume, sounds, volume } from "../chime.ts";
 import { movements, setMovements } from "../movements.ts";
 import { canNotify, notifies, wantNotifications } from "../phaseend.ts";
+import { preferences, setTheme, theme } from "../preferences.ts";
 import { isUser, me, rename } from "../session.ts";
 import { text } from "../text.ts";
-import { chooseTheme, storedTheme, type Theme } from "../theme.ts";
 import { AccountSettings } from "./account.tsx";
 import { BlockedPeople } from "./blocked.tsx";
 import { useForm } from "./form.ts";
@@ -13,6 +13,7 @@ import { Icon } from "./icon.tsx";
 import { Submit } from "./input.tsx";
 import { NameField, problemWith } from "./name.tsx";
 import { opened } from "./opened.ts";
+import { PreferencesPart, Switch, Unsaved } from "./preferences.tsx";
 import { Unlock } from "./unlock.tsx";
 
 export function SettingsDialog() {
@@ -34,9 +35,11 @@ export function SettingsDialog() {
       <Appearance />
       <Sound />
       <Telling />
+      {isUser.value && <PreferencesPart />}
       {isUser.value && <BlockedPeople />}
       {isUser.value && <AccountSettings close={close} />}
       {!isUser.value && <Unlock what={text.unlock.account} onGo={close} />}
+      <Unsaved />
     </dialog>
   );
 }
@@ -61,17 +64,12 @@ function Rename() {
 }
 
 function Appearance() {
-  const [theme, setTheme] = useState<Theme>(storedTheme);
-  const choose = (next: Theme): void => {
-    chooseTheme(next);
-    setTheme(next);
-  };
   return (
     <fieldset class="choices">
       <legend>{text.settings.theme}</legend>
       {(["system", "light", "dark"] as const).map((option) => (
         <label key={option} class="choice">
-          <input type="radio" name="theme" checked={theme === option} onChange={() => choose(option)} />
+          <input type="radio" name="theme" data-testid={`theme-${option}`} checked={theme.value === option} onChange={() => setTheme(option)} />
           <span>{text.settings.themes[option]}</span>
         </label>
       ))}
@@ -106,15 +104,17 @@ function Telling() {
 
 function Sound() {
   const level = volume.value;
+  const kept = preferences.value.value;
   return (
     <fieldset class="choices">
       <legend>{text.settings.sound}</legend>
+      {kept && <Switch name="sounds" value={kept} />}
       <label class="range">
         <span>{text.settings.volume}</span>
         <input type="range" min="0" max="100" step="10" value={level} onInput={(e) => setVolume(Number(e.currentTarget.value))} />
         <output>{level} %</output>
       </label>
-      <button type="button" class="button quiet" onClick={chime}>
+      <button type="button" class="button quiet" aria-disabled={!sounds.value || level === 0} onClick={chime}>
         {text.settings.test}
       </button>
     </fieldset>

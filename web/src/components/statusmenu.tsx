@@ -6,6 +6,7 @@ import { connection } from "../session.ts";
 import { type Choice, chooseStatus, statuses, statusOf } from "../status.ts";
 import { connected } from "../store/connection.ts";
 import { text } from "../text.ts";
+import { openSettings } from "./opened.ts";
 import { StatusDot } from "./statusdot.tsx";
 
 /** How others see the signed-in person, and what can be chosen about it. Who is on the site is online: it opens the connection. */
@@ -38,6 +39,7 @@ export function StatusMenu({ user }: { user: string }) {
 const items = (user: string, isDnd: boolean): MenuItem[] => [
   { id: "status-online", label: text.status.online, icon: "bell", checked: !isDnd, run: () => void choose(user, "online") },
   { id: "status-dnd", label: text.status.dnd, icon: "silent", checked: isDnd, run: () => void choose(user, "dnd") },
+  { id: "status-settings", label: text.status.who, icon: "seen", run: () => openSettings("status") },
 ];
 
 async function choose(user: string, choice: Choice): Promise<void> {

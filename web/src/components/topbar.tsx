@@ -1,9 +1,10 @@
+import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { tellOnce } from "../notice.ts";
+import { preferences, setTheme, theme } from "../preferences.ts";
 import { route, withReturn } from "../router.ts";
 import { isAdmin, isUser, me } from "../session.ts";
 import { text } from "../text.ts";
-import { chooseTheme } from "../theme.ts";
 import { Avatar } from "./avatar.tsx";
 import { Icon, Logo } from "./icon.tsx";
 import { openSettings } from "./opened.ts";
@@ -52,16 +53,18 @@ const AdminLink = () => (
   </a>
 );
 
-const isDark = (): boolean => {
-  const chosen = document.documentElement.dataset["theme"];
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-};
+const systemIsDark = signal(false);
+const systemScheme = matchMedia("(prefers-color-scheme: dark)");
+const readScheme = (): void => void (systemIsDark.value = systemScheme.matches);
+systemScheme.addEventListener("change", readScheme);
+readScheme();
 
 function ThemeToggle() {
-  const [dark, setDark] = useState(isDark);
-  const toggle = (): void => {
-    chooseTheme(dark ? "light" : "dark");
-    setDark(!dark);
+  const dark = theme.value === "system" ? systemIsDark.value : theme.value === "dark";
+  const toggle = async (): Promise<void> => {
+    await setTheme(dark ? "light" : "dark");
+    const refusal = preferences.unsaved.peek();
+    if (refusal) tellOnce(text.preferences.unsaved(refusal.words), { label: text.errors.again, run: () => void preferences.save() });
   };
   return (
     <button type="button" class="icon-button theme-toggle" onClick={toggle} aria-label={dark ? text.theme.toLight : text.theme.toDark}>

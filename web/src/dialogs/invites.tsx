@@ -12,7 +12,7 @@ import { agoOf, shortTimeOf } from "../format.ts";
 import { createInvite, type Invite, readInvites, revokeInvite } from "../rooms.ts";
 import { inviteUrl, roomUrl } from "../router.ts";
 import { text as page } from "../text.ts";
-import { Choice, numbered } from "./choice.tsx";
+import { Choice, numbered } from "../components/choice.tsx";
 import type { DialogProps } from "./dialogs.tsx";
 import { text } from "./text.ts";
 

@@ -9,7 +9,7 @@ import { explain } from "../explain.ts";
 import { tellOnce } from "../notice.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
-import { Choice, numbered } from "./choice.tsx";
+import { Choice, numbered } from "../components/choice.tsx";
 import type { DialogProps } from "./dialogs.tsx";
 
 const MAX_WHY = 240;

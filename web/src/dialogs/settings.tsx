@@ -11,7 +11,7 @@ import type { RoomStore } from "../store/room.ts";
 import { DEFAULT_SETTINGS } from "../store/timer.ts";
 import { text as page } from "../text.ts";
 import { Bans } from "./bans.tsx";
-import { Choice, numbered, optionsOf } from "./choice.tsx";
+import { Choice, numbered, optionsOf } from "../components/choice.tsx";
 import { changesOf, type Draft, draftOf, sizeWrong, timerWith } from "./draft.ts";
 import type { DialogProps } from "./dialogs.tsx";
 import { text } from "./text.ts";

@@ -1,4 +1,4 @@
-import { Field } from "../components/field.tsx";
+import { Field } from "./field.tsx";
 
 interface ChoiceProps<T extends string | number> {
   id: string;
