@@ -153,14 +153,8 @@ class Room:
 
     def guests_of(self, person: Principal) -> tuple[Principal, ...]:
         """The guests whom somebody is known to have been; of who is away those alone who hold something here. O(`former`)."""
-        now = self.now(person)
-        member = self.roster.get(now)
-        return tuple(guest for guest, user in self.former.items() if user == now) if member is None else member.guests
-
-    def now(self, named: Principal) -> Principal:
-        """Who that is, as far as is known: the user whom a guest became."""
-        here = self.roster.now(named)
-        return self.former.get(named, named) if here == named else here
+        member = self.roster.get(self.roster.now(person))
+        return tuple(guest for guest, user in self.former.items() if user == person) if member is None else member.guests
 
     def told_of(self, person: Principal, guests: Iterable[Principal]) -> list[Principal]:
         """Of the guests somebody was, those whom this room has seen: who they were elsewhere is nobody's business here."""

@@ -179,7 +179,7 @@ class Moderation(Feature):
         """Raises Invalid: it is nobody's id."""
         if not ID.fullmatch(named.actor_id):
             raise Invalid("nobody has such an id", field="$.person")
-        person = self.room.now(named)
+        person = self.room.roster.now(named)
         return Target(person, self.room.guests_of(person))
 
     def _check_rank(self, ctx: Context, target: Target) -> None:
