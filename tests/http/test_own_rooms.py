@@ -16,7 +16,7 @@ from commonroom.http.routes.rooms import view_of
 from commonroom.identity import Authority, Principal
 from commonroom.protocol.room import RoomView
 from commonroom.storage.repository import favourite
-from commonroom.storage.repository.visit import KEPT_MS, MAX_VISITS, Visit
+from commonroom.storage.repository.visit import KEPT_MS, MAX_VISITS
 from tests.http.account import registered, unused
 from tests.http.api import Account, Api
 from tests.http.test_logout import socket_of
@@ -258,10 +258,12 @@ async def test_P19_a_private_room_that_does_not_answer_is_not_shown_and_the_othe
     monkeypatch.setattr(own_rooms, "view_of", view)
     await projected(node, silent, private, unlisted)
     at = now(node)
-    await node._people.visits.write([Visit(ida.principal["actorId"], room, at) for room in (silent, private, unlisted)])
+    assert (await merge(api, ida, *((room, at) for room in (silent, private, unlisted)))).status == 204
     assert set(await recent(api, ida)) == {private, unlisted}
     assert await favourites(api, ida) == {silent: False}
     assert set(asked) == {silent, private}
+    monkeypatch.undo()
+    assert set(await recent(api, ida)) == {silent, private, unlisted}, "what was given was not lost for its silence"
 
 
 async def test_H1_the_export_has_both_and_a_deleted_account_leaves_neither(api: Api, node: Node, ida: Account, ada: Account) -> None:

@@ -75,14 +75,17 @@ async def recent_rooms(request: web.Request) -> web.Response:
 
 
 async def merge_recent_rooms(request: web.Request) -> web.Response:
-    """Add what my client kept while I was a guest. Of a room the latest visit counts; what I may not see counts as nothing."""
+    """Add what my client kept while I was a guest. Of a room the latest visit counts; what I may not see counts as nothing.
+
+    A client forgets what it gave, so a room that does not answer now is taken; whether it is shown, it is asked each time.
+    """
     authority, services = authority_of(request), request.app[SERVICES]
     wanted, now = await read(request, KeptVisits), services.clock.now()
     visited: dict[str, int] = {}
     for one in wanted.rooms:
         if one.at > now - KEPT_MS:
             visited[one.id] = max(visited.get(one.id, 0), min(one.at, now))
-    let_in = await _let_in(request, await services.visits.known(list(visited), authority.actors, now))
+    let_in = await _let_in(request, await services.visits.known(list(visited), authority.actors, now), in_doubt=True)
     user = authority.principal.actor_id
     await services.visits.write([Visit(user, room, visited[room]) for room in visited if room in let_in], again_ms=1)
     return web.Response(status=204)
@@ -116,25 +119,28 @@ def _favourite(kept: Favourite, let_in: set[str]) -> FavouriteRoom:
     return FavouriteRoom(kept.room, kept.at, card)
 
 
-async def _let_in(request: web.Request, rooms: Mapping[str, RoomInfo]) -> set[str]:
+async def _let_in(request: web.Request, rooms: Mapping[str, RoomInfo], *, in_doubt: bool = False) -> set[str]:
     """Those of the rooms that may be shown to the sender: private ones are asked, for nobody else knows whom they let in.
 
-    Who does not answer is not shown.
+    Args:
+        in_doubt: whether one that does not answer is among them.
     """
     private = [room for room, info in rooms.items() if info.visibility == "private"]
     turns = asyncio.Semaphore(AT_ONCE)
-    answers = await asyncio.gather(*(_lets_in(request, room, turns) for room in private))
+    answers = await asyncio.gather(*(_lets_in(request, room, turns, in_doubt) for room in private))
     return {room for room, info in rooms.items() if info.visibility != "private"}.union(
         room for room, lets_in in zip(private, answers, strict=True) if lets_in
     )
 
 
-async def _lets_in(request: web.Request, room: str, turns: asyncio.Semaphore) -> bool:
+async def _lets_in(request: web.Request, room: str, turns: asyncio.Semaphore, in_doubt: bool) -> bool:
     async with turns:
         try:
             await view_of(request, authority_of(request), room)
-        except (NotFound, Forbidden, Unavailable):
+        except (NotFound, Forbidden):
             return False
+        except Unavailable:
+            return in_doubt
         return True
 
 
