@@ -6,14 +6,13 @@
 Whatever a client sends, it gets an answer or a documented close; the session's own errors
 (malformed, not joined, over a cap, too often) are counted, too many a minute close the socket.
 
-Founding a room and bringing an invite's code are asked about first, which takes a while. What the client sends
-meanwhile is parked and handled after it: commands of one client keep their order (I5).
+Its parts: `parking.py` keeps commands in order behind one that is asked about first, `looking.py` has what is of no
+room. One object all the same, and nothing passes between the parts that costs a call for each message.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -21,12 +20,10 @@ from commonroom.codes import CloseCode
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Envelope
 from commonroom.engine.gateway.connection import Connection
-from commonroom.engine.gateway.fanout import Place, RoomFanout, Subscription, framed
-from commonroom.engine.gateway.hidden import HiddenPeople, Sight
-from commonroom.engine.gateway.listing import Listings, Told
+from commonroom.engine.gateway.fanout import Place, Subscription
 from commonroom.engine.gateway.naming import address_of
-from commonroom.engine.gateway.status import Statuses
-from commonroom.engine.gateway.surroundings import Surroundings
+from commonroom.engine.gateway.session.lobby import Lobby
+from commonroom.engine.gateway.session.looking import Looking
 from commonroom.engine.trace import Trace
 from commonroom.errors import (
     BadFrame,
@@ -39,106 +36,36 @@ from commonroom.errors import (
     RateLimited,
     TokenExpired,
     Unauthenticated,
-    Unavailable,
     row_of,
 )
-from commonroom.identity import Authority, Principal, SessionId
-from commonroom.permissions import KINDS, NEVER, TABLE, kind_of, require, require_kind
+from commonroom.identity import Authority, Principal
+from commonroom.permissions import KINDS, NEVER, TABLE, kind_of, require_kind
 from commonroom.protocol.codec import Codec, Rejected
 from commonroom.protocol.invite import InviteAccept, RoomQuit
 from commonroom.protocol.listing import ListingWatch
 from commonroom.protocol.registry import COMMAND_NAMES, COMMANDS
 from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
 from commonroom.protocol.session import Error, Heartbeat, HeartbeatReply, Hello, Limits, Refresh, Refreshed, Reply, Welcome
-from commonroom.protocol.status import StatusSet, StatusUpdate, StatusWatch
-from commonroom.protocol.user import UserPlace
+from commonroom.protocol.status import StatusSet, StatusWatch
 from commonroom.protocol.wire import MAX_TEXT, Command, RoomPush, ServerMessage
 
-__all__ = ["Lobby", "Session"]
+__all__ = ["Session"]
 
 MINUTE_S: Final = 60.0
-
-MAX_PARKED: Final = 64
-"""Commands that wait behind one that is asked about; further ones get RETRY."""
 
 BARRED: Final = {kind: frozenset(cls for name, cls in COMMANDS.items() if TABLE[name].of(kind) is NEVER) for kind in KINDS}
 """The commands that are closed to a kind of principal whatever they name: one look-up an event."""
 
 
-class Lobby(Protocol):
-    """The gateway, as its sessions see it."""
-
-    around: Surroundings
-    hidden: HiddenPeople
-    listings: Listings
-    statuses: Statuses
-    history: int
-    protocol: str
-
-    def authenticate(self, token: str) -> Authority:
-        """What a ws token proves.
-
-        Raises:
-            TokenExpired, Unauthenticated: nothing.
-        """
-        ...
-
-    def new_session_id(self) -> str: ...
-
-    def opened(self, session: "Session", sid: SessionId) -> None:
-        """The session said hello."""
-        ...
-
-    def ended(self, session: "Session", sid: SessionId) -> None:
-        """An opened session is over."""
-        ...
-
-    def fanout(self, address: Address) -> RoomFanout:
-        """The fan-out of an address, made if there is none."""
-        ...
-
-    def release(self, fanout: RoomFanout) -> None:
-        """A subscription left the fan-out: it may be over."""
-        ...
-
-
-class Session:
+class Session(Looking):
     """Takes the messages of one connection; implements `Handler`, `Reader` and `Origin`."""
 
-    __slots__ = (
-        "_accepted_s",
-        "_authority",
-        "_barred",
-        "_beat_s",
-        "_connection",
-        "_error_since_s",
-        "_errors",
-        "_lobby",
-        "_looks_tat_us",
-        "_opened_at",
-        "_parked",
-        "_reading",
-        "_rooms",
-        "_sight",
-        "_tat_us",
-        "codec",
-        "id",
-        "idle",
-        "outbox",
-    )
+    __slots__ = ("_accepted_s", "_barred", "_beat_s", "_error_since_s", "_errors", "_opened_at", "_reading", "_tat_us")
 
     def __init__(self, lobby: Lobby, connection: Connection, codec: Codec, accepted_s: float) -> None:
-        self.id = ""
-        self.codec = codec
-        self.idle = False
-        self.outbox = connection.outbox
-        self._lobby = lobby
-        self._connection = connection
+        super().__init__(lobby, connection, codec)
         self._accepted_s = accepted_s
-        self._authority: Authority | None = None
         self._barred = BARRED["nobody"]
-        self._rooms: dict[str, Subscription] = {}
-        self._sight: Sight | None = None
         self._reading: Subscription | None = None
         self._beat_s = 0.0
         self._opened_at = 0
@@ -146,31 +73,12 @@ class Session:
         self._error_since_s = 0.0
         self._tat_us = 0
         """Of `limit.EVENTS`, see `commonroom.limit.gcra`."""
-        self._looks_tat_us = 0
-        """Of `limit.STATUS_LOOKS`."""
-        self._parked: list[Command] | None = None
-
-    @property
-    def authority(self) -> Authority:
-        """What the client proved.
-
-        Raises:
-            Unauthenticated: it has not said hello.
-        """
-        if self._authority is None:
-            raise Unauthenticated("no hello yet")
-        return self._authority
 
     def mark(self, actors: AbstractSet[str], marked: Callable[[Authority], Authority]) -> None:
         """If it is one of these people: speak with what `marked` says of its authority from the next command on."""
         authority = self._authority
         if authority is not None and not actors.isdisjoint((authority.sid, *authority.actors)):
             self._authority = marked(authority)
-
-    @property
-    def hidden(self) -> frozenset[Principal] | None:
-        """Whom the client does not see; None: not known yet."""
-        return None if self._sight is None else self._sight.hidden
 
     def trace(self) -> Trace:
         """What there is to tell of it up to now."""
@@ -258,9 +166,6 @@ class Session:
     def admitted(self, ref: int, admission: Admission) -> None:
         """Joins are answered to their subscription."""
 
-    def send(self, message: ServerMessage) -> None:
-        self.outbox.write(framed(self.codec, message))
-
     def drop(self, subscription: Subscription) -> None:
         self._rooms.pop(subscription.room, None)
         self._lobby.around.stats.subscriptions -= 1
@@ -281,59 +186,6 @@ class Session:
         for subscription in tuple(self._rooms.values()):
             subscription.advance()
 
-    # From the list of rooms (`Viewer`).
-
-    def list_changed(self, told: Told) -> bool:
-        if self.outbox.congested:
-            return False
-        self.outbox.write(told.framed(self.codec))
-        return True
-
-    # For users' status (`Device`, and `Viewer` again).
-
-    @property
-    def principal(self) -> Principal:
-        """Who it is."""
-        return self.authority.principal
-
-    def is_in(self, room: str) -> bool:
-        subscription = self._rooms.get(room)
-        return subscription is not None and subscription.admitted_once
-
-    def places(self) -> list[UserPlace]:
-        return [UserPlace(room, *one.fanout.scene) for room, one in self._rooms.items() if one.admitted_once]
-
-    def moved(self) -> None:
-        self._lobby.statuses.moved(self)
-        self._lobby.statuses.sees_otherwise(self)
-
-    def status_changed(self, update: StatusUpdate) -> bool:
-        if self.outbox.congested:
-            return False
-        self.send(update)
-        return True
-
-    # From whoever knows who is hidden (`Watcher`).
-
-    def want_hidden(self) -> None:
-        if self._sight is not None:
-            self._lobby.hidden.want(self._sight)
-
-    def hidden_changed(self) -> None:
-        self._lobby.statuses.sees_otherwise(self)
-        for subscription in tuple(self._rooms.values()):
-            subscription.hidden_changed()
-
-    def hidden_unknown(self, error: CommonroomError) -> None:
-        for subscription in tuple(self._rooms.values()):
-            subscription.hidden_unknown(error)
-
-    def _look_as(self, principal: Principal) -> None:
-        before, self._sight = self._sight, self._lobby.hidden.enter(principal, self)
-        if before is not None:
-            self._lobby.hidden.leave(before, self)
-            self.hidden_changed()
-
     # Commands.
 
     def _is_granted(self, command: Command) -> bool:
@@ -348,14 +200,6 @@ class Session:
             return True
         self._reject(command.ref, RateLimited("that was too much at once: wait a little", retry_after_ms=-(-wait_us // 1000)))
         return False
-
-    def _take(self, command: Command) -> None:
-        if self._parked is None:
-            self._handle(command)
-        elif len(self._parked) < MAX_PARKED:
-            self._parked.append(command)
-        else:
-            self.refused(command.ref, Unavailable(f"{MAX_PARKED} commands wait already"))
 
     def _handle(self, command: Command) -> None:
         try:
@@ -482,94 +326,12 @@ class Session:
             subscription.leave()
         self.replied(command.ref, Reply(command.ref))
 
-    def _create(self, command: RoomCreate) -> None:
-        admit = self._lobby.around.admit_founder
-        if admit is None:
-            self._send_admitted(command, None)
-            return
-        if command.visibility == "public":
-            require("room.create.public", self.authority)  # refused by the room all the same, but there it would have used one up
-        self._send_admitted(command, partial(admit, self.authority, self._connection.address, command.room))
-
-    def _accept(self, command: InviteAccept) -> None:
-        admit = self._lobby.around.admit_code
-        self._send_admitted(command, None if admit is None else partial(admit, self.authority, self._connection.address))
-
-    def _send_admitted(self, command: RoomCreate | InviteAccept, admit: Callable[[], Awaitable[None]] | None) -> None:
-        """Send a command for a room that was not joined, once its sender is admitted to that; None: they are."""
-        envelope = Envelope(address_of(command.room), command, self.authority, self, self.id)
-        if admit is None:
-            self._send_on(envelope)
-            return
-        self._parked = []
-        self._lobby.around.tasks.start(f"admit to {envelope.address}", self._admit(envelope, command, admit))
-
-    async def _admit(self, envelope: Envelope, command: Command, admit: Callable[[], Awaitable[None]]) -> None:
-        """Send it on once its sender is admitted, then what came after it."""
-        try:
-            await admit()
-            self._send_on(envelope)
-        except CommonroomError as error:
-            self._failed(command, error)
-        finally:
-            self._unpark()
-
-    def _look(self, command: ListingWatch | StatusWatch | StatusSet) -> None:
-        """What is of no room."""
-        if isinstance(command, StatusSet):
-            self._set_status(command)
-            return
-        if isinstance(command, ListingWatch):
-            self._lobby.listings.watch(self, self.principal, command.rooms)
-        else:
-            self._take_look()
-            self._lobby.statuses.watch(self, command.users)
-        self.replied(command.ref, Reply(command.ref))
-
-    def _take_look(self) -> None:
-        around = self._lobby.around
-        if (rate := around.looks) is None:
-            return
-        now_us = int(around.monotonic() * 1_000_000)
-        if (wait_us := rate.wait_us(self._looks_tat_us, now_us)) > 0:
-            raise RateLimited("that was too much at once: wait a little", retry_after_ms=-(-wait_us // 1000))
-        self._looks_tat_us = rate.after(self._looks_tat_us, now_us)
-
-    def _set_status(self, command: StatusSet) -> None:
-        """How this device is, at once; what its user chose, once that is kept."""
-        self.idle = command.idle
-        self._lobby.statuses.moved(self)
-        if not command.status:
-            self.replied(command.ref, Reply(command.ref))
-            return
-        self._parked = []
-        self._lobby.around.tasks.start("choose status", self._choose(command))
-
-    async def _choose(self, command: StatusSet) -> None:
-        try:
-            await self._lobby.statuses.choose(self.authority, dnd=command.status == "dnd")
-            self.replied(command.ref, Reply(command.ref))
-        except CommonroomError as error:
-            self._failed(command, error)
-        finally:
-            self._unpark()
-
-    def _unpark(self) -> None:
-        """Handle what is parked, in order; behind what is asked about itself, the rest is parked again."""
-        parked, self._parked = self._parked or (), None
-        for command in parked:
-            if not self._connection.is_closing():
-                self._take(command)
-
     def _to_room(self, command: Command) -> None:
         room: str = getattr(command, "room", "")
         subscription = self._rooms.get(room)
         if subscription is None:
             raise NotJoined(f"join room {room[:40]!r} first")
         self._send_on(Envelope(subscription.fanout.address, command, subscription.authority, self, self.id))
-
-    def _send_on(self, envelope: Envelope) -> None:
-        self._lobby.around.router.send(envelope)
 
     # Time and errors.
 
