@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from commonroom.clock import Millis
-from commonroom.engine.gateway import visits as module
+from commonroom.engine.gateway import lazy, visits
 from commonroom.engine.gateway.visits import VisitLog
 from commonroom.errors import InternalError, Unavailable
 from commonroom.identity import Principal
@@ -25,13 +25,13 @@ class Store:
         self.changed = asyncio.Event()
         self.held: asyncio.Event | None = None
 
-    async def write(self, visits: Sequence[Visit]) -> None:
+    async def write(self, told: Sequence[Visit]) -> None:
         self.changed.set()
         if self.held is not None:
             await self.held.wait()
         if self.errors:
             raise self.errors.pop(0)
-        self.batches.append(list(visits))
+        self.batches.append(list(told))
 
     async def until(self, condition: Callable[[], Any]) -> None:
         async with asyncio.timeout(20):
@@ -64,8 +64,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def log(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> VisitLog:
-    monkeypatch.setattr(module, "FLUSH_S", 0.0)
-    monkeypatch.setattr(module, "AWAY_S", 0.0)
+    monkeypatch.setattr(lazy, "FLUSH_S", 0.0)
+    monkeypatch.setattr(lazy, "AWAY_S", 0.0)
     return VisitLog(store.write, clock)
 
 
@@ -143,8 +143,8 @@ async def test_P19_what_the_database_refuses_is_lost_and_counted_and_the_next_is
 
 
 async def test_P19_a_full_queue_forgets_the_oldest(log: VisitLog, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_QUEUED", 3)
-    monkeypatch.setattr(module, "MAX_NOTED", 4)
+    monkeypatch.setattr(lazy, "MAX_QUEUED", 3)
+    monkeypatch.setattr(visits, "MAX_NOTED", 4)
     store.errors = [Unavailable("away")]
     for number in range(5):
         log.note(ADA, f"room-{number}")
@@ -162,8 +162,8 @@ async def test_P19_a_long_queue_goes_in_batches_at_once(log: VisitLog, store: St
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(module, "pause", pause)
-    monkeypatch.setattr(module, "MAX_BATCH", 2)
+    monkeypatch.setattr(lazy, "pause", pause)
+    monkeypatch.setattr(lazy, "MAX_BATCH", 2)
     for number in range(5):
         log.note(ADA, f"room-{number}")
     (flush,) = log._tasks._tasks
