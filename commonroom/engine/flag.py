@@ -1,12 +1,9 @@
 """Flags: features that are on for a share of the principals, changed while servers run (FEATURES P33).
 
 A flag is a field of `FlagSettings`: declared there, with the share it has by default. An admin's word in the table goes
-before the settings, until it is taken back.
+before the settings, until it is taken back; it is in force on every node within two seconds (`mirror.py`).
 
-    admin ──► table ──► notice ──► every node: reads all of them again
-                └────── read at the start, and when notices may have been lost ──────┘
-
-So a change is in force on every node within two seconds. Whether a principal has a flag follows from a hash of both, so
+Whether a principal has a flag follows from a hash of both, so
 that nobody has it now and not the next moment, that all nodes agree without a word, that a larger share takes nobody's
 away, and that other flags fall on other people. A guest who becomes a user is another principal, and may have other flags.
 
@@ -14,22 +11,16 @@ A flag is for bringing a feature to people by and by, and for taking it back. It
 its share is 100 for good.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
-import structlog
-
 from commonroom.config.settings import FlagSettings
+from commonroom.engine.mirror import Mirror
 from commonroom.engine.notice import Notices
-from commonroom.errors import Unavailable
 from commonroom.identity import Principal
-from commonroom.tasks import TaskGroup
 
 __all__ = ["FLAGS", "FlagName", "FlagStore", "Flags", "Told", "place_of"]
-
-log = structlog.get_logger(__name__)
 
 FlagName = Literal["live_list"]
 
@@ -79,28 +70,16 @@ class Share(NamedTuple):
     told: Told | None
 
 
-class Flags:
+class Flags(Mirror):
     """The flags of one node."""
 
     def __init__(self, store: FlagStore, settings: FlagSettings, notices: Notices) -> None:
+        super().__init__("flag", notices)
         self._store = store
-        self._notices = notices
         self.configured: Mapping[FlagName, float] = {name: getattr(settings, name) for name in FLAGS}
         """Their shares by the settings."""
         self._told: Mapping[str, Told] = {}
         self._places = self._limits()
-        self._again = asyncio.Event()
-        self._tasks = TaskGroup(self._crashed)
-
-    async def open(self) -> None:
-        """Learn what admins said, then keep up with it. Raises Unavailable."""
-        await self._read()
-        self._notices.listen("flag", self._heard, self._again.set)
-        self._tasks.start("flags", self._run())
-
-    async def close(self) -> None:
-        """Stop. Safe to call twice."""
-        await self._tasks.close()
 
     def share(self, name: FlagName) -> Share:
         """How many have it now."""
@@ -132,27 +111,9 @@ class Flags:
     def _limits(self) -> Mapping[FlagName, int]:
         return {name: round(self.share(name).per_cent * PLACES / 100) for name in FLAGS}
 
-    def _heard(self, _keys: Sequence[str]) -> None:
-        self._again.set()
-
-    async def _run(self) -> None:
-        while True:
-            await self._again.wait()
-            self._again.clear()
-            try:
-                await self._read()
-            except Unavailable as error:
-                self._notices.doubt()
-                log.warning("flags_not_read", reason=str(error))
-
     async def _read(self) -> None:
         self._told = {told.name: told for told in await self._store.read()}
         self._places = self._limits()
-
-    def _crashed(self, name: str, error: BaseException) -> None:
-        """Our own fault; a node that no longer hears of changes would go on as before them."""
-        log.error("flags_failed", task=name, error=type(error).__name__, exc_info=error)
-        self._tasks.start(name, self._run())
 
 
 def place_of(name: str, principal: Principal) -> int:

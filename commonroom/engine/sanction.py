@@ -1,30 +1,22 @@
 """Mutes and shadows in force, as this node knows them: what an admin imposes holds on every node within two seconds.
 
-    admin ──► table ──► notice ──► every node: reads all of them again, marks the sessions they concern
-                 └────── read at the start, and when notices may have been lost ──────┘
-
-There are few, so all are in memory, and what a command costs is nothing: the edge writes them into the authority
+There are few, so all are in memory (`mirror.py`), and what a command costs is nothing: the edge writes them into the authority
 that a session keeps, and whoever acts on it compares the clock (`Authority.stands`). Bans need none of this: they end
 login sessions (`engine/revocation.py`), and signing in asks the table.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple, Protocol
 
-import structlog
 from msgspec.structs import replace
 
 from commonroom.clock import Clock
+from commonroom.engine.mirror import Mirror
 from commonroom.engine.notice import Notices
-from commonroom.errors import Unavailable
 from commonroom.identity import Authority, Standing
-from commonroom.tasks import TaskGroup
 
 __all__ = ["MAX_IN_FORCE", "SanctionStore", "Sanctions"]
-
-log = structlog.get_logger(__name__)
 
 MAX_IN_FORCE: Final = 10_000
 """Mutes and shadows at a time; no more are imposed."""
@@ -64,32 +56,20 @@ class Imposed(NamedTuple):
 NOTHING: Final = Imposed("", 0)
 
 
-class Sanctions:
-    """Marks authorities with what stands against them."""
+class Sanctions(Mirror):
+    """Marks authorities with what stands against them. A node that no longer heard of them would let everybody speak."""
 
     def __init__(self, store: SanctionStore, clock: Clock, notices: Notices) -> None:
+        super().__init__("sanction", notices)
         self._store = store
         self._clock = clock
-        self._notices = notices
         self._by_actor: Mapping[str, Imposed] = {}
-        self._again = asyncio.Event()
-        self._tasks = TaskGroup(self._crashed)
         self.changed: Callable[[AbstractSet[str]], object] = _nobody
         """The gateway's: called with the ids of those for whom something else stands now."""
 
     def __len__(self) -> int:
         """How many ids something stands against; a person may have several."""
         return len(self._by_actor)
-
-    async def open(self) -> None:
-        """Learn what stands, then keep up with it. Before anybody is let in. Raises Unavailable."""
-        await self._read()
-        self._notices.listen("sanction", self._heard, self._again.set)
-        self._tasks.start("sanctions", self._run())
-
-    async def close(self) -> None:
-        """Stop. Safe to call twice."""
-        await self._tasks.close()
 
     def marked(self, authority: Authority) -> Authority:
         """The authority with what stands against the person now; itself where that is nothing, as it mostly is."""
@@ -106,19 +86,6 @@ class Sanctions:
         found = [one for id_ in ids if (one := self._by_actor.get(id_)) is not None and (not one.until or one.until > now)]
         return max(found, key=_weight, default=NOTHING)
 
-    def _heard(self, _keys: Sequence[str]) -> None:
-        self._again.set()
-
-    async def _run(self) -> None:
-        while True:
-            await self._again.wait()
-            self._again.clear()
-            try:
-                await self._read()
-            except Unavailable as error:
-                self._notices.doubt()
-                log.warning("sanctions_not_read", reason=str(error))
-
     async def _read(self) -> None:
         found: dict[str, Imposed] = {}
         for row in await self._store.in_force(self._clock.now(), MAX_IN_FORCE):
@@ -128,11 +95,6 @@ class Sanctions:
         before, self._by_actor = self._by_actor, found
         if changed := {actor for actor in before.keys() | found.keys() if before.get(actor) != found.get(actor)}:
             self.changed(changed)
-
-    def _crashed(self, name: str, error: BaseException) -> None:
-        """Our own fault; a node that no longer hears of them would let everybody speak."""
-        log.error("sanctions_failed", task=name, error=type(error).__name__, exc_info=error)
-        self._tasks.start(name, self._run())
 
 
 def _weight(imposed: Imposed) -> tuple[bool, bool, int]:

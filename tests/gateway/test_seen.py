@@ -21,6 +21,7 @@ class Store:
         self.batches: list[dict[str, int]] = []
         self.errors: list[Exception] = []
         self.changed = asyncio.Event()
+        self.held: asyncio.Event | None = None
         self.at = 10 * MINUTE_MS + 12_345
 
     def now(self) -> Millis:
@@ -28,6 +29,8 @@ class Store:
 
     async def write(self, moments: Mapping[str, int]) -> None:
         self.changed.set()
+        if self.held is not None:
+            await self.held.wait()
         if self.errors:
             raise self.errors.pop(0)
         self.batches.append(dict(moments))
@@ -61,11 +64,12 @@ async def test_P20_however_often_somebody_comes_and_goes_it_is_one_row_to_the_mi
 
 
 async def test_P20_while_the_database_is_away_they_wait_and_the_latest_moment_counts(log: SeenLog, store: Store) -> None:
-    store.errors = [Unavailable("away")]
+    store.errors, store.held = [Unavailable("away")], asyncio.Event()
     log.note("ada")
-    await store.until(lambda: not store.errors)
+    await store.until(store.changed.is_set)
     store.at += MINUTE_MS
     log.note("ada")
+    store.held.set()
     await store.until(lambda: store.batches)
     assert (store.batches[-1]["ada"], log.lost) == (11 * MINUTE_MS, 0)
     await log.close()
