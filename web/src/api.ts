@@ -58,6 +58,12 @@ export interface History {
   hasMore: boolean;
 }
 
+/** A piece of a list. `cursor` null: there is no more. */
+export interface Page<T> {
+  rows: T[];
+  cursor: string | null;
+}
+
 interface Problem {
   name?: string;
   title?: string;

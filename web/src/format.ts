@@ -4,6 +4,7 @@ const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
 const MINUTE_MS = 60_000;
@@ -13,6 +14,7 @@ const DAY_MS = 24 * HOUR_MS;
 export const timeOf = (at: number): string => TIME.format(at);
 export const fullTimeOf = (at: number): string => FULL.format(at);
 export const shortTimeOf = (at: number): string => SHORT.format(at);
+export const dateOf = (at: number): string => DATE.format(at);
 export const isoOf = (at: number): string => new Date(at).toISOString();
 
 const midnight = (at: number): number => new Date(at).setHours(0, 0, 0, 0);

@@ -1,7 +1,7 @@
 /** The HTTP API of rooms: founding, finding, inviting. Every failure is an `ApiError`. */
 
-import { ApiError, apiOf, call, query } from "./api.ts";
-import type { Phase, Principal, RoomInfo, TimerSettings } from "./protocol.ts";
+import { ApiError, apiOf, call, type Page, query } from "./api.ts";
+import type { Phase, Principal, Role, RoomInfo, TimerSettings } from "./protocol.ts";
 
 export type Visibility = RoomInfo["visibility"];
 export type Theme = RoomInfo["theme"];
@@ -70,11 +70,32 @@ export interface Invite {
   used: number;
 }
 
-/** Somebody whom a room keeps out. `name` is empty where there is nobody any more. */
-export interface RoomBan extends Principal {
+/** Somebody whom a room keeps out, or has say nothing. `name` is empty where there is nobody any more. */
+export interface Penalized extends Principal {
   name: string;
   /** Milliseconds; null: until it is lifted. */
   until: number | null;
+}
+
+interface KeeperRow extends Principal {
+  name: string;
+  role: Role;
+}
+
+interface MemberRow extends Principal {
+  name: string;
+  since: number;
+}
+
+interface MemberPage {
+  keepers: KeeperRow[];
+  members: MemberRow[];
+  nextCursor: string | null;
+}
+
+/** Whoever comes into a room whatever becomes of it. `since`: when an invitation made them a member, milliseconds; null: none did, or that is on a later page. */
+export interface Member extends KeeperRow {
+  since: number | null;
 }
 
 /** `key` makes a repeated request found the same room. `challenge`: a token of the widget, empty: there is none. */
@@ -112,8 +133,25 @@ export const setFavourite = (room: string, on: boolean): Promise<void> => call(o
 export const readInvites = async (room: string): Promise<Invite[]> => (await call<{ invites: Invite[] }>("GET", `${apiOf(room)}/invites`)).invites;
 export const revokeInvite = (room: string, invite: string): Promise<void> => call("DELETE", `${apiOf(room)}/invites/${encodeURIComponent(invite)}`);
 
-/** A second old at most. */
-export const readBans = async (room: string): Promise<RoomBan[]> => (await call<{ bans: RoomBan[] }>("GET", `${apiOf(room)}/bans`)).bans;
+/** For host and co-hosts. */
+export const readBans = async (room: string): Promise<Penalized[]> => (await call<{ bans: Penalized[] }>("GET", `${apiOf(room)}/bans`)).bans;
+export const readMutes = async (room: string): Promise<Penalized[]> => (await call<{ mutes: Penalized[] }>("GET", `${apiOf(room)}/mutes`)).mutes;
+
+/** Those who keep order first, then those of longest standing. A second old at most. */
+export const readMembers = (room: string) => async (cursor: string | null): Promise<Page<Member>> => {
+  const { keepers, members, nextCursor } = await call<MemberPage>("GET", `${apiOf(room)}/members${query({ cursor })}`);
+  const first = cursor === null ? keepers.map((keeper) => ({ ...keeper, since: sinceIn(members, keeper) })) : [];
+  return { rows: [...first, ...without(members, keepers)], cursor: nextCursor };
+};
+
+/** Host and co-hosts are told with each page, and may be members as well. */
+const without = (members: MemberRow[], keepers: KeeperRow[]): Member[] =>
+  members.filter((one) => !keepers.some((keeper) => isSame(keeper, one))).map((one) => ({ ...one, role: "participant" }));
+const sinceIn = (members: MemberRow[], keeper: Principal): number | null => members.find((one) => isSame(one, keeper))?.since ?? null;
+const isSame = (one: Principal, other: Principal): boolean => one.actorId === other.actorId && one.actorType === other.actorType;
+
+/** Leaves the room for good, on all devices. */
+export const quitRoom = (room: string): Promise<void> => call("DELETE", `${apiOf(room)}/members/me`);
 
 /** null: no end, any number. The code is told this once. */
 export const createInvite = (room: string, expiresInMs: number | null, uses: number | null): Promise<{ id: string; code: string }> =>

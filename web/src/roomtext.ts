@@ -54,6 +54,7 @@ export const roomText = {
     more: "This room",
     settings: "Room settings",
     invites: "Invite people",
+    members: "Members",
     keep: "Keep this room",
     unkeep: "Keep this room no longer",
     kept: (title: string) => `${title} is among the rooms you keep.`,

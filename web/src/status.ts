@@ -34,6 +34,9 @@ export async function chooseStatus(client: Client, user: string, choice: Choice)
 
 export const statusOf = (user: string): UserStatus["status"] | null => statuses.known.value.get(user)?.status ?? null;
 
+/** When an offline user was here last, to the minute, if that is told. */
+export const lastSeenOf = (user: string): number | null => statuses.known.value.get(user)?.lastSeen ?? null;
+
 /** From now on: touches of this device count, and nobody is looked at while the page is not seen. */
 export function watchDevice(): void {
   idleness.start();

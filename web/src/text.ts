@@ -142,6 +142,7 @@ export const text = {
     deleteWord: "delete",
     deleteWrong: "Please type the word delete.",
   },
+  more: "Load more",
   notice: { dismiss: "Close this notice" },
   unlock: {
     action: "Sign in to unlock",
@@ -419,6 +420,7 @@ export const text = {
       action: "Find another room",
       detail: (until: string | null, why: string) => `${until ? `Until ${until}.` : ""}${because(why)}`.trim(),
     },
+    quit: { title: "You left this room", body: "You are a member of it no longer.", action: "Back to the start" },
     full: { title: "This room is full", body: "It has as many people as it takes. Try again when somebody has left.", action: "Try again" },
     roomLocked: { title: "This room is locked", body: "Nobody new comes in for now. Try again later.", action: "Try again" },
     failed: { title: "The room did not open", body: "Something went wrong on the way.", action: "Try again" },

@@ -111,6 +111,7 @@ test("P35 nobody acts on the host, nor a co-host on another, nor a participant a
   assert.deepEqual(measuresOn("host", "cohost"), []);
   assert.deepEqual(measuresOn("cohost", "cohost"), []);
   assert.deepEqual(measuresOn("participant", "cohost"), ["mute", "unmute", "kick", "ban"]);
+  assert.deepEqual([true, false].map((muted) => measuresOn("participant", "cohost", muted)[0]), ["unmute", "mute"]);
   assert.deepEqual(measuresOn("cohost", "host").slice(0, 2), ["participant", "host"]);
 });
 

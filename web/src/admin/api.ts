@@ -1,6 +1,6 @@
 /** The HTTP API of admins. Every failure is an `ApiError`. Times in milliseconds. */
 
-import { call, query } from "../api.ts";
+import { call, type Page, query } from "../api.ts";
 import { type ReportKind, whoOf } from "../moderation.ts";
 import type { Principal } from "../protocol.ts";
 import type { RoomSummary } from "../rooms.ts";
@@ -114,12 +114,6 @@ export interface Cluster {
   unowned: number;
   laneRows: number;
   loopLagMs: number;
-}
-
-/** `cursor` null: there is no more. */
-export interface Page<T> {
-  rows: T[];
-  cursor: string | null;
 }
 
 type Raw<K extends string, T> = Record<K, T[]> & { nextCursor: string | null };

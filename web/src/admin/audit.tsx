@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { Input } from "../components/input.tsx";
 import { navigate, parameter } from "../router.ts";
 import { type AuditEntry, searchAudit } from "./api.ts";
-import { PagedList, usePaged } from "./paged.tsx";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 

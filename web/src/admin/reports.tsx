@@ -5,7 +5,7 @@ import { Input, Submit } from "../components/input.tsx";
 import { roomPath } from "../router.ts";
 import { text as page } from "../text.ts";
 import { type CopiedMessage, listReports, type Outcome, type Report, resolve } from "./api.ts";
-import { PagedList, usePaged } from "./paged.tsx";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { Select, Table, When, Who } from "./parts.tsx";
 import { DRAFT, impositionOf, problemsOf, SanctionFields } from "./sanction.tsx";
 import { text } from "./text.ts";

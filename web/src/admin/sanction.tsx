@@ -6,7 +6,7 @@ import { Input, Submit } from "../components/input.tsx";
 import { Problem } from "../components/problem.tsx";
 import type { Principal } from "../protocol.ts";
 import { type Imposition, impose, lift, listSanctions, type Sanction, type SanctionKind } from "./api.ts";
-import { PagedList, usePaged } from "./paged.tsx";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { Select, Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 

@@ -5,7 +5,6 @@ export const text = {
   nav: "Parts of the administration",
   parts: { reports: "Reports", people: "People", sanctions: "Sanctions", rooms: "Rooms", audit: "Audit", server: "Server" },
   loading: "Loading…",
-  more: "Load more",
   nobody: "Somebody who is gone",
   guest: "guest",
   none: "none",

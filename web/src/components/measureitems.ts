@@ -19,15 +19,17 @@ const ICONS: Readonly<Record<Measure, IconName>> = {
 };
 const HARSH: readonly Measure[] = ["kick", "ban"];
 
-/** Nobody acts on the host, nor a co-host on another. */
-export function measuresOn(role: Role, mine: Role): Measure[] {
+/** Nobody acts on the host, nor a co-host on another. `muted` null: nobody knows. */
+export function measuresOn(role: Role, mine: Role, muted: boolean | null = null): Measure[] {
   if (mine === "participant" || role === "host" || (mine === "cohost" && role === "cohost")) return [];
   const roles: Measure[] = mine === "host" ? [role === "cohost" ? "participant" : "cohost", "host"] : [];
-  return [...roles, "mute", "unmute", "kick", "ban"];
+  const mutes: Measure[] = muted === null ? ["mute", "unmute"] : [muted ? "unmute" : "mute"];
+  return [...roles, ...mutes, "kick", "ban"];
 }
 
 export function measureItems(store: RoomStore, person: Subject): MenuItem[] {
-  return measuresOn(person.role, store.standing.role.peek()).map((measure) => ({
+  const muted = store.mutes.has(person.principal, store.serverNow());
+  return measuresOn(person.role, store.standing.role.peek(), muted).map((measure) => ({
     id: `measure-${measure}`,
     label: text.measures.actions[measure](person.name),
     icon: ICONS[measure],

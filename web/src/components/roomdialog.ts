@@ -12,7 +12,7 @@ export interface Subject {
   role: Role;
 }
 
-export type RoomDialog = { store: RoomStore } & ({ what: "settings" } | { what: "invites" } | { what: "measure"; measure: Measure; person: Subject });
+export type RoomDialog = { store: RoomStore } & ({ what: "settings" } | { what: "invites" } | { what: "members" } | { what: "measure"; measure: Measure; person: Subject });
 
 export const roomDialog = signal<RoomDialog | null>(null);
 

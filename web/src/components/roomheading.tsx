@@ -61,6 +61,7 @@ function RoomMenu({ store, title }: { store: RoomStore; title: string }) {
   };
   const items = (): MenuItem[] => [
     { id: "open-invites", label: text.room.invites, icon: "link", run: () => void (roomDialog.value = { what: "invites", store }) },
+    { id: "open-members", label: text.room.members, icon: "people", run: () => void (roomDialog.value = { what: "members", store }) },
     ...settingsItem(store),
     isUser.value
       ? { id: "keep-room", label: kept ? text.room.unkeep : text.room.keep, icon: "star", run: () => void keep() }

@@ -3,6 +3,7 @@
 import type { RoomDialog } from "../components/roomdialog.ts";
 import { InvitesDialog } from "./invites.tsx";
 import { MeasureDialog } from "./measure.tsx";
+import { MembersDialog } from "./members.tsx";
 import { SettingsDialog } from "./settings.tsx";
 
 export interface DialogProps<W extends RoomDialog["what"] = RoomDialog["what"]> {
@@ -16,6 +17,8 @@ export function RoomDialogs({ open, onClose }: DialogProps) {
       return <SettingsDialog open={open} onClose={onClose} />;
     case "invites":
       return <InvitesDialog open={open} onClose={onClose} />;
+    case "members":
+      return <MembersDialog open={open} onClose={onClose} />;
     case "measure":
       return <MeasureDialog key={open.measure} open={open} onClose={onClose} />;
   }

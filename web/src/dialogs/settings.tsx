@@ -10,10 +10,10 @@ import { isUser } from "../session.ts";
 import type { RoomStore } from "../store/room.ts";
 import { DEFAULT_SETTINGS } from "../store/timer.ts";
 import { text as page } from "../text.ts";
-import { Bans } from "./bans.tsx";
 import { Choice, numbered, optionsOf } from "../components/choice.tsx";
 import { changesOf, type Draft, draftOf, sizeWrong, timerWith } from "./draft.ts";
 import type { DialogProps } from "./dialogs.tsx";
+import { Penalties } from "./penalties.tsx";
 import { text } from "./text.ts";
 
 const words = text.settings;
@@ -57,7 +57,12 @@ export function SettingsDialog({ open: { store }, onClose }: DialogProps<"settin
         <Order {...parts} />
         <Submit form={form} label={words.save} id="save-room" />
       </form>
-      {store.standing.isStaff.value && <Bans store={store} />}
+      {store.standing.isStaff.value && (
+        <>
+          <Penalties store={store} kind="ban" />
+          <Penalties store={store} kind="mute" />
+        </>
+      )}
       {isHost && <Archive store={store} onDone={onClose} />}
     </Dialog>
   );

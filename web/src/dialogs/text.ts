@@ -29,12 +29,25 @@ export const text = {
     archiveSure: "Archive it",
     archivedNow: "The room is archived.",
   },
-  bans: {
-    heading: "Banned people",
-    none: "Nobody is banned.",
+  penalties: {
+    ban: { heading: "Banned people", none: "Nobody is banned.", lift: "Lift" },
+    mute: { heading: "Muted people", none: "Nobody is muted.", lift: "Let write" },
     until: (time: string) => `Until ${time}`,
     endless: "Until it is lifted",
-    lift: "Lift",
+  },
+  members: {
+    heading: "Members",
+    lead: "They may always come in: host, co-hosts, and whoever used an invitation.",
+    none: "Nobody yet.",
+    since: (date: string) => `Since ${date}`,
+    quit: "Leave this room for good",
+    quitLead: {
+      public: "You leave on all your devices, and are a member no longer. Everybody may come in again.",
+      unlisted: "You leave on all your devices, and are a member no longer. With the link you may come in again.",
+      private: "You leave on all your devices, and need another invitation to come in again.",
+    } satisfies Record<Visibility, string>,
+    quitSure: "Leave it",
+    gone: (title: string) => `You have left ${title} for good.`,
   },
   invites: {
     heading: "Invite people",

@@ -158,6 +158,8 @@ function Refused({ store, refusal, invited }: { store: RoomStore; refusal: Error
       return <Alone what="locked" onAction={() => navigate(signInPath())} />;
     case "BANNED":
       return <Alone what="roomBan" detail={sentAway(store, refusal)} onAction={() => navigate("/rooms")} />;
+    case "NOT_JOINED":
+      return <Alone what="quit" onAction={home} />;
     case "ROOM_FULL":
       return <Alone what="full" onAction={again} />;
     case "ROOM_LOCKED":
@@ -197,6 +199,10 @@ function OpenRoom({ store }: { store: RoomStore }) {
   useEffect(() => {
     if (info) visited(store.id, info.title, info.theme);
   }, [store, info?.title, info?.theme]);
+  const unknown = store.standing.isStaff.value && store.mutes.standing.value === null;
+  useEffect(() => {
+    if (unknown) void store.mutes.load();
+  }, [store, unknown]);
   return (
     <div class="room" data-phase={timer?.phase ?? "focus"} data-look={info?.theme}>
       <TopBar>

@@ -18,6 +18,7 @@ import { hidden } from "./blocks.ts";
 import { Conversation } from "./conversation.ts";
 import { type Happenings, move, tell } from "./happenings.ts";
 import { Identity, type Self, samePrincipal } from "./identity.ts";
+import { Mutes } from "./mutes.ts";
 import { Names } from "./names.ts";
 import { keyOf } from "./presence.ts";
 import { Roster } from "./roster.ts";
@@ -39,6 +40,7 @@ export class RoomStore {
   readonly refusal = signal<Error | null>(null);
   readonly roster = new Roster();
   readonly standing = new Standing();
+  readonly mutes: Mutes;
   readonly names: Names;
   readonly chat: Conversation;
   readonly timer = signal<Timer | null>(null);
@@ -71,6 +73,7 @@ export class RoomStore {
   ) {
     this.identity = new Identity(self);
     this.names = new Names(this.identity);
+    this.mutes = new Mutes(id, this.identity.now);
     this.room = client.room(id);
     const { room, identity, names, standing, info } = this;
     this.chat = new Conversation(id, { client, room, identity, names, standing, info });
@@ -166,6 +169,7 @@ export class RoomStore {
     this.timer.value = event.timer;
     this.roster.reset(event.presence);
     this.names.seen(event.presence.people);
+    if (!event.recovered) this.mutes.forget();
     this.chat.joined(event);
     this.writing.value = new Map();
     event.typing.forEach((person) => this.typed(person, true));
@@ -191,6 +195,7 @@ export class RoomStore {
   private moderated(event: RoomModerated): void {
     if (event.action === "role" && event.role) this.roster.promote(event.person, event.role);
     if (event.role === "host" && this.info.value) this.info.value = { ...this.info.value, host: event.person };
+    this.mutes.moderated(event);
     if (this.isMe(event.person)) this.standing.moderated(event, this.serverNow() - Date.now());
     if (this.info.value) this.standing.reconsider(this.info.value);
     this.tell(this.describe(event, this.info.value));

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Failed } from "../components/failed.tsx";
+import type { Page } from "../api.ts";
 import { type Refusal, refusalOf } from "../explain.ts";
-import type { Page } from "./api.ts";
-import { text } from "./text.ts";
+import { text } from "../text.ts";
+import { Failed } from "./failed.tsx";
 
 export interface Paged<T> {
   rows: T[];
@@ -52,7 +52,7 @@ export function PagedList<T>({ paged, empty, children }: ListingProps<T>) {
   return (
     <div class="stack" aria-busy={state === "loading"}>
       {rows.length > 0 && children}
-      {state === "loading" && <p class="note">{text.loading}</p>}
+      {state === "loading" && <p class="note">{text.account.loading}</p>}
       {state === "ready" && rows.length === 0 && <p class="empty">{empty}</p>}
       {state === "failed" && refusal && <Failed refusal={refusal} onRetry={more} />}
       {state === "ready" && cursor && (
