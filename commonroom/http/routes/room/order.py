@@ -3,7 +3,9 @@
 from typing import Annotated
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from msgspec import Meta
+from msgspec.structs import asdict
 
 from commonroom.errors import Conflict, Forbidden, InternalError, LimitExceeded, NotFound, RoomBanned
 from commonroom.http.auth import authority_of
@@ -70,18 +72,17 @@ class MuteList(Shape, frozen=True):
 
 async def kick_person(request: web.Request) -> web.Response:
     """Have somebody leave a room. They may come again, but are its member no longer."""
-    return await _act(request, RoomKick, await read(request, About))
+    return await _act(request, RoomKick)
 
 
 async def ban_person(request: web.Request) -> web.Response:
     """Have somebody leave a room and stay away."""
-    wanted = await read(request, AboutFor)
-    return await _act(request, RoomBan, wanted, duration_ms=wanted.duration_ms)
+    return await _act(request, RoomBan, AboutFor)
 
 
 async def unban_person(request: web.Request) -> web.Response:
     """Let somebody come again who was banned from a room."""
-    return await _act(request, RoomUnban, await read(request, About))
+    return await _act(request, RoomUnban)
 
 
 async def list_bans(request: web.Request) -> web.Response:
@@ -91,13 +92,12 @@ async def list_bans(request: web.Request) -> web.Response:
 
 async def mute_person(request: web.Request) -> web.Response:
     """Have somebody say nothing in a room."""
-    wanted = await read(request, AboutFor)
-    return await _act(request, RoomMute, wanted, duration_ms=wanted.duration_ms)
+    return await _act(request, RoomMute, AboutFor)
 
 
 async def unmute_person(request: web.Request) -> web.Response:
     """Let somebody speak again who was muted in a room."""
-    return await _act(request, RoomUnmute, await read(request, About))
+    return await _act(request, RoomUnmute)
 
 
 async def list_mutes(request: web.Request) -> web.Response:
@@ -107,8 +107,7 @@ async def list_mutes(request: web.Request) -> web.Response:
 
 async def give_role(request: web.Request) -> web.Response:
     """Make somebody a co-host, or the host, or neither any more: the host's."""
-    wanted = await read(request, AboutRole)
-    return await _act(request, RoomRole, wanted, role=wanted.role)
+    return await _act(request, RoomRole, AboutRole)
 
 
 async def _penalties(request: web.Request, action: str) -> list[PenaltyRow]:
@@ -123,49 +122,36 @@ async def _penalties(request: web.Request, action: str) -> list[PenaltyRow]:
     return [PenaltyRow(*author_fields(one.person, names), one.until) for one in standing]
 
 
-async def _act(request: web.Request, kind: type[ModerationCommand], wanted: About, **rest: object) -> web.Response:
-    """Have the room do it: whether it may be done by the sender, to that person, is the room's to say."""
-    room = request.match_info["room"]
+async def _act(request: web.Request, kind: type[ModerationCommand], body: type[About] = About) -> web.Response:
+    """Have the room do what the body says, in the command's own names: whether the sender may, to that person, is the room's to say."""
+    wanted, room = await read(request, body), request.match_info["room"]
     address, nonce = room_address(room), nonce_of(request)
-    person = await named(request, wanted.person)
-    command = kind(ref=1, room=room, nonce=nonce, person=person, why=wanted.why, **rest)
+    said = {**asdict(wanted), "person": await named(request, wanted.person)}
+    command = kind(ref=1, room=room, nonce=nonce, **said)
     await request.app[SERVICES].router.ask(address, command, authority_of(request))
     return web.Response(status=204)
 
 
 ERRORS = (NotFound, Forbidden, RoomBanned, Conflict, LimitExceeded)
 
+
+def _acting(verb: str, handler: Handler, body: type[About] = About) -> Route:
+    path, action = f"/v1/rooms/{{room}}/{verb}", f"room.{verb}"
+    return Route("POST", path, action, handler, (ROOM, KEY), body=body, status=204, errors=ERRORS, limits=(ROOM_CHANGES,))
+
+
+def _listing(what: str, handler: Handler, shape: type[Shape]) -> Route:
+    path, action = f"/v1/rooms/{{room}}/{what}", f"room.{what}"
+    return Route("GET", path, action, handler, (ROOM,), answer=shape, errors=(NotFound,), limits=(ROOM_READS, READS_BY_ADDRESS))
+
+
 TABLE = (
-    Route(
-        "POST", "/v1/rooms/{room}/kick", "room.kick", kick_person, (ROOM, KEY), body=About, status=204,
-        errors=ERRORS, limits=(ROOM_CHANGES,),
-    ),
-    Route(
-        "POST", "/v1/rooms/{room}/ban", "room.ban", ban_person, (ROOM, KEY), body=AboutFor, status=204,
-        errors=ERRORS, limits=(ROOM_CHANGES,),
-    ),
-    Route(
-        "POST", "/v1/rooms/{room}/unban", "room.unban", unban_person, (ROOM, KEY), body=About, status=204,
-        errors=ERRORS, limits=(ROOM_CHANGES,),
-    ),
-    Route(
-        "GET", "/v1/rooms/{room}/bans", "room.bans", list_bans, (ROOM,), answer=BanList, errors=(NotFound,),
-        limits=(ROOM_READS, READS_BY_ADDRESS),
-    ),
-    Route(
-        "POST", "/v1/rooms/{room}/mute", "room.mute", mute_person, (ROOM, KEY), body=AboutFor, status=204,
-        errors=ERRORS, limits=(ROOM_CHANGES,),
-    ),
-    Route(
-        "POST", "/v1/rooms/{room}/unmute", "room.unmute", unmute_person, (ROOM, KEY), body=About, status=204,
-        errors=ERRORS, limits=(ROOM_CHANGES,),
-    ),
-    Route(
-        "GET", "/v1/rooms/{room}/mutes", "room.mutes", list_mutes, (ROOM,), answer=MuteList, errors=(NotFound,),
-        limits=(ROOM_READS, READS_BY_ADDRESS),
-    ),
-    Route(
-        "POST", "/v1/rooms/{room}/role", "room.role", give_role, (ROOM, KEY), body=AboutRole, status=204,
-        errors=ERRORS, limits=(ROOM_CHANGES,),
-    ),
-)  # fmt: skip
+    _acting("kick", kick_person),
+    _acting("ban", ban_person, AboutFor),
+    _acting("unban", unban_person),
+    _listing("bans", list_bans, BanList),
+    _acting("mute", mute_person, AboutFor),
+    _acting("unmute", unmute_person),
+    _listing("mutes", list_mutes, MuteList),
+    _acting("role", give_role, AboutRole),
+)

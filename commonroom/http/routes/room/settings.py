@@ -1,6 +1,7 @@
 """What a room is, changed: PATCH /v1/rooms/{room}, /v1/rooms/{room}/archive"""
 
 from aiohttp import web
+from msgspec.structs import asdict
 
 from commonroom.errors import Conflict, Forbidden, NotFound, RoomBanned, SignInNeeded
 from commonroom.http.auth import authority_of
@@ -56,12 +57,7 @@ class Archiving(Body, frozen=True):
 async def change_room(request: web.Request) -> web.Response:
     """Change what a room is. Its host does so, co-hosts a part of it; the timer's lengths are changed by socket."""
     wanted, room = await read(request, RoomChange), request.match_info["room"]
-    command = RoomUpdate(
-        ref=1, room=room, nonce=nonce_of(request), title=wanted.title, topic=wanted.topic, language=wanted.language,
-        visibility=wanted.visibility, tags=wanted.tags, size_limit=wanted.size_limit, theme=wanted.theme,
-        timer_policy=wanted.timer_policy, slow_ms=wanted.slow_ms, locked=wanted.locked, filtered_words=wanted.filtered_words,
-        why=wanted.why,
-    )  # fmt: skip
+    command = RoomUpdate(ref=1, room=room, nonce=nonce_of(request), **asdict(wanted))
     await request.app[SERVICES].router.ask(room_address(room), command, authority_of(request))
     return await shown(request, room)
 
