@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
@@ -55,14 +56,15 @@ class Run:
 
     Args:
         say: is told what happens, a line at a time.
+        made: see `World`.
     """
 
-    def __init__(self, seed: int, size: Size, say: Callable[[str], None]) -> None:
+    def __init__(self, seed: int, size: Size, say: Callable[[str], None], made: Path | None = None) -> None:
         self.seed = seed
         self.size = size
         self.ledger = Ledger()
         self.one_host = Random(f"{seed} hosts").random() < 0.5
-        self.world = World(self.ledger, neighbours=self.one_host)
+        self.world = World(self.ledger, neighbours=self.one_host, made=made)
         self.people: list[Person] = []
         self.rooms: list[str] = []
         self.timer_rooms: list[str] = []

@@ -18,6 +18,7 @@ from commonroom.storage.migration import migrate
 from tests.chaos.ledger import Ledger
 from tests.chaos.node import Node
 from tests.support.link import Link
+from tests.support.postgres import fill
 from tests.support.redis import RedisServer
 
 __all__ = ["World"]
@@ -44,13 +45,15 @@ class World:
 
     Args:
         neighbours: the nodes prove each other's death by their sockets, as on one host; else the TTL tells, as between hosts.
+        made: a data directory to begin with, which is copied; None: a new one is made.
     """
 
-    def __init__(self, ledger: Ledger, *, neighbours: bool) -> None:
+    def __init__(self, ledger: Ledger, *, neighbours: bool, made: Path | None = None) -> None:
         self.ledger = ledger
         self._neighbours = neighbours
         self.folder = Path(tempfile.mkdtemp(prefix="cr-chaos-"))
         self.folder.chmod(0o755)
+        self._made = made
         self.postgres = EmbeddedPostgres()
         self.redis = RedisServer()
         self.nodes: list[Node] = []
@@ -59,6 +62,8 @@ class World:
         self._polling: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._made is not None:
+            fill(self.folder / "data", self._made)
         await self.postgres.start(self.folder / "data", on_restart=lambda _line: None)
         await migrate(self.postgres.url)
         await asyncio.to_thread(self.redis.do, "PING")

@@ -21,16 +21,16 @@ async def _refused(data: Path, **env: str) -> str:
     return lines[0]
 
 
-async def test_a_taken_port_is_told_and_the_database_stopped(data: Path) -> None:
+async def test_a_taken_port_is_told_and_the_database_stopped(used_data: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"127.0.0.1:{port}: address already in use" in await _refused(data, port=port)
-        assert f"metrics on 127.0.0.1:{port}: address already in use" in await _refused(data, COMMONROOM_METRICS_PORT=port)
-    assert postgres_pids(data) == []
+        assert f"127.0.0.1:{port}: address already in use" in await _refused(used_data, port=port)
+        assert f"metrics on 127.0.0.1:{port}: address already in use" in await _refused(used_data, COMMONROOM_METRICS_PORT=port)
+    assert postgres_pids(used_data) == []
 
 
-async def test_an_address_that_is_not_ours_is_told(data: Path) -> None:
-    assert "cannot listen on 192.0.2.1:0" in await _refused(data, COMMONROOM_HOST="192.0.2.1")
+async def test_an_address_that_is_not_ours_is_told(used_data: Path) -> None:
+    assert "cannot listen on 192.0.2.1:0" in await _refused(used_data, COMMONROOM_HOST="192.0.2.1")
 
 
 async def test_a_data_directory_that_cannot_be_written_is_told(data: Path) -> None:
@@ -48,25 +48,25 @@ async def test_a_database_that_does_not_answer_is_told_without_its_password(data
     assert postgres_pids(data) == []
 
 
-async def test_a_second_server_on_the_same_data_is_refused(data: Path) -> None:
-    first = ServerProcess(data)
+async def test_a_second_server_on_the_same_data_is_refused(used_data: Path) -> None:
+    first = ServerProcess(used_data)
     await first.start()
     try:
-        assert postgres_pids(data)
-        assert str(data) in await _refused(data)
-        code, out, _ = await run_cli("doctor", data=data, env={"COMMONROOM_PORT": "0"})
+        assert postgres_pids(used_data)
+        assert str(used_data) in await _refused(used_data)
+        code, out, _ = await run_cli("doctor", data=used_data, env={"COMMONROOM_PORT": "0"})
         assert code == 1
         assert "fail  database:" in out
     finally:
         assert await first.stop() == 0
-    assert postgres_pids(data) == []
+    assert postgres_pids(used_data) == []
 
 
 @pytest.fixture
-async def postgres(data: Path) -> AsyncIterator[EmbeddedPostgres]:
+async def postgres(used_data: Path) -> AsyncIterator[EmbeddedPostgres]:
     """An external server, as far as a command can tell."""
     postgres = EmbeddedPostgres()
-    await postgres.start(data)
+    await postgres.start(used_data)
     yield postgres
     await postgres.stop()
 

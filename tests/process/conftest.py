@@ -16,11 +16,11 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
-async def server(data: Path, environment: dict[str, str]) -> AsyncIterator[ServerProcess]:
-    server = ServerProcess(data, environment)
+async def server(used_data: Path, environment: dict[str, str]) -> AsyncIterator[ServerProcess]:
+    server = ServerProcess(used_data, environment)
     await server.start()
     yield server
     await server.close()
     async with asyncio.timeout(15):
-        while postgres_pids(data):
+        while postgres_pids(used_data):
             await asyncio.sleep(0.02)

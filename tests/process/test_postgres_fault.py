@@ -32,8 +32,8 @@ async def _send(peer: Peer, room: str, nonce: str) -> Reply:
         return answer
 
 
-async def test_a_crashed_database_costs_no_acked_message_and_comes_back(data: Path) -> None:
-    server = ServerProcess(data, {"COMMONROOM_POSTGRES__CALL_TIMEOUT_S": "3", **HURRIED})
+async def test_a_crashed_database_costs_no_acked_message_and_comes_back(used_data: Path) -> None:
+    server = ServerProcess(used_data, {"COMMONROOM_POSTGRES__CALL_TIMEOUT_S": "3", **HURRIED})
     await server.start()
     guest = await Guest(server.url, "ada").sign_in()
     room = await guest.create_room()
@@ -42,14 +42,14 @@ async def test_a_crashed_database_costs_no_acked_message_and_comes_back(data: Pa
     for each in (peer, witness):
         await each.request("room.join", room=room)
     acked = {"nonce-before": (await _send(peer, room, "nonce-before")).offset}
-    stopped = postgres_pids(data)
+    stopped = postgres_pids(used_data)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     flight = {nonce: asyncio.create_task(_send(peer, room, nonce)) for nonce in (f"nonce-during-{n}" for n in range(20))}
     await peer.notify("typing.start", room=room)
     await until(lambda: witness.pushes(room, Typing), "typing while the database is away")
     assert not any(task.done() and not task.exception() for task in flight.values())
-    os.kill(_postmaster(data), signal.SIGQUIT)
+    os.kill(_postmaster(used_data), signal.SIGQUIT)
     for pid in stopped:
         os.kill(pid, signal.SIGCONT)
     for nonce, task in flight.items():

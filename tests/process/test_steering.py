@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -67,8 +68,8 @@ class Pair:
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    async with World(Ledger(), neighbours=True) as world:
+async def pair(made: Path) -> AsyncIterator[Pair]:
+    async with World(Ledger(), neighbours=True, made=made) as world:
         first, second = await world.add_node(SETTINGS), await world.add_node(SETTINGS)
         await asyncio.gather(first.start(), second.start())
         pair = Pair(first, second, await Guest(f"http://127.0.0.1:{first.port}", "ada").sign_in())

@@ -37,9 +37,9 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def server(data: Path) -> AsyncIterator[EmbeddedPostgres]:
+async def server(used_data: Path) -> AsyncIterator[EmbeddedPostgres]:
     server = EmbeddedPostgres()
-    await server.start(data)
+    await server.start(used_data)
     yield server
     await server.stop()
 
@@ -71,44 +71,44 @@ async def none_left(data: Path) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_it_is_private_durable_and_off_the_network(server: EmbeddedPostgres, data: Path) -> None:
+async def test_it_is_private_durable_and_off_the_network(server: EmbeddedPostgres, used_data: Path) -> None:
     connection = await connect(server.url)
     settings = [
         await connection.fetchval("SELECT current_setting($1)", name) for name in ("listen_addresses", "fsync", "synchronous_commit")
     ]
     await connection.close()
     assert settings == ["", "on", "on"]
-    for folder in (data, data / "postgres", socket_folder(server.url)):
+    for folder in (used_data, used_data / "postgres", socket_folder(server.url)):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert len(str(socket_folder(server.url) / ".s.PGSQL.5432")) < 107
 
 
-async def test_stop_ends_every_process_and_removes_the_socket(data: Path) -> None:
+async def test_stop_ends_every_process_and_removes_the_socket(used_data: Path) -> None:
     server = EmbeddedPostgres()
-    await server.start(data)
+    await server.start(used_data)
     folder = socket_folder(server.url)
-    assert postgres_pids(data)
+    assert postgres_pids(used_data)
     await server.stop()
     await server.stop()
-    assert postgres_pids(data) == []
+    assert postgres_pids(used_data) == []
     assert not folder.exists()
     with pytest.raises(Unavailable):
         _ = server.url
 
 
-async def test_a_second_server_on_one_data_directory_is_refused(server: EmbeddedPostgres, data: Path) -> None:
+async def test_a_second_server_on_one_data_directory_is_refused(server: EmbeddedPostgres, used_data: Path) -> None:
     second = EmbeddedPostgres()
     with pytest.raises(ConfigError, match="in use by another server"):
-        await second.start(data)
+        await second.start(used_data)
     connection = await connect(server.url)  # the first was not disturbed
     assert await connection.fetchval("SELECT 1") == 1
     await connection.close()
 
 
-async def test_a_postmaster_that_dies_is_started_again_at_the_same_address(data: Path) -> None:
+async def test_a_postmaster_that_dies_is_started_again_at_the_same_address(used_data: Path) -> None:
     restarts: list[str] = []
     server = EmbeddedPostgres()
-    await server.start(data, on_restart=restarts.append)
+    await server.start(used_data, on_restart=restarts.append)
     url, first = server.url, server.pid
     connection = await connect(url)
     await connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
@@ -127,39 +127,39 @@ async def test_a_postmaster_that_dies_is_started_again_at_the_same_address(data:
     await server.stop()
 
 
-async def test_kill_9_of_the_node_leaves_no_postgres_and_the_next_start_recovers(data: Path) -> None:
-    child, url, _ = start_child(data)
+async def test_kill_9_of_the_node_leaves_no_postgres_and_the_next_start_recovers(used_data: Path) -> None:
+    child, url, _ = start_child(used_data)
     connection = await connect(url)
     await connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
     child.kill()
     child.communicate()
     server = EmbeddedPostgres()
-    await server.start(data)  # waits for the dying one by itself
+    await server.start(used_data)  # waits for the dying one by itself
     connection.terminate()
     assert not socket_folder(url).exists()
     connection = await connect(server.url)
     assert await connection.fetchval("SELECT x FROM kept") == 42
     await connection.close()
     await server.stop()
-    await none_left(data)
+    await none_left(used_data)
 
 
-async def test_kill_9_alone_ends_every_postgres(data: Path) -> None:
-    child, url, _ = start_child(data)
-    assert postgres_pids(data)
+async def test_kill_9_alone_ends_every_postgres(used_data: Path) -> None:
+    child, url, _ = start_child(used_data)
+    assert postgres_pids(used_data)
     child.kill()
     child.communicate()
-    await none_left(data)
+    await none_left(used_data)
     shutil.rmtree(socket_folder(url))
 
 
-async def test_a_stale_pid_file_that_names_a_living_stranger_is_no_obstacle(data: Path) -> None:
+async def test_a_stale_pid_file_that_names_a_living_stranger_is_no_obstacle(used_data: Path) -> None:
     server = EmbeddedPostgres()
-    await server.start(data)
-    lines = (data / "postgres" / "postmaster.pid").read_text().splitlines()
+    await server.start(used_data)
+    lines = (used_data / "postgres" / "postmaster.pid").read_text().splitlines()
     await server.stop()
-    (data / "postgres" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]))
-    await server.start(data)
+    (used_data / "postgres" / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:]]))
+    await server.start(used_data)
     await server.stop()
 
 
@@ -243,15 +243,15 @@ async def test_a_failing_initdb_says_its_last_words_and_leaves_no_half_cluster(d
     await server.stop()
 
 
-async def test_a_server_that_does_not_start_is_unavailable_with_its_last_words(data: Path) -> None:
+async def test_a_server_that_does_not_start_is_unavailable_with_its_last_words(used_data: Path) -> None:
     server = EmbeddedPostgres()
-    await server.start(data)
+    await server.start(used_data)
     await server.stop()
-    with (data / "postgres" / "postgresql.conf").open("a") as conf:
+    with (used_data / "postgres" / "postgresql.conf").open("a") as conf:
         conf.write("no_such_setting = 1\n")
     with pytest.raises(Unavailable, match=r"did not start: .*contains errors"):
-        await server.start(data)
-    assert postgres_pids(data) == []
+        await server.start(used_data)
+    assert postgres_pids(used_data) == []
 
 
 def test_the_log_keeps_its_newer_half(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ from commonroom.ids import new_id, seeded
 from commonroom.storage.embedded import EmbeddedPostgres
 from commonroom.storage.journal.journal import PostgresJournal
 from commonroom.storage.journal.port import Commit, Committed, Conflicted, Duplicate, NewEvent, Outcome, Rewrite
-from commonroom.storage.migration import migrate
 from commonroom.storage.pool import Database
 from commonroom.storage.slot_table import PostgresSlotTable, claim_all
 from tests.storage.commits import all_committed
@@ -175,11 +174,10 @@ async def test_a_listener_that_raises_keeps_no_other_from_hearing(dsn: str, data
     await journal.close()
 
 
-async def test_crashes_of_the_whole_server_lose_and_double_nothing_acknowledged(data: Path) -> None:
+async def test_crashes_of_the_whole_server_lose_and_double_nothing_acknowledged(used_data: Path) -> None:
     """20 writers, the postmaster killed three times among their commits (RELIABILITY R14)."""
     server = EmbeddedPostgres()
-    await server.start(data)
-    await migrate(server.url)
+    await server.start(used_data)
     database = await Database.open(server.url)
     journal = PostgresJournal(server.url, database)
     await journal.open()

@@ -26,8 +26,8 @@ async def test_a_taken_port_is_told_before_anything_starts(data: Path) -> None:
     assert not list(data.parent.iterdir())
 
 
-async def test_a_metrics_port_out_of_range_is_told_by_its_worker(data: Path) -> None:
-    assert "worker 2" in await _refused(data, "--port", "0", COMMONROOM_METRICS_PORT="65535")
+async def test_a_metrics_port_out_of_range_is_told_by_its_worker(used_data: Path) -> None:
+    assert "worker 2" in await _refused(used_data, "--port", "0", COMMONROOM_METRICS_PORT="65535")
 
 
 async def test_a_database_that_does_not_answer_is_told_without_its_password(data: Path) -> None:

@@ -44,20 +44,20 @@ async def test_without_urls_both_are_started_and_the_database_migrated(data: Pat
             await redis.ping()
 
 
-async def test_a_second_cluster_with_a_redis_of_its_own_is_refused(data: Path) -> None:
-    async with opened(Settings(data=data), _never) as servers:
-        other = Settings(data=data.with_name("other"), postgres=PostgresSettings(url=servers.postgres_url))
+async def test_a_second_cluster_with_a_redis_of_its_own_is_refused(used_data: Path) -> None:
+    async with opened(Settings(data=used_data), _never) as servers:
+        other = Settings(data=used_data.with_name("other"), postgres=PostgresSettings(url=servers.postgres_url))
         with pytest.raises(ConfigError, match="another Commonroom server uses this database"):
             async with opened(other, _never):
                 pass
 
 
-async def test_given_urls_are_used_as_they_are_and_their_cluster_is_shared(data: Path) -> None:
+async def test_given_urls_are_used_as_they_are_and_their_cluster_is_shared(used_data: Path) -> None:
     postgres = EmbeddedPostgres()
-    await postgres.start(data)
+    await postgres.start(used_data)
     try:
         settings = Settings(
-            data=data.with_name("other"), postgres=PostgresSettings(url=postgres.url), redis=RedisSettings(url="redis://cache")
+            data=used_data.with_name("other"), postgres=PostgresSettings(url=postgres.url), redis=RedisSettings(url="redis://cache")
         )
         async with opened(settings, _never) as servers, opened(settings, _never):
             assert servers == (postgres.url, "redis://cache")
@@ -66,10 +66,10 @@ async def test_given_urls_are_used_as_they_are_and_their_cluster_is_shared(data:
         await postgres.stop()
 
 
-async def test_a_database_that_is_taken_meanwhile_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_is_taken_meanwhile_is_told(used_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Exception] = []
     monkeypatch.setattr("commonroom.supervisor.servers.NodeLock", _RecordedLock)
-    async with opened(Settings(data=data), told.append):
+    async with opened(Settings(data=used_data), told.append):
         _RecordedLock.latest._on_lost()
     assert [str(error) for error in told] == ["another Commonroom server uses this database"]
 
