@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from msgspec.structs import replace
@@ -24,7 +25,6 @@ from commonroom.engine.cluster.cluster import Cluster, Ports
 from commonroom.engine.cluster.member import Member
 from commonroom.engine.cluster.neighbour import UnixNeighbours, host_id
 from commonroom.engine.cluster.port import Neighbours
-from commonroom.engine.cluster.redis import ControlClient, RedisCoordination, RedisLimits, RedisTransport
 from commonroom.engine.cluster.steering import UnixSteering
 from commonroom.engine.envelope import Publication
 from commonroom.engine.flag import Flags
@@ -56,6 +56,9 @@ from commonroom.storage.repository.sanction import SanctionTable
 from commonroom.storage.repository.visit import Visits
 from commonroom.storage.summary import RoomSummaries
 from commonroom.token import PrincipalTokens
+
+if TYPE_CHECKING:  # a node that is alone does without Redis and its client, an eighth of all that a start imports
+    from commonroom.engine.cluster.redis import ControlClient, RedisLimits, RedisTransport
 
 __all__ = ["Engine"]
 
@@ -174,6 +177,8 @@ class Engine:
         self.router = LocalRouter(self.host)
 
     def _join(self) -> None:
+        from commonroom.engine.cluster.redis import RedisCoordination, RedisTransport  # noqa: PLC0415 - heavy
+
         settings = self._settings
         redis = settings.redis
         self.control = self._client()
@@ -231,11 +236,17 @@ class Engine:
             raise Unauthenticated("the login session has ended")
         return self.sanctions.marked(authority)
 
-    def _shared_limits(self) -> RedisLimits | None:
+    def _shared_limits(self) -> "RedisLimits | None":
         redis = self._settings.redis
-        return RedisLimits(self._client(), redis.cluster) if redis.url else None
+        if not redis.url:
+            return None
+        from commonroom.engine.cluster.redis import RedisLimits  # noqa: PLC0415 - heavy
 
-    def _client(self) -> ControlClient:
+        return RedisLimits(self._client(), redis.cluster)
+
+    def _client(self) -> "ControlClient":
+        from commonroom.engine.cluster.redis import ControlClient  # noqa: PLC0415 - heavy
+
         self.clients.append(client := ControlClient(self._settings.redis.url))
         return client
 
