@@ -16,7 +16,6 @@ APART = ("engine/testing", "bench")
 """The test kit and the bench guard nothing."""
 
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if not path.relative_to(ROOT).as_posix().startswith(APART)]
-BY_NAME = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 SECRET = re.compile(
     r"(^|_)(secrets?|passwords?|tokens?|hash(es)?|hmac|mac|digests?|signatures?|verifier|challenge|codes?|state|nonce|jti|cookie)(_of)?$"
@@ -81,28 +80,24 @@ def names_from(tree: ast.AST, module: str) -> set[str]:
     return {alias.name for names in found for alias in names}
 
 
-def parsed(path: Path) -> ast.AST:
-    return ast.parse(path.read_text("utf-8"))
+@pytest.fixture(scope="module")
+def sources() -> dict[str, ast.AST]:
+    """All of them, by their paths."""
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in FILES}
 
 
-@BY_NAME
-def test_T18_no_secret_is_compared_byte_by_byte(path: Path) -> None:
-    where = path.relative_to(ROOT).as_posix()
-    assert {one for one in compared_secrets(parsed(path)) if (where, one) not in HARMLESS} == set()
+def test_T18_no_secret_is_compared_byte_by_byte(sources: dict[str, ast.AST]) -> None:
+    assert {(where, one) for where, tree in sources.items() for one in compared_secrets(tree)} - HARMLESS == set()
 
 
-@BY_NAME
-def test_T18_nothing_is_unpickled(path: Path) -> None:
-    assert UNPICKLERS.isdisjoint(imported(parsed(path)))
+def test_T18_nothing_is_unpickled(sources: dict[str, ast.AST]) -> None:
+    assert [where for where, tree in sources.items() if not UNPICKLERS.isdisjoint(imported(tree))] == []
 
 
-@BY_NAME
-def test_T18_what_guards_something_is_drawn_from_the_operating_system(path: Path) -> None:
-    where, tree = path.relative_to(ROOT).as_posix(), parsed(path)
-    if where != "ids.py":
-        assert GUESSABLE.isdisjoint(imported(tree))
-    if where.startswith(KEEPERS_OF_SECRETS):
-        assert {"Random", "seeded"}.isdisjoint(names_from(tree, "commonroom.ids"))
+def test_T18_what_guards_something_is_drawn_from_the_operating_system(sources: dict[str, ast.AST]) -> None:
+    assert [where for where, tree in sources.items() if not GUESSABLE.isdisjoint(imported(tree))] == ["ids.py"]
+    kept = {where: tree for where, tree in sources.items() if where.startswith(KEEPERS_OF_SECRETS)}
+    assert [where for where, tree in kept.items() if names_from(tree, "commonroom.ids") & {"Random", "seeded"}] == []
 
 
 def test_T18_secrets_and_codes_do_not_follow_from_a_seed() -> None:
