@@ -5,6 +5,7 @@ import { TopBar } from "../components/topbar.tsx";
 import { parameter } from "../router.ts";
 import { text as page } from "../text.ts";
 import { Audit } from "./audit.tsx";
+import { Flags } from "./flags.tsx";
 import { People } from "./people.tsx";
 import { Reports } from "./reports.tsx";
 import { Rooms } from "./rooms.tsx";
@@ -12,7 +13,7 @@ import { Sanctions } from "./sanction.tsx";
 import { Server } from "./server.tsx";
 import { text } from "./text.ts";
 
-const PARTS = { reports: Reports, people: People, sanctions: Sanctions, rooms: Rooms, audit: Audit, server: Server } as const;
+const PARTS = { reports: Reports, people: People, sanctions: Sanctions, rooms: Rooms, audit: Audit, flags: Flags, server: Server } as const;
 type Part = keyof typeof PARTS;
 
 const isPart = (name: string | null): name is Part => name !== null && Object.hasOwn(PARTS, name);

@@ -107,6 +107,16 @@ export interface Limits {
   counters: Record<string, number>;
 }
 
+/** A feature that is on for a share of the people, in per cent. `setAt` and `setBy` null: no admin said anything, `configured` counts. */
+export interface Flag {
+  name: string;
+  about: string;
+  share: number;
+  configured: number;
+  setAt: number | null;
+  setBy: string | null;
+}
+
 export interface Cluster {
   quiet: boolean;
   members: { id: string; name: string; host: string; version: string; here: boolean; slots: number; state: string }[];
@@ -142,4 +152,7 @@ export const lift = (id: string): Promise<void> => call("DELETE", `/v1/admin/san
 export const resolve = (id: string, outcome: Outcome, note: string, sanction: Imposition | null): Promise<Report> =>
   call("POST", `/v1/admin/reports/${encodeURIComponent(id)}/resolve`, { outcome, note, ...(sanction ? { sanction: naming(sanction) } : {}) });
 export const readLimits = (): Promise<Limits> => call("GET", "/v1/admin/limits");
+export const readFlags = async (): Promise<Flag[]> => (await call<{ flags: Flag[] }>("GET", "/v1/admin/flags")).flags;
+/** `share` null: as the settings say. */
+export const setFlag = (name: string, share: number | null): Promise<void> => call("PUT", `/v1/admin/flags/${encodeURIComponent(name)}`, { share });
 export const readCluster = (): Promise<Cluster> => call("GET", "/v1/admin/cluster");

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { Input } from "../components/input.tsx";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { navigate, parameter } from "../router.ts";
 import { type AuditEntry, searchAudit } from "./api.ts";
-import { PagedList, usePaged } from "../components/paged.tsx";
 import { Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { Field } from "../components/field.tsx";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { navigate, parameter } from "../router.ts";
 import { findUsers } from "./api.ts";
-import { PagedList, usePaged } from "../components/paged.tsx";
 import { personAddress, Table, When } from "./parts.tsx";
 import { Person } from "./person.tsx";
 import { text } from "./text.ts";

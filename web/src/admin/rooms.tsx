@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { roomPath } from "../router.ts";
 import { type AdminRoom, listRooms } from "./api.ts";
-import { PagedList, usePaged } from "../components/paged.tsx";
 import { Select, Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 

@@ -3,10 +3,10 @@ import { announce } from "../announce.ts";
 import { useAttempt } from "../components/attempt.ts";
 import { type Problems, useForm } from "../components/form.ts";
 import { Input, Submit } from "../components/input.tsx";
+import { PagedList, usePaged } from "../components/paged.tsx";
 import { Problem } from "../components/problem.tsx";
 import type { Principal } from "../protocol.ts";
 import { type Imposition, impose, lift, listSanctions, type Sanction, type SanctionKind } from "./api.ts";
-import { PagedList, usePaged } from "../components/paged.tsx";
 import { Select, Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 
