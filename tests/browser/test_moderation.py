@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Route, expect
 
-from tests.browser.journey import check_accessibility, create_room, say, sees
+from tests.browser.journey import create_room, say, sees
+from tests.browser.rooms import in_both_themes, looks
 from tests.browser.stage import PASSWORD, Stage, skip_username
 from tests.support.browser import Visitor
 from tests.support.server import run_cli
@@ -98,7 +98,7 @@ async def test_a_report_reaches_an_admin_who_sees_what_was_said_and_mutes(stage:
     await report.get_by_test_id("open-resolve").click()
     await report.get_by_test_id("outcome-acted").click()
     await report.get_by_test_id("with-sanction").click()
-    await check_accessibility(root, axe)
+    await looks(root, axe)
     await report.get_by_test_id("resolve").click()
     reason = report.get_by_label("Reason")
     await expect(reason).to_be_focused()
@@ -122,13 +122,13 @@ async def test_a_report_reaches_an_admin_who_sees_what_was_said_and_mutes(stage:
 async def _report(ada: Visitor, axe: str) -> None:
     await ada.by("message").hover()
     await ada.by("message-menu").click()
-    await check_accessibility(ada, axe)
+    await in_both_themes(ada, axe)
     await ada.by("report-message").click()
     await ada.by("send-report").click()
     await expect(ada.by("report-spam")).to_be_focused()
     await ada.by("report-abuse").check()
     await ada.by("report-text").fill("Rude, is it not?")
-    await check_accessibility(ada, axe)
+    await looks(ada, axe, "dialog")
     await ada.by("send-report").click()
     await expect(ada.by("report-sent")).to_contain_text("Your report was sent")
     await expect(ada.by("report-close")).to_be_focused()
@@ -167,7 +167,7 @@ async def test_who_is_banned_is_signed_out_and_reads_why_and_until_when(stage: S
     await ada.by("code").fill(await stage.code("banned@example.org", 2))
     await ada.by("confirm-code").click()
     await expect(ada.by("ending")).to_contain_text(re.compile(r"You are banned until .+\. Reason: Sold essays"))
-    await check_accessibility(ada, axe)
+    await looks(ada, axe)
 
 
 async def test_who_writes_too_fast_waits_and_loses_nothing(enter: Enter) -> None:
@@ -222,7 +222,7 @@ async def test_what_is_locked_for_guests_leads_to_signing_in_and_back(stage: Sta
     await expect(grace.by("visibility")).to_have_accessible_description(re.compile("people with an account"))
     await grace.by("open-settings").click()
     await expect(grace.by("unlock").last).to_contain_text("With an account")
-    await check_accessibility(grace, axe)
+    await looks(grace, axe, "dialog")
     await grace.page.keyboard.press("Escape")
     await grace.by("unlock").get_by_role("link").click()
     await stage.in_by_code(grace, "unlock@example.org")
@@ -265,10 +265,12 @@ async def _sign_in_needed(route: Route) -> None:
     )
 
 
-PARTS = ("reports", "people", "sanctions", "rooms", "audit", "server")
+PARTS = ("reports", "people", "sanctions", "rooms", "audit", "flags", "server")
 
 
-async def test_the_admin_page_is_for_admins_and_holds_no_accessibility_trouble(stage: Stage, enter: Enter, admin: str, axe: str) -> None:
+async def test_P33_the_admin_page_is_for_admins_changes_flags_and_holds_no_accessibility_trouble(
+    stage: Stage, enter: Enter, admin: str, axe: str
+) -> None:
     ada, root = await enter(), await enter()
     asked: list[str] = []
     ada.page.on("request", lambda request: asked.append(request.url))
@@ -283,17 +285,30 @@ async def test_the_admin_page_is_for_admins_and_holds_no_accessibility_trouble(s
     for part in PARTS:
         await root.by(f"admin-{part}").click()
         await expect(root.page.locator("main [aria-busy=true]")).to_have_count(0)
-        await _accessible(root, axe, "light", 1280)
-        await _accessible(root, axe, "dark", 360)
+        await looks(root, axe)
     await expect(root.by("node")).to_have_count(1)
+    await root.by("admin-flags").click()
+    await _flags(root)
 
 
-async def _accessible(root: Visitor, axe: str, scheme: Literal["light", "dark"], width: int) -> None:
-    await root.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # no colour in between
-    await root.page.set_viewport_size({"width": width, "height": 800})
-    await root.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # drawn like that
-    await check_accessibility(root, axe)
-    assert await root.page.evaluate("document.documentElement.scrollWidth") <= width
+async def _flags(root: Visitor) -> None:
+    """On, off, for some, and as the settings say."""
+    flag = root.by("flag").filter(has_text="live_list")
+    share = flag.get_by_test_id("flag-share")
+    await expect(share).to_have_text("everybody")
+    await expect(flag.get_by_test_id("flag-configured")).to_have_attribute("aria-pressed", "true")
+    await flag.get_by_test_id("flag-off").click()
+    await expect(share).to_have_text("nobody")
+    await expect(flag.get_by_test_id("flag-off")).to_have_attribute("aria-pressed", "true")
+    await flag.get_by_test_id("flag-part").fill("a few")
+    await flag.get_by_test_id("flag-set").click()
+    await expect(flag.get_by_test_id("flag-part")).to_be_focused()
+    await flag.get_by_test_id("flag-part").fill("12.5")
+    await flag.get_by_test_id("flag-set").click()
+    await expect(share).to_have_text("12.5 %")
+    await flag.get_by_test_id("flag-configured").click()
+    await expect(share).to_have_text("everybody")
+    await expect(flag).to_contain_text("the settings")
 
 
 async def test_a_list_of_admins_goes_on_page_by_page_and_after_a_failure(stage: Stage, enter: Enter, admin: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import Locator, Route, expect
 
-from tests.browser.journey import check_accessibility, say
-from tests.browser.rooms import enter_as_guest, looks, open_dialog, open_room
+from tests.browser.journey import say
+from tests.browser.rooms import enter_as_guest, in_both_themes, looks, open_dialog, open_room
 from tests.browser.stage import Stage, skip_username
 from tests.support.browser import Visitor
 
@@ -31,9 +31,13 @@ async def test_P18_P19_rooms_are_found_by_filters_and_followed_while_one_looks(s
     await expect(grace.by("room-card")).to_have_count(3)
     await expect(grace.by("recent")).to_contain_text("Lichen at night")
     await looks(grace, axe)
-    await _narrow(grace)
+    await _narrow(grace, axe)
     await _followed(ada, grace)
     await _at_home_again(stage, ada, grace)
+    await looks(grace, axe)
+    await grace.page.goto(grace.url)
+    await expect(grace.by("room-card").first).to_be_visible()
+    await looks(grace, axe)
 
 
 async def _three_rooms(ada: Visitor) -> None:
@@ -41,13 +45,14 @@ async def _three_rooms(ada: Visitor) -> None:
         await open_room(ada, title, visibility="public", topic=topic, tags="lichen, #Field Work")
 
 
-async def _narrow(grace: Visitor) -> None:
+async def _narrow(grace: Visitor, axe: str) -> None:
     await grace.by("filter-q").fill("herbar ")
     await expect(grace.by("room-card")).to_have_count(1)
     await expect(grace.page).to_have_url(re.compile("q=herbar"))
     await expect(grace.by("filter-q")).to_have_value("herbar ")  # another word may follow
     await grace.by("filter-q").fill("nothing like it")
     await expect(grace.by("no-rooms")).to_be_visible()
+    await looks(grace, axe)
     await grace.by("clear-filters").click()
     await expect(grace.by("filter-q")).to_have_value("")
     await _card(grace, "Lichen and moss").get_by_role("button", name="Rooms with the tag field-work").click()
@@ -141,6 +146,7 @@ async def test_P17_M8_an_invitation_opens_a_private_room_to_whom_it_was_made_for
     await _failing(carol, invitation)
     await expect(carol.by("notice")).to_contain_text("used up")
     await expect(carol.by("ending")).to_have_attribute("data-ending", re.compile("forbidden|invite"))
+    await looks(carol, axe)
     _, code = await _invite(ada, axe, "0")
     await _typed(bob, code)
     await expect(bob.by("room-title")).to_have_text("Behind the curtain")
@@ -165,7 +171,7 @@ async def _members(ada: Visitor, grace: Visitor, axe: str) -> None:
     await looks(ada, axe, "dialog")
     await open_dialog(grace, "open-members")
     await grace.by("quit").click()
-    await check_accessibility(grace, axe, "dialog")
+    await looks(grace, axe, "dialog")
     await grace.by("quit-sure").click()
     await expect(grace.by("notice")).to_contain_text("You have left Behind the curtain for good")
     await expect(elsewhere.by("ending")).to_have_attribute("data-ending", "quit")
@@ -333,7 +339,7 @@ async def _slow(grace: Visitor, bob: Visitor) -> None:
 
 async def _sent_away(ada: Visitor, grace: Visitor, bob: Visitor, axe: str) -> None:
     await grace.by("person").filter(has_text="Bob").get_by_test_id("person-menu").click()
-    await check_accessibility(grace, axe)
+    await in_both_themes(grace, axe)
     await grace.by("measure-kick").click()
     await looks(grace, axe, "dialog")
     await grace.by("measure-why").fill("Off topic")
@@ -418,6 +424,7 @@ async def test_P13_X2_the_timer_is_whose_the_room_says_and_a_phases_end_is_told_
     await _policies(ada, grace, axe)
     await _phase_ends(ada, grace)
     await _extended(ada, grace)
+    await looks(ada, axe)
 
 
 async def _short_focus(route: Route) -> None:

@@ -8,7 +8,7 @@ from playwright.async_api import Locator, Route, WebSocket, expect
 
 from commonroom.protocol.codec import MSGPACK
 from commonroom.protocol.status import StatusWatch
-from tests.browser.rooms import looks, open_room
+from tests.browser.rooms import in_both_themes, looks, open_room
 from tests.browser.stage import Stage
 from tests.support.browser import Visitor
 
@@ -67,8 +67,7 @@ async def _chosen(ada: Visitor, bob: Visitor, axe: str) -> None:
     await _is(ada.by("status-menu"), "online")
     await ada.by("status-menu").click()
     await expect(ada.by("status-online")).to_have_attribute("aria-checked", "true")
-    await looks(ada, axe)
-    await ada.by("status-menu").click()
+    await in_both_themes(ada, axe)
     await ada.by("status-dnd").click()
     await _is(ada.by("status-menu"), "dnd")
     await _is(host, "dnd")
