@@ -194,6 +194,6 @@ def test_P20_nothing_is_left_where_nobody_looks_and_nobody_is_there(stage: Stage
     ada.watch()
     device.leave()
     ada.leave()
-    stage.until(lambda: not any(list(node.gateway.followed()) for node in stage.nodes), 1.0)
+    stage.until(lambda: not any(len(node.gateway.following) for node in stage.nodes), 1.0)
     stage.world.advance(1.0)
     assert not any(node.cluster.relay._followers.addresses() for node in stage.nodes)

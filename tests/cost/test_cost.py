@@ -10,8 +10,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from commonroom.engine.address import Address
+from commonroom.engine.address import SLOTS, Address
+from commonroom.engine.cluster.follower import Followers
+from commonroom.engine.cluster.relay import Relay
+from commonroom.engine.cluster.wire import Digest
 from commonroom.engine.envelope import Envelope
+from commonroom.engine.following import Following
 from commonroom.identity import Principal
 from commonroom.protocol.cast import Cast, CastSend
 from commonroom.protocol.chat import MessageSend
@@ -142,3 +146,30 @@ def test_the_codec_is_one_call_into_c_whatever_the_size(size: int) -> None:
     assert calls(lambda: MSGPACK.encode(create)) <= 3, ON_PURPOSE
     assert calls(lambda: MSGPACK.encode(cast)) <= 3, ON_PURPOSE
     assert calls(lambda: frame(command)) <= 5, ON_PURPOSE
+
+
+class Gateway:
+    """What two nodes compare: one follows what the other has. Implements `LocalGateway` and `Links` as far as that goes."""
+
+    def __init__(self, followed: int) -> None:
+        self.following, self.said, followers = Following(), list[Digest](), Followers()
+        for address in (Address("user", f"u{number}") for number in range(followed)):
+            self.following.mark(address, True)
+            followers.announced(address, "here", ["looking"])
+        self.relay = Relay(self, followers, later=lambda *_: None, grace_s=1.0)  # type: ignore[arg-type]
+        self.relay.bind(self, self, lambda _: "there", lambda _: range(SLOTS))  # type: ignore[arg-type]
+
+    def send(self, _member: str, message: Digest) -> None:
+        self.said.append(message)
+
+    def compare(self) -> None:
+        self.relay.digest(["here"])
+        self.relay.compare("there", self.said.pop())
+
+
+def test_P20_comparing_who_is_followed_costs_nothing_for_whom_nothing_changes() -> None:
+    gateway = Gateway(50)
+    gateway.compare()
+    assert gateway.relay._disagreed == {}
+    assert each(calls, lambda number: Gateway(number).compare) == 0
+    assert each(steps, lambda number: Gateway(number).compare) == 0

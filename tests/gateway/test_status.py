@@ -326,21 +326,41 @@ def test_P20_nobody_is_followed_once_nobody_looks_and_nobody_is_there(house: Hou
     gone: list[Address] = []
     house.gateway.on_unfollowed = gone.append
     look(ada, "bob", "cem")
-    assert Address("user", "cem") in house.gateway.followed()
+    assert Address("user", "cem") in house.gateway.following
     look(ada, "bob")
-    assert Address("user", "cem") not in house.gateway.followed()
+    assert Address("user", "cem") not in house.gateway.following
     bob.leave()
-    assert Address("user", "bob") in house.gateway.followed()
+    assert Address("user", "bob") in house.gateway.following
     ada.leave()
     house.pass_s(1)
-    assert house.gateway.followed() == []
+    assert list(house.gateway.following) == []
     assert len(house.gateway.statuses) == len(house.gateway.statuses.pages) == 0
     assert {address.key for address in gone} == {"ada", "bob", "cem"}
 
 
+def test_P20_who_is_no_more_is_not_followed_when_their_actor_moves(house: House, table: Table, ada: Person) -> None:
+    look(ada, "bob")
+    del table.facts["bob"]
+    house.loop.call_soon(house.gateway.statuses.changed, ["bob"])
+    house.pass_s(SOON_S)
+    assert Address("user", "bob") in house.gateway.following
+    house.loop.call_soon(house.gateway.announce, Address("user", "bob"))
+    house.pass_s(SOON_S)
+    assert Address("user", "bob") not in house.gateway.following
+
+
+def test_a_room_is_followed_while_somebody_here_reads_it(house: House, ada: Person, bob: Person) -> None:
+    created(ada)
+    for one in (ada, bob):
+        one.join(ROOM)
+    for one, is_followed in ((ada, True), (bob, False)):
+        one.leave()
+        assert (Address("room", ROOM) in house.gateway.following) is is_followed
+
+
 def test_P20_who_does_not_exist_has_no_actor(house: House, ada: Person) -> None:
     look(ada, "nobody")
-    assert Address("user", "nobody") not in house.gateway.followed()
+    assert Address("user", "nobody") not in house.gateway.following
     assert Address("user", "nobody") not in house.host._live
 
 

@@ -139,7 +139,7 @@ class Cluster:
     def bind(self, host: ActorHost, gateway: LocalGateway) -> None:
         """The parts that are made after this one, which they need."""
         self._host = host
-        self.relay.bind(host, gateway, self.router.member_of)
+        self.relay.bind(host, gateway, self.router.member_of, self.router.slots_of)
 
     @property
     def me(self) -> str:

@@ -6,12 +6,11 @@ grace, for most of them are back within seconds through another gateway (DESIGN 
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
-from hashlib import blake2b
 
 from commonroom.engine.address import Address
+from commonroom.engine.following import number_of
 
-__all__ = ["Followers", "checksum"]
+__all__ = ["Followers"]
 
 _Sessions = set[str]
 
@@ -22,6 +21,7 @@ class Followers:
     def __init__(self) -> None:
         self._gateways: dict[Address, dict[str, _Sessions]] = {}
         self._unconfirmed: dict[str, set[Address]] = {}
+        self._sums: dict[str, tuple[int, int]] = {}  # by gateway: how many it follows, and their checksum
 
     def of(self, address: Address) -> Iterable[str]:
         """The gateways that follow an address."""
@@ -34,7 +34,7 @@ class Followers:
 
     def joined(self, address: Address, gateway: str, session: str) -> None:
         """A session of the gateway is about to follow, or says that it does."""
-        self._gateways.setdefault(address, {}).setdefault(gateway, set()).add(session)
+        self._begin(address, gateway).add(session)
 
     def left(self, address: Address, gateway: str, session: str) -> None:
         """It does not any more."""
@@ -45,18 +45,18 @@ class Followers:
     def announced(self, address: Address, gateway: str, sessions: Iterable[str]) -> list[str]:
         """The gateway's sessions are these and no others; those that it had and has not any more."""
         listed = set(sessions)
-        gateways = self._gateways.setdefault(address, {})
-        ghosts = gateways.get(gateway, set()) - listed
-        gateways[gateway] = listed
+        ghosts = self._begin(address, gateway) - listed
+        self._gateways[address][gateway] = listed
         self._unconfirmed.get(gateway, set()).discard(address)
         return sorted(ghosts)
 
     def unfollowed(self, address: Address, gateway: str) -> list[str]:
         """Nobody there follows; the sessions it had."""
         gateways = self._gateways.get(address)
-        if gateways is None:
+        if gateways is None or gateway not in gateways:
             return []
-        sessions = sorted(gateways.pop(gateway, ()))
+        self._count(address, gateway, -1)
+        sessions = sorted(gateways.pop(gateway))
         if not gateways:
             del self._gateways[address]
         return sessions
@@ -83,30 +83,34 @@ class Followers:
         """These are another node's now."""
         for address in addresses:
             for gateway in self._gateways.pop(address, ()):
+                self._count(address, gateway, -1)
                 self._unconfirmed.get(gateway, set()).discard(address)
 
     def clear(self) -> None:
         """Nobody follows anything here."""
         self._gateways.clear()
         self._unconfirmed.clear()
+        self._sums.clear()
 
     def addresses(self) -> list[Address]:
         """All that anybody follows."""
         return list(self._gateways)
 
-    def followed_by(self, gateway: str) -> list[Address]:
-        """What a gateway follows. Cost: O(addresses)."""
-        return [address for address, gateways in self._gateways.items() if gateway in gateways]
+    def digest(self, gateway: str) -> tuple[int, int]:
+        """How many addresses a gateway follows, and their `checksum`."""
+        return self._sums.get(gateway, (0, 0))
 
+    def _begin(self, address: Address, gateway: str) -> _Sessions:
+        """The gateway's sessions of an address that it follows from now on, if it did not."""
+        gateways = self._gateways.setdefault(address, {})
+        if gateway not in gateways:
+            gateways[gateway] = set()
+            self._count(address, gateway, 1)
+        return gateways[gateway]
 
-def checksum(addresses: Iterable[Address]) -> int:
-    """A number of 56 bits that two equal sets share, whatever their order."""
-    total = 0
-    for address in addresses:
-        total ^= _number(address)
-    return total
-
-
-@lru_cache(maxsize=1 << 18)
-def _number(address: Address) -> int:
-    return int.from_bytes(blake2b(str(address).encode(), digest_size=7).digest())
+    def _count(self, address: Address, gateway: str, more: int) -> None:
+        number, total = self._sums.get(gateway, (0, 0))
+        if number + more:
+            self._sums[gateway] = number + more, total ^ number_of(address)
+        else:
+            del self._sums[gateway]

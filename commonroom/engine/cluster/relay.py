@@ -11,10 +11,11 @@ from msgspec import DecodeError, Struct, ValidationError
 
 from commonroom.engine.address import Address, address_named
 from commonroom.engine.cluster.call import pack_push, publication
-from commonroom.engine.cluster.follower import Followers, checksum
+from commonroom.engine.cluster.follower import Followers
 from commonroom.engine.cluster.link import Links
 from commonroom.engine.cluster.wire import Activated, Announce, Announced, Digest, Push, Unfollow, encode
 from commonroom.engine.envelope import Admission, Detach, Envelope, Publication, Subscribers
+from commonroom.engine.following import Following
 from commonroom.errors import CommonroomError
 from commonroom.protocol.wire import ServerMessage
 
@@ -41,9 +42,8 @@ class RelayStats(Struct):
 class LocalGateway(Subscribers, Protocol):
     """The gateway of this node."""
 
-    def followed(self) -> list[Address]:
-        """Every address that a session here follows."""
-        ...
+    following: Following
+    """Every address that a session here follows."""
 
     def sessions_of(self, address: Address) -> list[str]:
         """The sessions that follow an address."""
@@ -72,7 +72,6 @@ class Relay:
     """Implements `Subscribers` for the host, `Arrivals` for the router.
 
     Args:
-        member_of: the other node that has an address; None: this one, or nobody.
         later: the loop's `call_later`.
         grace_s: time a person stays present after their gateway died.
     """
@@ -87,6 +86,8 @@ class Relay:
     ) -> None:
         self.stats = RelayStats()
         self.member_of: Callable[[Address], str | None] = _nobody
+        """The other node that has an address; None: this one, or nobody."""
+        self._slots_of: Callable[[str], Iterable[int]] = _nothing
         self._links = links
         self._gateway: LocalGateway
         self._followers = followers
@@ -97,11 +98,18 @@ class Relay:
         self._announcing: dict[str, list[Address]] = {}
         self._disagreed: dict[str, tuple[int, int, int]] = {}
 
-    def bind(self, host: LocalHost, gateway: LocalGateway, member_of: Callable[[Address], str | None]) -> None:
-        """The parts that are made after this one."""
+    def bind(
+        self,
+        host: LocalHost,
+        gateway: LocalGateway,
+        member_of: Callable[[Address], str | None],
+        slots_of: Callable[[str], Iterable[int]],
+    ) -> None:
+        """The parts that are made after this one. `slots_of`: all that another node has."""
         self._host = host
         self._gateway = gateway
         self.member_of = member_of
+        self._slots_of = slots_of
 
     # -- for the host (`Subscribers`) ----------------------------------------------------
 
@@ -128,8 +136,8 @@ class Relay:
 
     # -- for the router (`Arrivals`) -----------------------------------------------------
 
-    def followed(self) -> Iterable[Address]:
-        return self._gateway.followed()
+    def followed_in(self, slots: Iterable[int]) -> list[Address]:
+        return self._gateway.following.within(slots)
 
     def announce_here(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
@@ -187,9 +195,8 @@ class Relay:
         """Tell each gateway what we believe it follows, and where that stands."""
         for gateway in gateways:
             heads = self._heads.pop(gateway, {})
-            followed = self._followers.followed_by(gateway)
             told = [(str(address), head) for address, head in heads.items()]
-            self._links.send(gateway, Digest(len(followed), checksum(followed), told))
+            self._links.send(gateway, Digest(*self._followers.digest(gateway), told))
 
     # -- as gateway ----------------------------------------------------------------------
 
@@ -219,7 +226,7 @@ class Relay:
 
     def announce_all(self, member: str) -> None:
         """Tell a member everything that is followed of it from here, a slice a moment: all at once would outgrow the transport."""
-        addresses = [address for address in self._gateway.followed() if self.member_of(address) == member]
+        addresses = self._gateway.following.within(self._slots_of(member))
         self._announcing[member] = addresses
         self._announce_slice(member, addresses)
 
@@ -242,7 +249,7 @@ class Relay:
         """What the owner believes; a lasting difference is mended by beginning anew."""
         for address, head in digest.heads:
             self._gateway.expect(address_named(address), head)
-        mine = checksum(address for address in self._gateway.followed() if self.member_of(address) == owner)
+        mine = self._gateway.following.checksum(self._slots_of(owner))
         if mine == digest.checksum:
             self._disagreed.pop(owner, None)
             return
@@ -274,3 +281,7 @@ OWN = OwnersWord()
 
 def _nobody(_address: Address) -> None:
     return None
+
+
+def _nothing(_member: str) -> tuple[()]:
+    return ()

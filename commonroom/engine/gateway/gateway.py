@@ -15,6 +15,7 @@ from commonroom.codes import CloseCode
 from commonroom.config.settings import GatewaySettings, HttpSettings
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Publication
+from commonroom.engine.following import Following
 from commonroom.engine.gateway.chronicle import Chronicle
 from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.echo import Echo
@@ -129,7 +130,9 @@ class Gateway:
         )
         self.hidden = HiddenPeople(load_hidden, self._tasks)
         self.listings = Listings(load_listed, self._tasks, shows_changes)
-        self.statuses = Statuses(self.around, status, self._unfollowed)
+        self.following = Following()
+        """Every address that a session here follows."""
+        self.statuses = Statuses(self.around, status, self.following, self._unfollowed)
         self.chronicle = Chronicle(clock)
         self._fanouts: dict[Address, RoomFanout] = {}
         self._by_login: defaultdict[SessionId, set[Session]] = defaultdict(set)
@@ -293,10 +296,6 @@ class Gateway:
 
     # For the cluster.
 
-    def followed(self) -> list[Address]:
-        """Every address that a session here follows."""
-        return [*self._fanouts, *self.statuses.followed()]
-
     def sessions_of(self, address: Address) -> list[str]:
         """The sessions that follow an address."""
         if address.kind == USER:
@@ -340,11 +339,13 @@ class Gateway:
         fanout = self._fanouts.get(address)
         if fanout is None:
             fanout = self._fanouts[address] = RoomFanout(address, self.around)
+            self.following.mark(address, True)
         return fanout
 
     def release(self, fanout: RoomFanout) -> None:
         if not len(fanout) and self._fanouts.get(fanout.address) is fanout:
             del self._fanouts[fanout.address]
+            self.following.mark(fanout.address, False)
             self._unfollowed(fanout.address)
 
     def _unfollowed(self, address: Address) -> None:

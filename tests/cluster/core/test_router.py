@@ -47,8 +47,8 @@ class Node:
     def announce_to(self, member: str, addresses: Iterable[Address]) -> None:
         self.announced.append((member, list(addresses)))
 
-    def followed(self) -> list[Address]:
-        return [ROOM, Address("room", "of another slot")]
+    def followed_in(self, slots: Iterable[int]) -> list[Address]:
+        return [address for address in (ROOM, Address("room", "of another slot")) if slot_of_address(address) in set(slots)]
 
     def heard(self, member: str, message: object) -> None:
         raise AssertionError((member, message))

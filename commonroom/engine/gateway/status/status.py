@@ -6,7 +6,7 @@ A node follows the actor of each user who has a session here or is looked at her
 all viewers together as `LOOKING`. Nothing runs while nothing changes.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ import msgspec
 
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Resync
+from commonroom.engine.following import Following
 from commonroom.engine.gateway.naming import user_address
 from commonroom.engine.gateway.status.fact import FactReader, LoadFacts
 from commonroom.engine.gateway.status.page import Pages, Viewer
@@ -85,12 +86,16 @@ class Statuses:
 
     Args:
         ports: None: nobody has a status.
+        following: told of the actors that are followed.
         unfollowed: called when an actor is followed from here no longer.
     """
 
-    def __init__(self, around: Surroundings, ports: StatusPorts | None, unfollowed: Callable[[Address], None]) -> None:
+    def __init__(
+        self, around: Surroundings, ports: StatusPorts | None, following: Following, unfollowed: Callable[[Address], None]
+    ) -> None:
         self._around = around
         self._ports = ports
+        self._following = following
         self._unfollowed = unfollowed
         self._users: dict[str, _User] = {}
         self._dirty: dict[Device, None] = {}
@@ -183,10 +188,6 @@ class Statuses:
 
     # -- as one who follows actors -----------------------------------------------------
 
-    def followed(self) -> Iterator[Address]:
-        """The actors that are followed."""
-        return (user.address for user in self._users.values() if user.announced())
-
     def followers(self, address: Address) -> list[str]:
         """The names under which one is followed."""
         user = self._users.get(address.key)
@@ -203,6 +204,7 @@ class Statuses:
         if user.is_looked_at:
             user.is_looked_at = False
             self._look(user)
+            self._mark(user)
 
     def publish(self, publication: Publication) -> None:
         """An actor told its user's state."""
@@ -268,7 +270,12 @@ class Statuses:
         user = self._users[name]
         return shown(name, user.latest, user.facts, reader=viewer.principal, hidden=hidden, is_in=viewer.is_in)
 
+    def _mark(self, user: _User) -> None:
+        self._following.mark(user.address, bool(user.announced()))
+
     def _send(self, user: _User, signal: Attach | Detach, authority: Authority | None, session: str) -> None:
+        """Tell the actor what has changed already."""
+        self._mark(user)
         self._around.router.send(Envelope(user.address, signal, authority, None, session))
 
     # -- what runs while something changes -------------------------------------------------
