@@ -9,7 +9,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from commonroom.app import Node
-from commonroom.engine.gateway import visits
+from commonroom.engine.gateway import lazy
 from commonroom.errors import Unavailable
 from commonroom.http.routes import own_rooms
 from commonroom.http.routes.rooms import view_of
@@ -32,7 +32,7 @@ ABSENT = "0" * 26
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Visits are written at once."""
-    monkeypatch.setattr(visits, "FLUSH_S", 0.0)
+    monkeypatch.setattr(lazy, "FLUSH_S", 0.0)
 
 
 @pytest.fixture
