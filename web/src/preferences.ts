@@ -33,9 +33,9 @@ export function sharePreferences(): void {
     preferences.clear();
     if (user.value !== null) void preferences.load();
   });
-  effect(() => void (sounds.value = preferences.value.value?.sounds ?? true));
+  effect(() => void (sounds.value = preferences.current.value?.sounds ?? true));
   effect(() => {
-    const chosen = preferences.value.value?.theme;
+    const chosen = preferences.current.value?.theme;
     if (chosen) follow(chosen);
   });
 }

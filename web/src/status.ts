@@ -1,6 +1,6 @@
 /** Status (FEATURES P20): how those are at whom somebody looks here, and what this device says of its own user. */
 
-import type { Client } from "../../client/src/index.ts";
+import { type Client, CommandError, Timeout } from "../../client/src/index.ts";
 import type { UserStatus } from "./protocol.ts";
 import { Idleness } from "./store/idleness.ts";
 import { Statuses } from "./store/statuses.ts";
@@ -20,10 +20,13 @@ export function followStatus(client: Client): void {
   client.on("status.update", ({ users }) => statuses.told(users));
   client.on("state", ({ to }) => to !== "connected" && current === client && statuses.lost());
   client.on("welcome", () => {
-    statuses.connected((users) => client.request("status.watch", { users }));
+    statuses.connected((users) => client.request("status.watch", { users }).then(() => true, (error) => !isPassing(error)));
     if (idleness.idle.peek()) sayIdle();
   });
 }
+
+/** It was too often, or no answer came. */
+const isPassing = (error: unknown): boolean => error instanceof Timeout || (error instanceof CommandError && error.name === "RATE_LIMITED");
 
 /** Kept for all devices, until the other is chosen. Rejects if it was not. */
 export async function chooseStatus(client: Client, user: string, choice: Choice): Promise<void> {

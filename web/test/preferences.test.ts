@@ -33,13 +33,13 @@ test("P22 what is chosen shows at once, and what is chosen meanwhile is saved af
   const saved = store.change({ theme: "dark" });
   void store.change({ busy: "off" });
   void store.change({ theme: "light" });
-  assert.deepEqual([store.value.value?.theme, store.value.value?.busy], ["light", "off"]);
+  assert.deepEqual([store.current.value?.theme, store.current.value?.busy], ["light", "off"]);
   await answer();
-  assert.deepEqual([store.value.value?.theme, store.value.value?.busy], ["light", "off"]); // the answer is older than these
+  assert.deepEqual([store.current.value?.theme, store.current.value?.busy], ["light", "off"]); // the answer is older than these
   await answer();
   await saved;
   assert.deepEqual(sent, [{ theme: "dark" }, { theme: "light", busy: "off" }]);
-  assert.deepEqual([kept(), store.value.value], [{ ...DEFAULTS, theme: "light", busy: "off" }, kept()]);
+  assert.deepEqual([kept(), store.current.value], [{ ...DEFAULTS, theme: "light", busy: "off" }, kept()]);
 });
 
 test("P22 what could not be saved is shown still, and saved with what comes next", async () => {
@@ -47,9 +47,9 @@ test("P22 what could not be saved is shown still, and saved with what comes next
   await store.load();
   void store.change({ sounds: false });
   await answer(busy);
-  assert.deepEqual([store.unsaved.value?.words, store.value.value?.sounds], ["The server is busy. Try again in a moment.", false]);
+  assert.deepEqual([store.unsaved.value?.words, store.current.value?.sounds], ["The server is busy. Try again in a moment.", false]);
   await store.load();
-  assert.equal(store.value.value?.sounds, false);
+  assert.equal(store.current.value?.sounds, false);
   void store.change({ timeZone: "Asia/Tokyo" });
   await answer();
   assert.deepEqual(sent.at(-1), { sounds: false, timeZone: "Asia/Tokyo" });
@@ -61,7 +61,7 @@ test("P22 what the server will never take is not asked for again", async () => {
   await store.load();
   void store.change({ timeZone: "Europe/Atlantis" });
   await answer(new ApiError(400, "INVALID", "no such time zone"));
-  assert.equal(store.value.value?.timeZone, "UTC");
+  assert.equal(store.current.value?.timeZone, "UTC");
   assert.match(store.unsaved.value?.words ?? "", /no such time zone/);
   await store.save();
   assert.equal(sent.length, 1);
@@ -73,5 +73,5 @@ test("P22 an answer about whoever was here before is nobody's", async () => {
   void store.change({ theme: "dark" });
   store.clear();
   await answer();
-  assert.deepEqual([store.value.value, store.unsaved.value], [null, null]);
+  assert.deepEqual([store.current.value, store.unsaved.value], [null, null]);
 });

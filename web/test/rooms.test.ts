@@ -7,12 +7,13 @@ import { tagsOf, tagsWrong } from "../src/components/tags.tsx";
 import { ApiError } from "../src/api.ts";
 import { changesOf, draftOf, sizeWrong, timerWith } from "../src/dialogs/draft.ts";
 import { filtersIn, pathOf } from "../src/filters.ts";
-import type { Person } from "../src/protocol.ts";
-import { acceptInvite, isWorthless, type RoomSummary } from "../src/rooms.ts";
+import type { Person, Principal } from "../src/protocol.ts";
+import { acceptInvite, isWorthless, type Member, readMembers, type RoomSummary } from "../src/rooms.ts";
 import { codeIn } from "../src/router.ts";
 import { type Happenings, move, tell } from "../src/store/happenings.ts";
 import { append, apply, NO_FILTERS } from "../src/store/listing.ts";
 import { EMPTY, merge } from "../src/store/messages.ts";
+import { Mutes } from "../src/store/mutes.ts";
 import { RoomStore } from "../src/store/room.ts";
 import { layOut } from "../src/store/rows.ts";
 import { Standing } from "../src/store/standing.ts";
@@ -89,6 +90,36 @@ test("P17 a code goes to the room that its link names, and is kept unless it is 
   const refusal = (status: number, name: string): ApiError => new ApiError(status, name, "");
   for (const over of [refusal(404, "NOT_FOUND"), refusal(403, "BANNED"), refusal(403, "FORBIDDEN")]) assert.ok(isWorthless(over), over.problem);
   for (const passing of [refusal(0, "OFFLINE"), refusal(429, "RATE_LIMITED"), refusal(503, "RETRY"), refusal(409, "ROOM_LOCKED"), new Error()]) assert.ok(!isWorthless(passing));
+});
+
+test("P17 those who keep order are the first of all members, and nobody is there twice", async (context) => {
+  const row = (actorId: string) => ({ actorType: "guest", actorId, name: actorId });
+  const keepers = [{ ...row("ada"), role: "host" }, { ...row("bob"), role: "cohost" }];
+  const pages = [
+    { keepers, members: [{ ...row("bob"), since: 5 }, { ...row("eve"), since: 6 }], nextCursor: "next" },
+    { keepers, members: [{ ...row("ada"), since: 7 }, { ...row("max"), since: 8 }], nextCursor: null },
+  ];
+  context.mock.method(globalThis, "fetch", async () => Response.json(pages.shift()));
+  const [first, second] = [await readMembers("abc")(null), await readMembers("abc")("next")];
+  const told = (members: Member[]) => members.map(({ actorId, role, since }) => [actorId, role, since]);
+  assert.deepEqual(told(first.rows), [["ada", "host", null], ["bob", "cohost", 5], ["eve", "participant", 6]]);
+  assert.deepEqual([told(second.rows), second.cursor], [[["max", "participant", 8]], null]);
+});
+
+test("P35 who is muted is known to who keeps order, by who they are now and until it ends", async (context) => {
+  const uma: Principal = { actorType: "user", actorId: "uma" };
+  const mutes = new Mutes("abc", ({ actorType, actorId }) => (actorId === "mara" ? uma : { actorType, actorId }));
+  const has = (at: number, ...people: Principal[]) => people.map((one) => mutes.has(one, at));
+  assert.deepEqual(has(1, uma), [null]);
+  mutes.moderated({ action: "mute", person: uma, until: null }); // of the others nothing is known still
+  assert.deepEqual(has(1, uma), [null]);
+  context.mock.method(globalThis, "fetch", async () => Response.json({ mutes: [{ ...mara.principal, name: "", until: 10 }] }));
+  await mutes.load();
+  assert.deepEqual([has(9, uma, jon.principal), has(10, uma)], [[true, false], [false]]);
+  mutes.moderated({ action: "mute", person: jon.principal, until: null });
+  mutes.moderated({ action: "unmute", person: uma, until: null });
+  mutes.moderated({ action: "kick", person: jon.principal, until: null });
+  assert.deepEqual(has(1, uma, jon.principal), [false, true]);
 });
 
 test("lengths that were left alone stay as they are now, though others changed them or they are finer than minutes", () => {

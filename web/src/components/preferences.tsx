@@ -17,7 +17,7 @@ export function PreferencesPart() {
   useEffect(() => {
     if (opened.peek() === "status") heading.current?.focus();
   }, []);
-  const value = preferences.value.value;
+  const value = preferences.current.value;
   const unread = preferences.unread.value;
   return (
     <section class="part stack" aria-labelledby="preferences-heading" aria-busy={!value && !unread} data-testid="preferences">

@@ -104,7 +104,7 @@ function Telling() {
 
 function Sound() {
   const level = volume.value;
-  const kept = preferences.value.value;
+  const kept = preferences.current.value;
   return (
     <fieldset class="choices">
       <legend>{text.settings.sound}</legend>

@@ -32,7 +32,7 @@ export interface Keeper {
 
 /** What is changed shows at once and is saved by and by: one request at a time, what comes meanwhile in the next. */
 export class PreferenceStore {
-  readonly value = signal<Preferences | null>(null);
+  readonly current = signal<Preferences | null>(null);
   /** Why they could not be loaded; null: nothing went wrong, or they are there. */
   readonly unread = signal<Refusal | null>(null);
   /** Why what is shown is not kept; null: it is, or is on its way. */
@@ -50,7 +50,7 @@ export class PreferenceStore {
     this.person += 1;
     this.changes = {};
     batch(() => {
-      this.value.value = this.unread.value = this.unsaved.value = null;
+      this.current.value = this.unread.value = this.unsaved.value = null;
     });
   }
 
@@ -61,15 +61,15 @@ export class PreferenceStore {
       if (person === this.person) this.take(kept);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (person === this.person && !this.value.peek()) this.unread.value = refusalOf(error);
+      if (person === this.person && !this.current.peek()) this.unread.value = refusalOf(error);
     }
   };
 
   /** Ends when it is kept, or `unsaved` says why not. */
   change(changes: Changes): Promise<void> {
     this.changes = { ...this.changes, ...changes };
-    const before = this.value.peek();
-    if (before) this.value.value = { ...before, ...changes };
+    const before = this.current.peek();
+    if (before) this.current.value = { ...before, ...changes };
     return this.save();
   }
 
@@ -110,7 +110,7 @@ export class PreferenceStore {
 
   private take(kept: Preferences): void {
     batch(() => {
-      this.value.value = { ...kept, ...this.changes };
+      this.current.value = { ...kept, ...this.changes };
       this.unread.value = null;
     });
   }

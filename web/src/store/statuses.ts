@@ -10,8 +10,8 @@ export const GATHER_MS = 200;
 /** Between two questions; the server takes ten in ten seconds. */
 export const PAUSE_MS = 1_500;
 
-/** Has the server tell of these from now on, in place of those before. Rejects if it does not. */
-export type Ask = (users: string[]) => Promise<unknown>;
+/** Has the server tell of these from now on, in place of those before. False: it did not take that now, but may a while later. */
+export type Ask = (users: string[]) => Promise<boolean>;
 
 export class Statuses {
   /** By the user's id; nobody: not told yet. */
@@ -77,8 +77,8 @@ export class Statuses {
     if (!this.ask || asked === this.asked) return;
     this.asked = asked;
     this.freeAt = Date.now() + PAUSE_MS;
-    this.ask(wanted).catch(() => {
-      if (this.asked !== asked) return; // there was another question since, or another connection
+    void this.ask(wanted).then((taken) => {
+      if (taken || this.asked !== asked) return; // there was another question since, or another connection
       this.asked = "?";
       this.later();
     });
