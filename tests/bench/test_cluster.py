@@ -15,6 +15,7 @@ CHAT = ["--rooms=4", "--members=2", "--rate-per-s=80", "--quiet", "--json=-"]
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("outside_postgres")
 async def test_two_nodes_are_measured_as_one_server_also_while_redis_stands_still() -> None:
     code, out, _ = await run("chat", "--nodes=2", "--seconds=3", "--fault=pause-redis", "--fault-s=1", *CHAT)
     result = json.loads(out)
@@ -28,6 +29,7 @@ async def test_two_nodes_are_measured_as_one_server_also_while_redis_stands_stil
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("outside_postgres")
 async def test_what_was_acknowledged_survives_the_death_of_one_of_two_nodes() -> None:
     code, out, _ = await run("chat", "--nodes=2", "--seconds=3", "--fault=kill-node", *CHAT)
     result = json.loads(out)

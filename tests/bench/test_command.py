@@ -22,6 +22,8 @@ from commonroom.bench.target.target import Spawned, spawned
 pytestmark = pytest.mark.process
 
 PATIENCE_S = 60
+SPEAKING_TICKS = 30
+"""What a worker has used of the CPU, in ticks of 10 ms, when it has long been measuring."""
 
 
 async def started(*arguments: str) -> asyncio.subprocess.Process:
@@ -53,12 +55,6 @@ WORK: dict[str, dict[str, Any]] = {
     "mixed": {"rooms": 2},
     "soak": {"rooms": 2},
 }
-
-
-@pytest.fixture
-def outside_postgres(fresh_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The servers that are started use a database that is there already."""
-    monkeypatch.setenv("COMMONROOM_POSTGRES_URL", fresh_dsn)
 
 
 @pytest.mark.usefixtures("outside_postgres")
@@ -119,10 +115,14 @@ async def test_bad_options_are_refused_in_one_line() -> None:
 
 @pytest.mark.usefixtures("outside_postgres")
 async def test_ctrl_c_prints_what_was_measured_and_leaves_no_process() -> None:
-    process = await started("chat", "--rooms=2", "--members=16", "--seconds=60")
+    process = await started("chat", "--rooms=2", "--members=8", "--rate-per-s=200", "--seconds=60")
     async with asyncio.timeout(PATIENCE_S):
-        while not await asyncio.to_thread(_is_measuring, process.pid):
+        while not (joined := _spent_by_who_has_joined(process.pid)):
             assert process.returncode is None
+            await asyncio.sleep(0.05)
+        while _spent_by_who_has_joined(process.pid) < joined + SPEAKING_TICKS:
+            assert process.returncode is None
+            await asyncio.sleep(0.05)
     family = children(process.pid)
     process.send_signal(signal.SIGINT)
     code, out, _ = await output(process)
@@ -137,13 +137,13 @@ def _alive(pids: list[int]) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
-def _is_measuring(pid: int) -> bool:
-    """Its worker has used some CPU with sockets open: everybody has joined and speaks."""
+def _spent_by_who_has_joined(pid: int) -> int:
+    """What its worker has used of the CPU, in ticks of 10 ms, if all members have their sockets; else 0."""
     for child in children(pid):
         with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
             if b"commonroom.bench.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                return len([*Path(f"/proc/{child}/fd").iterdir()]) > 8 and _cpu_ticks(child) > 200
-    return False
+                return _cpu_ticks(child) if len([*Path(f"/proc/{child}/fd").iterdir()]) > 2 * 8 else 0
+    return 0
 
 
 def _cpu_ticks(pid: int) -> int:

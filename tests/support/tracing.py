@@ -7,6 +7,7 @@ differ in their values rather than in the lines they reach. So the number that i
 import importlib
 import pkgutil
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,12 +25,14 @@ FOREIGN = "commonroom.bench.peers.servers"
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Without the tracer of this thread."""
-    tracer = sys.gettrace()
+    """Without the tracer in this thread and in those that begin meanwhile."""
+    tracer, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
+    threading.settrace(None)
     try:
         yield
     finally:
+        threading.settrace(of_threads)
         sys.settrace(tracer)
         _call()
 
