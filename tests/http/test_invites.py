@@ -1,6 +1,8 @@
 """Invites and members over HTTP: the code that is told once, the room that it opens, and what is told of neither."""
 
+import asyncio
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,13 +13,21 @@ from commonroom.protocol.room import Joined, RoomRemoved
 from commonroom.protocol.session import Skip
 from tests.http.account import registered, unused
 from tests.http.api import Account, Answer, Api
-from tests.http.test_room_settings import act, named, peer_of, projected
+from tests.http.test_room_settings import act, named, peer_of
 from tests.support.client import Peer, Refused, until
 from tests.support.mail import MailServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 WRONG = "0000000000"
+
+
+async def projected(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
+    """What is asked for, once a projection has come so far."""
+    async with asyncio.timeout(20):
+        while not holds(answer := await ask()):
+            await asyncio.sleep(0.01)
+    return answer
 
 
 @pytest_asyncio.fixture(loop_scope="session")
