@@ -12,7 +12,7 @@ test:
 
 sim:
 	@python3 scripts/bootstrap.py dev
-	@$(BIN)/python -m tests.cluster --from $(or $(FROM),0) --seeds $(or $(SEEDS),2000)
+	@$(BIN)/python -m tests.cluster $(if $(FROM),--from $(FROM)) --seeds $(or $(SEEDS),1000)
 
 chaos:
 	@python3 scripts/bootstrap.py dev
