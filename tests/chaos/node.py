@@ -97,14 +97,15 @@ class Node:
     async def leave(self) -> None:
         """SIGTERM: it has to drain and end with 0. Says so in the ledger if it does not."""
         self._wanted.clear()
-        if self._keeper is None:
+        keeper = self._keeper  # when two have it leave, the first may start it again before the second looks
+        if keeper is None:
             return
         self.send(signal.SIGTERM)
-        await asyncio.wait({self._keeper}, timeout=END_TIMEOUT_S)
-        if not self._keeper.done():
+        await asyncio.wait({keeper}, timeout=END_TIMEOUT_S)
+        if not keeper.done():
             self._ledger.fail(f"{self.name} (pid {self.pid}) still runs {END_TIMEOUT_S:.0f} s after SIGTERM")
             self.kill()
-        await self._keeper
+        await keeper
 
     async def close(self) -> None:
         """End it whatever its state."""
