@@ -20,6 +20,7 @@ from tests.http.api import Account, Api
 from tests.support.github import GithubServer
 from tests.support.log import logged
 from tests.support.mail import MailServer
+from tests.support.postgres import fill
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -49,10 +50,11 @@ async def github() -> AsyncIterator[GithubServer]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def node(folder: Path, mail: MailServer, github: GithubServer) -> AsyncIterator[Node]:
+async def node(folder: Path, made: Path, mail: MailServer, github: GithubServer) -> AsyncIterator[Node]:
     http = HttpSettings(port=0, metrics_port=free_port(), allowed_origins=("https://friend.example",))
     letters = MailSettings(smtp_url=mail.url, sender="Commonroom <rooms@example.org>")
     providers, limits = ProvidersSettings(github=github.settings), LimitSettings(scale=1000)
+    fill(folder / "data", made)
     node = Node(Settings(data=folder / "data", http=http, mail=letters, providers=providers, limits=limits))
     await node.open()
     github.redirect_uris.add(f"{node.url}/v1/auth/github/callback")
