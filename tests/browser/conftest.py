@@ -27,9 +27,9 @@ def axe() -> str:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stage() -> AsyncIterator[Stage]:
+async def stage(made: Path) -> AsyncIterator[Stage]:
     """A server with letters and providers, for all tests that ask for it."""
-    async with open_stage(PEOPLE) as stage:
+    async with open_stage(PEOPLE, made) as stage:
         yield stage
 
 

@@ -15,6 +15,7 @@ from tests.support.browser import Visitor, open_browser
 from tests.support.github import GithubServer
 from tests.support.mail import MailServer
 from tests.support.oidc import OidcProcess
+from tests.support.postgres import fill
 from tests.support.server import ServerProcess
 
 __all__ = ["PASSWORD", "SCHOOL", "Stage", "Users", "is_user", "open_stage", "skip_username"]
@@ -114,11 +115,12 @@ async def _refuse(route: Route) -> None:
 
 
 @asynccontextmanager
-async def open_stage(users: Users) -> AsyncIterator[Stage]:
+async def open_stage(users: Users, made: Path) -> AsyncIterator[Stage]:
     """A started server that knows a GitHub, a school (OpenID Connect) and a mail server."""
     folder = _folder()
     with OidcProcess(users) as oidc:
         async with GithubServer() as github, MailServer() as mail, open_browser() as browser:
+            fill(folder / "data", made)
             server = ServerProcess(folder / "data", _environment(github, mail, oidc.issuer))
             await server.start()
             github.redirect_uris.add(f"{server.url}/v1/auth/github/callback")
