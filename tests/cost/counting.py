@@ -4,6 +4,7 @@ Neither counter sees a loop that runs inside C (`map`, `sum`, `join`): count wha
 A call of a class is no call to the interpreter's profiler, but it is a step.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -52,6 +53,11 @@ def each(count: Callable[[Callable[[], object]], int], work: Callable[[int], Cal
     """What one more of something costs by `count`: `work(n)` prepares n of it and returns what to run.
 
     The first run does not count: it fills caches, and CPython 3.12 misses steps of code that it traces for the first time.
+    Nor does what a garbage collection finalizes of tests before.
     """
-    count(work(few))
-    return (count(work(many)) - count(work(few))) / (many - few)
+    gc.disable()
+    try:
+        count(work(few))
+        return (count(work(many)) - count(work(few))) / (many - few)
+    finally:
+        gc.enable()
