@@ -10,6 +10,8 @@ import pytest
 from commonroom.codes import ErrorCode
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Envelope, Query
+from commonroom.engine.gateway.fanout import doubt
+from commonroom.engine.gateway.fanout.doubt import AT_ONCE
 from commonroom.errors import Unavailable
 from commonroom.identity import Principal
 from commonroom.protocol.chat import MessageCreate
@@ -240,6 +242,60 @@ def test_P17_only_the_answer_to_the_last_question_counts(house: House, ada: Pers
         assert bob.took(MessageCreate) == []
     house.pass_s(0.5)
     assert (bob.took(MessageCreate), len(bob.took(RoomReset)), len(ada.took(MessageCreate))) == ([], 1, 1)
+
+
+def test_P17_a_room_that_becomes_private_is_asked_about_its_readers_a_few_at_a_time(house: House, ada: Person) -> None:
+    people = [house.person(guest(f"g{number}")) for number in range(3 * AT_ONCE + 3)]
+    for one in people:
+        one.join(ROOM)
+    for one in people[-3:]:
+        sends_away(ada, "role", one, role="cohost")
+    house.host._live[ADDRESS].mailbox._limit = 2 * AT_ONCE  # questions, and farewells of who was shut out
+    ada.do("room.update", room=ROOM, visibility="private")
+    people[0].leave()
+    house.pass_s(0.5)
+    assert here(house) == {"ada", *(one.authority.principal.actor_id for one in people[-3:])}
+    assert [len(one.took(RoomReset)) for one in (ada, *people[-3:])] == [0, 0, 0, 0], "nothing refused for being too much"
+    assert {len(one.took(RoomReset)) for one in people[1:-3]} == {1}
+    ada.do("message.send", room=ROOM, text="among ourselves")
+    assert [len(one.took(MessageCreate)) for one in people[-3:]] == [1, 1, 1]
+
+
+def test_P17_a_question_that_is_not_needed_any_more_keeps_nobody_waiting(
+    house: House, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubt, "AT_ONCE", 1)
+    people = [house.person(guest(f"g{number}")) for number in range(3)]
+    for one in people:
+        one.join(ROOM)
+    with unanswering(house) as asked:
+        ada.do("room.update", room=ROOM, visibility="private")
+        people[0].leave()
+        assert [one.session for one in asked] == [ada.session.id]
+    house.pass_s(0.5)
+    assert [len(one.took(RoomReset)) for one in (ada, *people)] == [0, 0, 1, 1]
+    assert here(house) == {"ada"}
+
+
+def test_questions_that_are_refused_within_the_asking_are_all_asked_however_many() -> None:
+    class Asked:
+        """As a subscription whose room is on a node to which nothing more can be sent."""
+
+        refusals = 0
+
+        def ask(self, one: doubt.Doubt) -> bool:
+            one.refused(0, Unavailable("too much"))
+            return True
+
+        def settled(self, _doubt: doubt.Doubt, _error: Exception | None) -> None:
+            self.refusals += 1
+
+    doubts, reader = doubt.Doubts(), Asked()
+    doubts._under_way = AT_ONCE
+    for _ in range(5000):
+        doubts.ask(doubt.Doubt(doubts, reader))  # type: ignore[arg-type]
+    doubts.answered()
+    assert (reader.refusals, doubts._under_way) == (5000, AT_ONCE - 1)
 
 
 def test_a_change_of_an_open_room_asks_nobody(house: House, ada: Person, bob: Person) -> None:

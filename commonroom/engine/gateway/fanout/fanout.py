@@ -24,6 +24,7 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Publication
 from commonroom.engine.gateway.fanout.batch import Batch
 from commonroom.engine.gateway.fanout.budget import Budget
+from commonroom.engine.gateway.fanout.doubt import Doubts
 from commonroom.engine.gateway.fanout.scene import TELLING, Scene
 from commonroom.engine.gateway.fanout.subscription import Subscription
 from commonroom.engine.gateway.outbox import Outbox, write_all
@@ -63,6 +64,7 @@ class RoomFanout:
         "_waiting",
         "address",
         "delivered",
+        "doubts",
         "load",
         "scene",
     )
@@ -75,6 +77,8 @@ class RoomFanout:
         """The last that the room told; None: nothing yet."""
         self.scene = Scene()
         """What of the room its people's status depends on."""
+        self.doubts = Doubts()
+        """Who of its readers may stay, as the room is asked."""
         self._around = around
         self._budget = Budget(around.settings.fanout_writes_per_s, around.settings.fanout_max_delay_ms / 1000, around.monotonic)
         self._head: int | None = None  # the last durable offset taken in; None: not known yet

@@ -2,7 +2,7 @@
 
 | from | what happens | to |
 |---|---|---|
-| (new), LIVE, CATCHING, RENEWING | the client joins | JOINING |
+| (new), LIVE, CATCHING, RENEWING, DOUBTED | the client joins | JOINING |
 | JOINING | admitted, and it is known who is hidden from the reader | CATCHING |
 | JOINING | refused | GONE |
 | CATCHING | nothing left, and nobody is hidden from the reader | LIVE |
@@ -217,8 +217,15 @@ class Subscription:
             self._step_aside(Place.DOUBTED)
         elif self._place is Place.RENEWING:
             self._give_up_renewal()
-        self._place, self._doubt = Place.DOUBTED, Doubt(self)
-        self._around.router.send(Envelope(self.fanout.address, Query("room.join"), self.authority, self._doubt, self.reader.id))
+        self._place, self._doubt = Place.DOUBTED, Doubt(self.fanout.doubts, self)
+        self.fanout.doubts.ask(self._doubt)
+
+    def ask(self, doubt: Doubt) -> bool:
+        """Put a doubt to the room; False: it is settled already."""
+        if self._doubt is not doubt:
+            return False
+        self._around.router.send(Envelope(self.fanout.address, Query("room.join"), self.authority, doubt, self.reader.id))
+        return True
 
     def settled(self, doubt: Doubt, error: CommonroomError | None) -> None:
         """The room's answer to the last doubt; not None: the reader may not stay, or nobody knows."""
