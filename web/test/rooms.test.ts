@@ -122,6 +122,20 @@ test("P35 who is muted is known to who keeps order, by who they are now and unti
   assert.deepEqual(has(1, uma, jon.principal), [false, true]);
 });
 
+test("P35 what is decided while the list of the muted is on its way is not missed", async (context) => {
+  const mutes = new Mutes("abc", ({ actorType, actorId }) => ({ actorType, actorId }));
+  const muted = { ...jon.principal, name: "", until: null };
+  const answers = [[], [muted], []];
+  context.mock.method(globalThis, "fetch", async () => {
+    const { length } = answers;
+    if (length === 3) mutes.moderated({ action: "mute", person: jon.principal, until: null });
+    if (length === 2) mutes.forget();
+    return Response.json({ mutes: answers.shift() });
+  });
+  await mutes.load();
+  assert.deepEqual([mutes.has(jon.principal, 1), answers.length], [false, 0]);
+});
+
 test("lengths that were left alone stay as they are now, though others changed them or they are finer than minutes", () => {
   const now = { ...settingsOf(LENGTHS), focusMs: 1_500, longEvery: 6 };
   assert.equal(timerWith(now, LENGTHS, { ...LENGTHS }), null);

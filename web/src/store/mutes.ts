@@ -15,6 +15,8 @@ interface Mute {
 export class Mutes {
   /** null: not known. */
   readonly standing = signal<readonly Mute[] | null>(null);
+  /** How often it changed, or may have: a list that was asked for before that may be an old one. */
+  private changes = 0;
 
   /** `now`: who somebody is by now. */
   constructor(
@@ -24,13 +26,16 @@ export class Mutes {
 
   /** What was decided since may have been missed. */
   forget(): void {
+    this.changes += 1;
     this.standing.value = null;
   }
 
   /** For host and co-hosts. What cannot be read stays unknown. */
   async load(): Promise<void> {
     try {
+      const before = this.changes;
       const mutes = await readMutes(this.room);
+      if (before !== this.changes) return await this.load();
       this.standing.value = mutes.map(({ actorType, actorId, until }) => ({ person: { actorType, actorId }, until }));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -38,7 +43,9 @@ export class Mutes {
   }
 
   moderated({ action, person, until }: Pick<RoomModerated, "action" | "person" | "until">): void {
-    if (!this.standing.value || (action !== "mute" && action !== "unmute")) return;
+    if (action !== "mute" && action !== "unmute") return;
+    this.changes += 1;
+    if (!this.standing.value) return;
     const others = this.standing.value.filter((mute) => !this.same(mute.person, person));
     this.standing.value = action === "mute" ? [...others, { person, until }] : others;
   }
