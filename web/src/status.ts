@@ -32,6 +32,7 @@ const isPassing = (error: unknown): boolean => error instanceof Timeout || (erro
 export async function chooseStatus(client: Client, user: string, choice: Choice): Promise<void> {
   await client.request("status.set", { status: choice });
   const before = statuses.known.peek().get(user);
+  if (choice === "online" && before?.status !== "dnd") return; // busy or idle all the same: nothing has changed of which the server would tell
   statuses.told([{ lastSeen: null, room: null, ...before, user, status: choice }]); // the server's own word may be two seconds behind
 }
 

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { mock, test, type TestContext } from "node:test";
+import type { Client } from "../../client/src/index.ts";
+import type { UserStatus } from "../src/protocol.ts";
+import { chooseStatus, statuses as shown, statusOf } from "../src/status.ts";
 import { IDLE_MS, Idleness } from "../src/store/idleness.ts";
 import { GATHER_MS, MAX_WATCHED, PAUSE_MS, Statuses } from "../src/store/statuses.ts";
 
@@ -108,4 +111,17 @@ test("P20 a device is idle after five minutes without a touch, and at once not a
   assert.deepEqual(told, [false, true, false]);
   mock.timers.tick(IDLE_MS);
   assert.deepEqual(told, [false, true, false, true]);
+});
+
+test("P20 what is chosen shows at once, and who is busy is not shown as online for choosing it", async (context) => {
+  virtualTime(context);
+  const client = { request: () => Promise.resolve() } as unknown as Client;
+  context.after(shown.look("ada"));
+  const choose = async (before: UserStatus["status"], choice: "online" | "dnd"): Promise<string | null> => {
+    shown.told([{ user: "ada", status: before, lastSeen: null, room: null }]);
+    await chooseStatus(client, "ada", choice);
+    return statusOf("ada");
+  };
+  assert.deepEqual([await choose("online", "dnd"), await choose("busy", "dnd"), await choose("dnd", "online")], ["dnd", "dnd", "online"]);
+  assert.deepEqual([await choose("busy", "online"), await choose("idle", "online")], ["busy", "idle"]); // the server has nothing new to say
 });
