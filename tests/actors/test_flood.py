@@ -322,6 +322,8 @@ class TestMeanwhile:
             device.join(room)
         alice.do(RoomKick, room, person=bob.principal)
         bob.attach(stage.actor(room).address)  # of a gateway that has not heard of it
+        bob.refresh(stage.user(bob))
+        assert [member.principal for member in stage.actor(room).room.roster] == [alice.principal]
         bob.assert_error(say(bob, room, "too late")[0], ErrorCode.FORBIDDEN)
         tab.leave(room)
         bob.join(room)

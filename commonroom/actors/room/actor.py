@@ -241,7 +241,8 @@ class RoomActor(Actor):
     def refreshed(self, ctx: Context) -> None:
         if (refusal := self._porter.refusal(ctx.authority, ctx.now)) is not None:
             raise refusal
-        self._arrive(ctx)
+        if ctx.session not in self.room.roster.sent_away:  # else their gateway has not heard of it, and they are not here again
+            self._arrive(ctx)
 
     def detach(self, ctx: Context) -> None:
         if ctx.session is None or (member := self.room.roster.detach(ctx.session)) is None:
