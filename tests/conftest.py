@@ -153,15 +153,15 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def made(pytestconfig: pytest.Config) -> Path:
+def made_data(pytestconfig: pytest.Config) -> Path:
     """A data directory to copy (`tests.support.postgres.fill`)."""
     return Path(_given(pytestconfig).get("made") or _server(pytestconfig).made)
 
 
 @pytest.fixture
-def used_data(data: Path, made: Path) -> Path:
+def used_data(data: Path, made_data: Path) -> Path:
     """A data directory in which a server ran before, with a migrated database: a second start takes a tenth of the first one's time."""
-    fill(data, made)
+    fill(data, made_data)
     return data
 
 

@@ -27,9 +27,9 @@ def axe() -> str:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stage(made: Path) -> AsyncIterator[Stage]:
+async def stage(made_data: Path) -> AsyncIterator[Stage]:
     """A server with letters and providers, for all tests that ask for it."""
-    async with open_stage(PEOPLE, made) as stage:
+    async with open_stage(PEOPLE, made_data) as stage:
         yield stage
 
 

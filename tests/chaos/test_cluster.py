@@ -17,15 +17,15 @@ def _verdict(run: Run) -> str:
     return f"seed {run.seed}; node logs in {run.world.folder}; replay: SEED={run.seed} SECONDS={FAULTS_S:g} make chaos\n{told}"
 
 
-async def test_a_cluster_under_faults_keeps_every_promise(seed: int, made: Path) -> None:
-    run = Run(seed, Size(people=10, rooms=4, timers=1), print, made)
+async def test_a_cluster_under_faults_keeps_every_promise(seed: int, made_data: Path) -> None:
+    run = Run(seed, Size(people=10, rooms=4, timers=1), print, made_data)
     await run.play(FAULTS_S)
     assert not run.failures, _verdict(run)
     assert run.ledger.counts["acked"] > 0
 
 
-async def test_a_rolling_restart_loses_nothing_and_nobody_waits_long(seed: int, made: Path) -> None:
-    run = Run(seed + 1, Size(people=10, rooms=4, timers=1), print, made)  # its nodes are neighbours, those above are not
+async def test_a_rolling_restart_loses_nothing_and_nobody_waits_long(seed: int, made_data: Path) -> None:
+    run = Run(seed + 1, Size(people=10, rooms=4, timers=1), print, made_data)  # its nodes are neighbours, those above are not
 
     async def roll() -> None:
         for node in run.world.nodes[:3]:

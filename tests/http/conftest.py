@@ -50,11 +50,11 @@ async def github() -> AsyncIterator[GithubServer]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def node(folder: Path, made: Path, mail: MailServer, github: GithubServer) -> AsyncIterator[Node]:
+async def node(folder: Path, made_data: Path, mail: MailServer, github: GithubServer) -> AsyncIterator[Node]:
     http = HttpSettings(port=0, metrics_port=free_port(), allowed_origins=("https://friend.example",))
     letters = MailSettings(smtp_url=mail.url, sender="Commonroom <rooms@example.org>")
     providers, limits = ProvidersSettings(github=github.settings), LimitSettings(scale=1000)
-    fill(folder / "data", made)
+    fill(folder / "data", made_data)
     node = Node(Settings(data=folder / "data", http=http, mail=letters, providers=providers, limits=limits))
     await node.open()
     github.redirect_uris.add(f"{node.url}/v1/auth/github/callback")

@@ -68,8 +68,8 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(made: Path) -> AsyncIterator[Pair]:
-    async with World(Ledger(), neighbours=True, made=made) as world:
+async def pair(made_data: Path) -> AsyncIterator[Pair]:
+    async with World(Ledger(), neighbours=True, made=made_data) as world:
         first, second = await world.add_node(SETTINGS), await world.add_node(SETTINGS)
         await asyncio.gather(first.start(), second.start())
         pair = Pair(first, second, await Guest(f"http://127.0.0.1:{first.port}", "ada").sign_in())
