@@ -11,6 +11,7 @@ from commonroom.protocol.wire import Command, Count, DurablePush, Expulsion, Mil
 
 __all__ = [
     "MEMBERSHIP_EVENTS",
+    "NO_LONGER_A_MEMBER",
     "Invite",
     "InviteAccept",
     "InviteCode",
@@ -28,6 +29,8 @@ __all__ = [
     "RoomQuit",
     "membership",
 ]
+
+NO_LONGER_A_MEMBER: Final = "you are a member no longer"
 
 InviteId = Annotated[str, Meta(min_length=1, max_length=32)]
 """Names an invite. It opens nothing: that is the code."""
@@ -154,7 +157,7 @@ class MemberRemoved(DurablePush, frozen=True, tag=85):
         return None if self.person in hidden else self.unsigned(hidden)
 
     def expelled(self) -> Expulsion:
-        return Expulsion(frozenset({self.person}), ErrorCode.NOT_JOINED, "you are a member no longer")
+        return Expulsion(frozenset({self.person}), ErrorCode.NOT_JOINED, NO_LONGER_A_MEMBER)
 
 
 class Membership(NamedTuple):

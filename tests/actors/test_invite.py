@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from commonroom.actors.room import invites
 from commonroom.engine.private import unpack
-from commonroom.errors import CommonroomError, Conflict, Forbidden, Hidden, LimitExceeded, NotFound, RoomBanned, RoomLocked
+from commonroom.errors import CommonroomError, Conflict, Forbidden, Hidden, LimitExceeded, NotFound, NotJoined, RoomBanned, RoomLocked
 from commonroom.identity import Principal, RoomGrant
 from commonroom.ids import invite_digest
 from commonroom.protocol.chat import MessageSend
@@ -282,6 +282,16 @@ def test_P17_who_quits_is_a_member_no_longer_under_any_of_their_names(stage: Sta
         bob.authority = authority
         with pytest.raises(NotFound):
             bob.join(private)
+
+
+def test_P17_what_was_on_its_way_of_who_quits_is_not_refused_as_if_they_were_sent_away(
+    stage: Stage, alice: Device, bob: Device, room: str
+) -> None:
+    accept(bob, room, make(alice, room).code)
+    bob.join(room)
+    act(bob, RoomQuit, room)
+    with pytest.raises(NotJoined, match="you are a member no longer"):
+        bob.say(room, "too late")
 
 
 def test_P17_quitting_a_room_one_is_no_member_of_changes_nothing(stage: Stage, alice: Device, bob: Device, private: str, room: str) -> None:

@@ -17,11 +17,11 @@ from commonroom.actors.room.settings import check_voice, founded, unshown, words
 from commonroom.actors.room.timer import SharedTimer
 from commonroom.engine.actor import Actor, Context, Deadline, Wake
 from commonroom.engine.address import Address
-from commonroom.errors import Conflict, Forbidden, InternalError, Invalid, NotFound
+from commonroom.errors import Conflict, Forbidden, InternalError, Invalid, NotFound, NotJoined
 from commonroom.identity import Authority, Principal
 from commonroom.moderation import UNFILTERED, Filter
 from commonroom.permissions import TABLE, kind_of
-from commonroom.protocol.invite import InviteAccept, RoomQuit
+from commonroom.protocol.invite import NO_LONGER_A_MEMBER, InviteAccept, RoomQuit
 from commonroom.protocol.listing import RoomSummary
 from commonroom.protocol.moderation import ASKED_TO_LEAVE, Penalized, RoomBan, RoomKick, RoomPenalties
 from commonroom.protocol.presence import PresenceSnapshot
@@ -168,9 +168,10 @@ class RoomActor(Actor):
             self._weigh(ctx)
 
     def _check_not_sent_away(self, ctx: Context) -> None:
-        """Raises Forbidden: it was sent before they were asked to leave, and waited or was on its way."""
-        if ctx.session in self.room.roster.sent_away:
-            raise Forbidden(ASKED_TO_LEAVE)
+        """Raises Forbidden, NotJoined: it was sent before they were asked to leave, or quit, and waited or was on its way."""
+        quit_themselves = self.room.roster.sent_away.get(ctx.session or "")
+        if quit_themselves is not None:
+            raise NotJoined(NO_LONGER_A_MEMBER) if quit_themselves else Forbidden(ASKED_TO_LEAVE)
 
     def _hear(self, ctx: Context, command: Command) -> None:
         """Raises Forbidden, RateLimited: they say nothing, or not now."""
@@ -186,7 +187,7 @@ class RoomActor(Actor):
         roster = self.room.roster
         person: Principal = roster.now(getattr(command, "person", ctx.authority.principal))
         self._porter.forget((person, *self.room.guests_of(person)))
-        if (member := roster.expel(person)) is not None:
+        if (member := roster.expel(person, quits=isinstance(command, RoomQuit))) is not None:
             self._departed(ctx, member)
             ctx.hasten(roster.sent_away.keys())
 

@@ -50,8 +50,8 @@ class Roster:
     __slots__ = ("_became", "_members", "_sessions", "sent_away")
 
     def __init__(self) -> None:
-        self.sent_away: dict[str, None] = {}
-        """Sessions whose person was asked to leave, until they join again or are gone: what they had sent before may yet come."""
+        self.sent_away: dict[str, bool] = {}
+        """Sessions whose person was asked to leave, or quit (True), until they join again or are gone: what they sent before may yet come."""
         self._members: dict[Principal, Member] = {}
         self._sessions: dict[str, Member] = {}
         self._became: dict[Principal, Principal] = {}
@@ -111,14 +111,14 @@ class Roster:
             self._became.pop(guest, None)
         return self._members.pop(member.principal)
 
-    def expel(self, principal: Principal) -> Member | None:
+    def expel(self, principal: Principal, *, quits: bool = False) -> Member | None:
         """The person is gone, with all sessions; the member, None if not here. O(sessions of all)."""
         member = self._members.pop(principal, None)
         if member is None:
             return None
         for session in [session for session, place in self._sessions.items() if place is member]:
             del self._sessions[session]
-            self.sent_away[session] = None
+            self.sent_away[session] = quits
         while len(self.sent_away) > MAX_SENT_AWAY:
             del self.sent_away[next(iter(self.sent_away))]
         member.sessions = 0
