@@ -51,7 +51,7 @@ class Roster:
 
     def __init__(self) -> None:
         self.sent_away: dict[str, bool] = {}
-        """Sessions whose person was asked to leave, or quit (True), until they join again or are gone: what they sent before may yet come."""
+        """Sessions whose person was asked to leave, or quit (True), until they join again or are gone: what they sent before may come."""
         self._members: dict[Principal, Member] = {}
         self._sessions: dict[str, Member] = {}
         self._became: dict[Principal, Principal] = {}
