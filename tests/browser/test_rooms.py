@@ -1,5 +1,6 @@
 """Finding rooms, inviting to them, keeping order in them, and whose the timer is: each journey at both widths and in both themes."""
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -311,11 +312,15 @@ async def _mutes(ada: Visitor, grace: Visitor, bob: Visitor) -> None:
 
 
 async def _offers(host: Visitor, measure: str, other: str) -> None:
-    """About Bob."""
-    await host.by("person").filter(has_text="Bob").get_by_test_id("person-menu").click()
-    await expect(host.by(f"measure-{measure}")).to_be_visible()
-    await expect(host.by(f"measure-{other}")).to_have_count(0)
-    await host.page.keyboard.press("Escape")
+    """About Bob. A menu says what was known when it opened, and who is muted is read a moment after the page."""
+    is_offered = False
+    async with asyncio.timeout(20):
+        while not is_offered:
+            await host.by("person").filter(has_text="Bob").get_by_test_id("person-menu").click()
+            await expect(host.by("measure-kick")).to_be_visible()
+            is_offered = [await host.by(f"measure-{one}").count() for one in (measure, other)] == [1, 0]
+            await host.page.keyboard.press("Escape")
+            await expect(host.by("measure-kick")).to_have_count(0)
 
 
 async def _slow(grace: Visitor, bob: Visitor) -> None:
