@@ -206,8 +206,9 @@ async def test_A8_profile_and_search_show_a_blocker_as_they_show_anybody(api: Ap
 
     before = await seen_by(bob)
     await change(api, "PUT", ada, who(bob))
-    await enter(api, peers, ada, room)
     assert await seen_by(bob) == before == await seen_by(carol)
+    await enter(api, peers, ada, room)
+    assert await seen_by(bob) == before, "from now on Carol may see that Ada is here"
     assert username.encode() in before[1], "a public username is found by everybody"
 
 
