@@ -72,7 +72,7 @@ async def denials(settings: Mapping[str, str]) -> Outcome:
     async with spawned({**settings, **UNLIMITED}) as server:
         typed_us = await _command_us(server, COMMANDS, _type, Reply)
         founded_us = await _command_us(server, FOUNDINGS, _found("unlisted"), Reply)
-        forbidden_us = await _command_us(server, FOUNDINGS, _found("public"), Error)
+        forbidden_us = await _command_us(server, COMMANDS, _found("public"), Error)
     async with spawned({**settings, **UNLIMITED, **STRICT}) as server:
         limited_us = await _command_us(server, COMMANDS, _type, Error)
     outcome.readings = [
