@@ -1,13 +1,13 @@
 """A node as a process: its signals, its line when it is ready, its end."""
 
 import asyncio
-import gc
 import signal
 import sys
 
 import uvloop
 
 from commonroom import log as logging
+from commonroom.app.collector import Collector
 from commonroom.app.node import Node
 from commonroom.config.loader import Loaded
 from commonroom.config.settings import Settings
@@ -34,11 +34,12 @@ async def _serve(settings: Settings) -> None:
     loop.add_signal_handler(signal.SIGTERM, node.stop)
     loop.add_signal_handler(signal.SIGINT, node.stop, True)
     await node.open()
-    gc.collect()
-    gc.freeze()  # what is there now lives as long as the process: no need to look at it again
+    collector = Collector(loop.call_soon)
+    collector.open()
     sys.stdout.write(f"Commonroom is ready: {node.url}\n")
     sys.stdout.flush()
     await node.stopping.wait()
     await node.close()
+    collector.close()
     if node.lost_lock:
         raise ConfigError("another Commonroom server uses this database")

@@ -177,14 +177,15 @@ class Activation(Waiting):
             self._runtime.keeper.ended(self, why, self._take_over(), known)
 
     def _take_over(self) -> list[Envelope]:
+        """End, and be part of no cycle: there may be ten thousand of us, see `app/collector.py`."""
         self._move(State.ENDED)
-        self.mailbox.close()
         for name in list(self._timers):
             self.cancel(name)
         if self._due_entry is not None:
             self._runtime.deadlines.cancel(self._due_entry)
         held = self._holds.clear() if self._holds else []
-        return [*self._gate.abandon(), *held, *self.mailbox.clear()]
+        self._holds = self._due_entry = None
+        return [*self._gate.abandon(), *held, *self.mailbox.retire()]
 
     # -- commands --------------------------------------------------------------
 

@@ -260,6 +260,7 @@ class ActorHost:
         self._summaries.ended(activation, cleanly=cleanly)
         if activation.idle_entry is not None:  # the heap would keep the whole activation for an idle time
             self._deadlines.cancel(activation.idle_entry)
+            activation.idle_entry = None
         if self._live.get(activation.address) is activation:
             del self._live[activation.address]
             self.stats.live -= 1

@@ -71,6 +71,12 @@ class Mailbox:
         """Take no more turns; go on queueing."""
         self._open = False
 
+    def retire(self) -> list[Envelope]:
+        """Take no more turns for good, and let go of who took them; hands over all that is queued."""
+        self.close()
+        self._begin, self._handle = _never, _nobody
+        return self.clear()
+
     @property
     def closed(self) -> bool:
         """Whether it takes no turns."""
@@ -101,3 +107,10 @@ class Mailbox:
             if not self._open:  # the last one ended the activation
                 return
             handle(queue.popleft())
+
+
+def _never() -> bool:
+    return False
+
+
+def _nobody(_envelope: Envelope) -> None: ...

@@ -322,11 +322,35 @@ class Connection(asyncio.Protocol):
         self.outbox.close()
         self._owner.forget(self, code)
         self._handler.ended()
+        self._let_go()
         return True
+
+    def _let_go(self) -> None:
+        """Be part of no cycle: thousands of us may end at once, see `app/collector.py`."""
+        self._handler = GONE
+        self._ws.parser.close()
+        self._ws.parser_exc = None  # its traceback has the parser's frames, which have the protocol
 
     def _watch(self, at_s: float | None) -> None:
         if at_s is not None and not self.is_closing():
             self._owner.wheel.watch(self, at_s)
+
+
+class _Gone:
+    """The handler of a connection that has ended."""
+
+    def received(self, data: bytes | bytearray, text: bool) -> None: ...
+
+    def congested(self) -> None: ...
+
+    def drained(self) -> None: ...
+
+    def tick(self, now_s: float) -> float | None: ...
+
+    def ended(self) -> None: ...
+
+
+GONE: Final[Handler] = _Gone()
 
 
 def _is_text(data: bytes | bytearray) -> bool:

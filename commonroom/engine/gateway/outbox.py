@@ -114,6 +114,7 @@ class Outbox:
         """Take nothing more."""
         self.closed = True
         self.fd = self._number = -1
+        self._on_overflow = _nothing  # it holds whoever holds this
 
     def congest(self, now_s: float) -> float:
         """The transport's buffer went over its high mark; the moment to call `stalled`."""
@@ -141,6 +142,9 @@ class Outbox:
     def _check(self) -> None:
         if self.owed_bytes > self._settings.outbox_bytes:
             self._on_overflow()
+
+
+def _nothing() -> None: ...
 
 
 def write_all(outboxes: Sequence[Outbox], frames: bytes) -> None:

@@ -1,0 +1,61 @@
+"""What sockets leave behind: nothing for which all that lives would have to be looked at."""
+
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from commonroom.engine.gateway.connection import Connection
+from commonroom.engine.gateway.session.session import Session
+from tests.gateway.rig import Rig, until
+from tests.gateway.socket import RawSocket, closing
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """References alone free what is used no more."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def _say_goodbye(_rig: Rig, socket: RawSocket) -> None:
+    socket.send(closing(1000))
+    await socket.rest()
+
+
+async def _break(_rig: Rig, socket: RawSocket) -> None:
+    socket.writer.transport.abort()
+
+
+async def _half_close(_rig: Rig, socket: RawSocket) -> None:
+    socket.writer.write_eof()
+    await socket.rest()
+
+
+async def _talk_nonsense(_rig: Rig, socket: RawSocket) -> None:
+    socket.send(b"\xff" * 20)
+    await socket.rest()
+
+
+async def _fall_silent(rig: Rig, socket: RawSocket) -> None:
+    rig.advance(120)
+    await socket.rest()
+
+
+@pytest.mark.parametrize("end", [_say_goodbye, _break, _half_close, _talk_nonsense, _fall_silent])
+async def test_a_socket_that_ended_is_freed_at_once(
+    rig: Rig, without_collections: None, end: Callable[[Rig, RawSocket], Awaitable[None]]
+) -> None:
+    socket = await rig.joined()
+    assert _alive() == {Connection: 1, Session: 1}
+    await end(rig, socket)
+    socket.writer.close()
+    rig.router.seen.clear()  # the room answers no more
+    await until(lambda: _alive() == {})
+
+
+def _alive() -> dict[type, int]:
+    found = [type(one) for one in gc.get_objects() if type(one) in {Connection, Session}]
+    return {kind: found.count(kind) for kind in (Connection, Session) if kind in found}
