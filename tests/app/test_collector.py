@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from commonroom.app import collector as module
 from commonroom.app.collector import Collector
 
 
@@ -62,7 +61,7 @@ def test_all_is_looked_at_once_memory_has_grown_by_much(
     gc.collect()
     kept.clear()
     assert soon == []
-    monkeypatch.setattr(module.sys, "getallocatedblocks", lambda: 10**9)
+    monkeypatch.setattr("sys.getallocatedblocks", lambda: 10**9)
     gc.collect()
     gc.collect()
     assert len(soon) == 1, "once, and not in the midst of a collection"
