@@ -121,6 +121,9 @@ class Fleet:
             return
         async for line in worker.stdout:
             word = decode_word(line)
+            if isinstance(word, Report):  # its last one; others may still have much to settle
+                await self._words.put(word)
+                return
             if isinstance(word, Progress):
                 self._progress[number] = word
                 self._on_progress(_sum(self._progress.values()))

@@ -16,13 +16,14 @@ from commonroom.bench.scenario.scenario import Load, Scenario, until
 from commonroom.clock import monotonic_us
 from commonroom.tasks import pause
 
-__all__ = ["JoinStorm"]
+__all__ = ["JoinStorm", "portion"]
 
 CONNECTS_AT_ONCE = 512
 SPEAKERS = 10
 SIZE_BYTES = 128
 DRAIN_S = 15.0
 
+CROWD = "delivery to other members"
 CALM = "delivery to members before"
 MEANWHILE = "delivery to members meanwhile"
 TO_COMERS = "delivery to those who come"
@@ -37,6 +38,16 @@ class Parameters(Struct):
     members: Annotated[int, Meta(ge=0, description="sockets in all that are there before")] = 0
     chat_per_s: Annotated[float, Meta(ge=0, description="messages a second that ten of those send, kept")] = 0.0
     calm_s: Annotated[float, Meta(ge=0, description="time of that chat before the others come")] = 5.0
+    apart: Annotated[bool, Meta(description="those ten have the first of several workers for themselves, and are timed alone")] = False
+
+
+def portion(start: int, end: int, share: int, shares: int, *, apart: bool) -> range:
+    """Those of the people from `start` to `end` who are this worker's. `apart`: the first worker has the first ten alone."""
+    if not apart:
+        return range(start + share, end, shares)
+    if not share:
+        return range(start, min(end, SPEAKERS))
+    return range(max(start, SPEAKERS) + share - 1, end, shares - 1)
 
 
 class JoinStorm(Scenario[Parameters]):
@@ -57,18 +68,26 @@ class JoinStorm(Scenario[Parameters]):
 
     async def prepare(self) -> None:
         wanted, load, rooms = self.parameters, self.load, self.load.shared["rooms"]
-        for number in load.mine(wanted.members):
+        self.shares = load.shares - 1 if self._is_apart else load.shares
+        for number in self._mine(wanted.members):
             resident = load.person(rooms[number % len(rooms)], number, durable=True)
             self.residents.append(resident)
             if number < SPEAKERS:
                 self.speakers.append(Publisher(resident, load.site.tally, SIZE_BYTES, closed_loop=False))
-        for number in load.mine(wanted.sockets):
-            person = load.person(rooms[number % len(rooms)], wanted.members + number, strict=False)
+        for number in self._mine(wanted.members + wanted.sockets, wanted.members):
+            person = load.person(rooms[number % len(rooms)], number, strict=False)
             person.time_deliveries_as(TO_COMERS)
             self.people.append(person)
         self.members = [*self.residents, *self.people]
         await load.enter(self.residents)
         await load.each([person.arm for person in self.people])
+
+    @property
+    def _is_apart(self) -> bool:
+        return self.parameters.apart and self.load.shares > 1
+
+    def _mine(self, end: int, start: int = 0) -> range:
+        return portion(start, end, self.load.share, self.load.shares, apart=self._is_apart)
 
     async def drive(self) -> None:
         silent = asyncio.Event()
@@ -77,7 +96,10 @@ class JoinStorm(Scenario[Parameters]):
             self._time_residents_as(CALM)
             await pause(self.parameters.calm_s)
             self._time_residents_as(MEANWHILE)
-        await self._come()
+        if self._is_apart and not self.load.share:
+            await pause(self.parameters.within_s)
+        else:
+            await self._come()
         silent.set()
         await talk
 
@@ -102,7 +124,7 @@ class JoinStorm(Scenario[Parameters]):
         first = self.parameters.members
         steps = [self._coming(person, began_us + int((person.number - first) * step_us)) for person in self.people]
         await self.load.each(steps, CONNECTS_AT_ONCE)
-        self.load.site.tally.count("coming took, s", (monotonic_us() - began_us) / 1e6 / self.load.shares)
+        self.load.site.tally.count("coming took, s", (monotonic_us() - began_us) / 1e6 / self.shares)
 
     def _coming(self, person: Person, intended_us: int) -> Callable[[], Awaitable[None]]:
         async def come() -> None:
@@ -119,8 +141,9 @@ class JoinStorm(Scenario[Parameters]):
         return come
 
     def _time_residents_as(self, name: str) -> None:
+        """Of several workers only the one apart is timed, if there is one: the others are busy with those who come."""
         for resident in self.residents:
-            resident.time_deliveries_as(name)
+            resident.time_deliveries_as(CROWD if self._is_apart and self.load.share else name)
 
     @classmethod
     def rows(cls, result: Result, parameters: Parameters) -> list[Row]:
