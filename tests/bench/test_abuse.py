@@ -12,7 +12,17 @@ from commonroom.errors import Unavailable
 @pytest.fixture(autouse=True)
 def _short(fresh_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMONROOM_POSTGRES_URL", fresh_dsn)
-    short = {"DECISIONS": 10, "COMMANDS": 100, "FOUNDINGS": 50, "ROOMS": 2, "ROUNDS": 1, "ROUND_S": 0.3, "EVERY_S": 0.1, "SENDS": 200}
+    short = {
+        "DECISIONS": 10,
+        "COMMANDS": 100,
+        "FOUNDINGS": 50,
+        "TURNS": 1,
+        "ROOMS": 2,
+        "ROUNDS": 1,
+        "ROUND_S": 0.3,
+        "EVERY_S": 0.1,
+        "SENDS": 200,
+    }
     for name, value in short.items():
         monkeypatch.setattr(abuse, name, value)
 
