@@ -94,6 +94,16 @@ async def test_every_scenario_runs_and_finds_nothing_wrong(scenario: str, target
     assert result.server.cpu_s
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_crowd_that_reads_in_bulk_has_everything_in_the_end(target: Spawned) -> None:
+    among = {"sockets": 6, "rooms": 1, "within_s": 0.3, "members": 14, "chat_per_s": 20, "calm_s": 0.2, "apart": True}
+    plan = Plan("join-storm", SCENARIOS["join-storm"].parameter_type(**among), seconds=0.5, workers=2, seed=len(WORK))
+    result: Result = await Run(plan, target, lambda *_: None, asyncio.Event()).result()
+    assert result.failures == []
+    assert result.tally.flaws.lost == 0
+    assert result.tally.delivered >= 14 * result.tally.sent > 0
+
+
 def test_no_scenario_is_forgotten() -> None:
     assert set(WORK) | {"chat"} == set(SCENARIOS)
 

@@ -1,13 +1,14 @@
 """Join storm: everybody comes at once, as after a lecture's bell; into empty rooms, or among people who talk."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import cycle
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from commonroom.bench.load.job import Sent
+from commonroom.bench.load.member import Member
 from commonroom.bench.load.pacing import pace
 from commonroom.bench.load.person import Person
 from commonroom.bench.load.publisher import Publisher
@@ -22,6 +23,8 @@ CONNECTS_AT_ONCE = 512
 SPEAKERS = 10
 SIZE_BYTES = 128
 DRAIN_S = 15.0
+BULK_BYTES = 4096
+"""What a crowd that is not timed reads at once: two seconds of chat."""
 
 CROWD = "delivery to other members"
 CALM = "delivery to members before"
@@ -91,6 +94,7 @@ class JoinStorm(Scenario[Parameters]):
 
     async def drive(self) -> None:
         silent = asyncio.Event()
+        self._read_by(BULK_BYTES, self.residents)
         talk = self.load.tasks.start("talk", self._talk(silent))
         if self.parameters.members:
             self._time_residents_as(CALM)
@@ -102,6 +106,7 @@ class JoinStorm(Scenario[Parameters]):
             await self._come()
         silent.set()
         await talk
+        self._read_by(1, self.members)
 
     def sent(self) -> Sent:
         return super().sent() if self.speakers else {}
@@ -137,8 +142,15 @@ class JoinStorm(Scenario[Parameters]):
             await person.connect()
             tally.count("were let in")
             tally.time("join").record(monotonic_us() - intended_us)
+            self._read_by(BULK_BYTES, [person])
 
         return come
+
+    def _read_by(self, size_bytes: int, people: Iterable[Member]) -> None:
+        """Only where somebody apart is timed, and there is something to read: heartbeats alone would not be answered in time."""
+        if self._is_apart and self.load.share and self.parameters.chat_per_s:
+            for person in people:
+                person.read_by(size_bytes)
 
     def _time_residents_as(self, name: str) -> None:
         """Of several workers only the one apart is timed, if there is one: the others are busy with those who come."""
