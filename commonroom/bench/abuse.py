@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from itertools import count
 from statistics import median
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from commonroom.bench.cluster.reading import quantile
 from commonroom.bench.collector import keep_quiet
-from commonroom.bench.load.account import Accounts
-from commonroom.bench.load.dialect import Commonroom
-from commonroom.bench.load.person import Person, Site
-from commonroom.bench.load.stream import StreamCheck
-from commonroom.bench.load.tally import Tally
-from commonroom.bench.scenario.scenario import until
+from commonroom.bench.flooder import flooder
+from commonroom.bench.inhabitant import inhabitant
+from commonroom.bench.load.person import Person
 from commonroom.bench.suite import Outcome, Reading
 from commonroom.bench.target.process import usage
 from commonroom.bench.target.target import Spawned, spawned
@@ -31,8 +28,6 @@ from commonroom.protocol.wire import Command, ServerMessage
 from commonroom.tasks import TaskGroup, pause
 
 __all__ = ["ABUSE_FIGURES", "denials", "flat_out", "limiter"]
-
-P = TypeVar("P", bound=Person)
 
 DECISIONS = 200_000
 COMMANDS = 20_000
@@ -99,24 +94,22 @@ async def flat_out(settings: Mapping[str, str]) -> Outcome:
     calm_ms: list[float] = []
     busy_ms: list[float] = []
     async with spawned({**settings, **STRICT}) as server:
-        witnesses = [await _inhabitant(server, tasks, number, Person) for number in range(ROOMS)]
-        flooder = await _inhabitant(server, tasks, ROOMS, Flooder)
-        keep_quiet()
-        for _ in range(ROUNDS):
-            calm_ms.extend(await _listen(witnesses))
-            flooding = tasks.start("flood", flooder.flood())
-            busy_ms.extend(await _listen(witnesses))
-            flooding.cancel()
-            await asyncio.wait({flooding})
-            if not flooding.cancelled() and (error := flooding.exception()) is not None:
-                outcome.failures.append(f"the flood ended: {error}")
-        for person in (flooder, *witnesses):
+        url, port = server.url, server.ports[0]
+        witnesses = [await inhabitant(url, port, tasks, number, Person) for number in range(ROOMS)]
+        async with flooder(url, port, ROOMS, SENDS) as flood:
+            keep_quiet()
+            for _ in range(ROUNDS):
+                calm_ms.extend(await _listen(witnesses))
+                flood.turn()
+                busy_ms.extend(await _listen(witnesses))
+                flood.turn()
+        for person in witnesses:
             person.comes_back = False
             person.leave()
         await tasks.close()
     calm, busy = quantile(calm_ms, 0.99), quantile(busy_ms, 0.99)
     outcome.readings = [
-        Reading("connections of the flooder", flooder.lives, ""),
+        Reading("connections of the flooder", flood.lives, ""),
         Reading("acknowledgements compared", len(calm_ms), ""),
         Reading("other rooms, calm: p50", quantile(calm_ms, 0.5), "ms"),
         Reading("meanwhile: p50", quantile(busy_ms, 0.5), "ms"),
@@ -184,7 +177,7 @@ async def _turn_us(server: Spawned, number: int, make: Callable[[int, str], Comm
         Unavailable: most of them were answered otherwise.
     """
     tasks = TaskGroup(lambda _name, _error: None)
-    person = await _inhabitant(server, tasks, next(PLACES), Asker)
+    person = await inhabitant(server.url, server.ports[0], tasks, next(PLACES), Asker)
     await person.all(make, BATCH)  # what is allocated once, and the burst that every limit grants
     before_s, answers = usage(server.pids).cpu_s, [await person.all(make, BATCH) for _ in range(number // BATCH)]
     spent_s = usage(server.pids).cpu_s - before_s
@@ -195,21 +188,6 @@ async def _turn_us(server: Spawned, number: int, make: Callable[[int, str], Comm
     if fitting < 0.9 * number:
         raise Unavailable(f"{number - fitting} of {number} commands were not answered by {expected.__name__}")
     return 1e6 * spent_s / number
-
-
-async def _inhabitant(server: Spawned, tasks: TaskGroup, number: int, kind: type[P]) -> P:
-    """Somebody at an address of their own, alone in a room that they founded."""
-    source = f"127.1.{number // 250 % 250}.{1 + number % 250}"
-    async with Accounts(server.url, source) as accounts:
-        speech = Commonroom(durable=True)
-        secret = await accounts.guest(f"guest {number}")
-        room = await accounts.room(secret, f"room {number}")
-        person = kind(
-            Site("127.0.0.1", server.ports[0], accounts, tasks, Tally()), speech, StreamCheck(speech), room, number + 1, strict=False
-        )
-        person.secret = secret
-        await person.enter()
-    return person
 
 
 async def _listen(witnesses: list[Person]) -> list[float]:
@@ -242,25 +220,3 @@ class Asker(Person):
             self.command(make(self._ref, self.room))
         async with asyncio.timeout(PATIENCE_S):
             return list(await asyncio.gather(*answers))
-
-
-class Flooder(Person):
-    """Sends all it can, and comes back at once when it is closed."""
-
-    lives = 0
-
-    async def flood(self) -> None:
-        """Until cancelled."""
-        self.comes_back = False
-        frames = b"".join(self._speech.command(_send(0, self.room)) for _ in range(SENDS))
-        while True:
-            if not self.connected:
-                await self.connect()
-            self.lives += 1
-            self.write(frames)
-            await until(lambda: not self.connected, PATIENCE_S)
-
-    def personal(self, message: Any) -> None:
-        super().personal(message)
-        if isinstance(message, tuple):  # the server closes: wait for nothing more
-            self.cut()
