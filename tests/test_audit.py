@@ -1,9 +1,7 @@
 """The audit: bounded, stored in order, whatever becomes of the database."""
 
-import asyncio
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,33 +13,18 @@ from commonroom.identity import Authority, Principal, SessionId
 from commonroom.storage.pool import Database
 from commonroom.storage.repository.audit import AuditLog
 from tests.support.log import logged
+from tests.support.recorder import Recorder
 
 ADA = Authority(Principal("user", "ada"), SessionId("sid-of-ada"), "Ada", 0)
 
 
-class Store:
-    """Keeps what it is given, or raises what it is told to, one error a call."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Entry]] = []
-        self.errors: list[Exception] = []
-        self.changed = asyncio.Event()
-
+class Store(Recorder[Entry]):
     async def add(self, entries: Sequence[Entry]) -> None:
-        self.changed.set()
-        if self.errors:
-            raise self.errors.pop(0)
-        self.batches.append(list(entries))
-
-    async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
+        await self.take(entries)
 
     @property
     def targets(self) -> list[str]:
-        return [entry.target for batch in self.batches for entry in batch]
+        return [entry.target for entry in self.taken]
 
 
 @pytest.fixture(autouse=True)
@@ -102,8 +85,8 @@ async def test_whoever_is_refused_on_and_on_buries_nobody_elses_lines() -> None:
     now_us[0] += 1_000_000
     audit.denied(Forbidden("no"), ADA, "r", action="room.join")
     await store.until(lambda: len(store.targets) == 122)
-    assert [entry.why for batch in store.batches for entry in batch][-1] == "no (and 440 refusals more before it)"
-    assert "grace" in {entry.actor_id for batch in store.batches for entry in batch}
+    assert [entry.why for entry in store.taken][-1] == "no (and 440 refusals more before it)"
+    assert "grace" in {entry.actor_id for entry in store.taken}
     await audit.close()
 
 

@@ -88,6 +88,17 @@ def user_of(stage: Stage, owner: Node) -> str:
     return next(name for name in (f"u{number}" for number in range(10_000)) if owners[slot_of(f"user/{name}")] == owner.id)
 
 
+def looked_at(stage: Stage) -> tuple[str, Somebody, Somebody]:
+    """Of the third node's users one, whose device is at the second, and a viewer at the first who knows that they are online."""
+    here, there, owner = stage.nodes
+    bob = user_of(stage, owner)
+    ada = Somebody(stage, here, "ada", "s-ada")
+    ada.watch(bob)
+    device = Somebody(stage, there, bob, "s-bob")
+    ada.until(bob, "online")
+    return bob, ada, device
+
+
 def test_P20_a_status_is_told_across_nodes(stage: Stage) -> None:
     here, there, owner = stage.nodes
     bob = user_of(stage, owner)
@@ -137,14 +148,9 @@ def test_P20_a_killed_gateway_takes_its_devices_with_it_and_no_others(stage: Sta
 
 
 def test_P20_a_killed_owner_makes_nobody_offline(stage: Stage) -> None:
-    here, there, owner = stage.nodes
-    bob = user_of(stage, owner)
-    ada = Somebody(stage, here, "ada", "s-ada")
-    ada.watch(bob)
-    device = Somebody(stage, there, bob, "s-bob")
-    ada.until(bob, "online")
+    bob, ada, device = looked_at(stage)
     ada.told.clear()
-    stage.world.kill(owner)
+    stage.world.kill(stage.nodes[2])
     stage.world.advance(3 * stage.world.settings.ttl_s)
     assert ada.told == [], "nothing about bob has changed"
     device.touch(idle=True)
@@ -154,13 +160,9 @@ def test_P20_a_killed_owner_makes_nobody_offline(stage: Stage) -> None:
 
 
 def test_P20_a_slot_that_moves_takes_status_along(stage: Stage) -> None:
-    here, there, owner = stage.nodes
-    bob = user_of(stage, owner)
-    ada = Somebody(stage, here, "ada", "s-ada")
-    ada.watch(bob)
-    device = Somebody(stage, there, bob, "s-bob")
-    ada.until(bob, "online")
+    bob, ada, device = looked_at(stage)
     ada.told.clear()
+    owner = stage.nodes[2]
     owner.drain_and_leave()
     stage.until(lambda: owner.ended)
     stage.world.advance(TRUE_WITHIN_S)
@@ -170,12 +172,7 @@ def test_P20_a_slot_that_moves_takes_status_along(stage: Stage) -> None:
 
 
 def test_P20_what_the_bus_lost_is_found_again(stage: Stage) -> None:
-    here, there, owner = stage.nodes
-    bob = user_of(stage, owner)
-    ada = Somebody(stage, here, "ada", "s-ada")
-    ada.watch(bob)
-    device = Somebody(stage, there, bob, "s-bob")
-    ada.until(bob, "online")
+    bob, ada, device = looked_at(stage)
     stage.world.network.conditions.lost = 1.0
     device.touch(idle=True)
     stage.world.advance(2.0)
@@ -185,12 +182,7 @@ def test_P20_what_the_bus_lost_is_found_again(stage: Stage) -> None:
 
 
 def test_P20_nothing_is_left_where_nobody_looks_and_nobody_is_there(stage: Stage) -> None:
-    here, there, owner = stage.nodes
-    bob = user_of(stage, owner)
-    ada = Somebody(stage, here, "ada", "s-ada")
-    ada.watch(bob)
-    device = Somebody(stage, there, bob, "s-bob")
-    ada.until(bob, "online")
+    _bob, ada, device = looked_at(stage)
     ada.watch()
     device.leave()
     ada.leave()

@@ -28,7 +28,7 @@ from commonroom.protocol.session import Hello, Welcome
 from commonroom.protocol.wire import DurablePush, ServerMessage, StreamPosition
 from commonroom.storage.journal.port import JournalEvent
 
-__all__ = ["House", "Person", "guest", "user"]
+__all__ = ["House", "Late", "Person", "guest", "user"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=ServerMessage)
@@ -43,7 +43,7 @@ def guest(name: str) -> Principal:
     return Principal("guest", name)
 
 
-class _Late:
+class Late:
     """The gateway, for a host that is made before it."""
 
     gateway: Gateway
@@ -120,7 +120,7 @@ class House:
         return [decode_event(event.payload) for event in self.journal.streams[f"room/{room}"].events]
 
     async def _open(self) -> None:
-        late = _Late()
+        late = Late()
         self.host = ActorHost(
             EngineSettings(ring_events=self._ring), self.clock, self.journal, late, KINDS, seeded("host")
         )  # fmt: skip

@@ -11,7 +11,7 @@ from commonroom.codes import ErrorCode
 from commonroom.config.settings import EngineSettings, GatewaySettings, HttpSettings
 from commonroom.engine.actor import Audience
 from commonroom.engine.address import Address
-from commonroom.engine.envelope import Attach, Publication
+from commonroom.engine.envelope import Attach
 from commonroom.engine.gateway import Gateway
 from commonroom.engine.host import ActorHost
 from commonroom.engine.local import LocalRouter
@@ -28,6 +28,7 @@ from commonroom.protocol.session import Error, Refresh, Refreshed, Reply
 from commonroom.protocol.typing import Typing, TypingStart
 from commonroom.protocol.wire import ServerMessage, StreamPosition
 from commonroom.storage.journal.port import JournalEvent
+from tests.gateway.house import Late
 from tests.gateway.rig import EPOCH_MS, Rig, RigRouter, Ticking, principal, until
 from tests.gateway.socket import RawSocket
 from tests.gateway.stage import Stage
@@ -191,25 +192,10 @@ def test_what_waits_for_a_slow_reader_is_judged_by_who_it_is_now() -> None:
     assert slow.messages == [Typing("quiet", principal("eve"), True)]
 
 
-class _Late:
-    """Subscribers of a host that is made before its gateway."""
-
-    gateway: Gateway
-
-    def publish(self, address: Address, publication: Publication) -> None:
-        self.gateway.publish(address, publication)
-
-    def activated(self, address: Address, activation: str, head: int) -> None:
-        self.gateway.activated(address, activation, head)
-
-    def count(self, address: Address) -> int:
-        return self.gateway.count(address)
-
-
 @pytest.fixture
 async def house() -> AsyncIterator[Rig]:
     """A gateway in front of real rooms."""
-    time, late, random = Ticking(), _Late(), seeded("house")
+    time, late, random = Ticking(), Late(), seeded("house")
     host = ActorHost(EngineSettings(), time, SimulatedJournal(random), late, KINDS, random)
     gateway = late.gateway = Gateway(
         GatewaySettings(close_timeout_s=1.0),

@@ -1,8 +1,6 @@
 """Visits told by admissions: written late and together, bounded, whatever becomes of the database (FEATURES P19)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
 
@@ -12,36 +10,15 @@ from commonroom.engine.gateway.visits import VisitLog
 from commonroom.errors import InternalError, Unavailable
 from commonroom.identity import Principal
 from commonroom.storage.repository.visit import AGAIN_MS, Visit
+from tests.support.recorder import Recorder
 
 ADA, BOB = Principal("user", "ada"), Principal("user", "bob")
 
 
-class Store:
-    """Keeps what it is given, or raises what it is told to, one error a call. Counts pauses."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[Visit]] = []
-        self.errors: list[Exception] = []
-        self.changed = asyncio.Event()
-        self.held: asyncio.Event | None = None
-
-    async def write(self, told: Sequence[Visit]) -> None:
-        self.changed.set()
-        if self.held is not None:
-            await self.held.wait()
-        if self.errors:
-            raise self.errors.pop(0)
-        self.batches.append(list(told))
-
-    async def until(self, condition: Callable[[], Any]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
-
+class Store(Recorder[Visit]):
     @property
     def rooms(self) -> list[str]:
-        return [visit.room for batch in self.batches for visit in batch]
+        return [visit.room for visit in self.taken]
 
 
 class Clock:
@@ -66,7 +43,7 @@ def clock() -> Clock:
 def log(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> VisitLog:
     monkeypatch.setattr(lazy, "FLUSH_S", 0.0)
     monkeypatch.setattr(lazy, "AWAY_S", 0.0)
-    return VisitLog(store.write, clock)
+    return VisitLog(store.take, clock)
 
 
 async def test_P19_those_who_come_together_are_one_batch(log: VisitLog, store: Store, clock: Clock) -> None:
@@ -83,7 +60,7 @@ async def test_P19_guests_are_not_written(log: VisitLog, store: Store) -> None:
     log.note(ADA, "library")
     await store.until(lambda: store.batches)
     await log.close()
-    assert [visit.user for batch in store.batches for visit in batch] == ["ada"]
+    assert [visit.user for visit in store.taken] == ["ada"]
 
 
 async def test_P19_a_storm_of_joins_is_one_write_a_minute_for_each_user_and_room(log: VisitLog, store: Store, clock: Clock) -> None:
@@ -180,7 +157,7 @@ async def test_P19_a_node_that_ends_writes_what_is_left_also_what_was_under_way(
     closing = asyncio.ensure_future(log.close())
     store.held.set()
     await closing
-    assert sorted(visit.user for batch in store.batches for visit in batch) == ["ada", "bob"]
+    assert sorted(visit.user for visit in store.taken) == ["ada", "bob"]
     assert log.lost == 0
 
 

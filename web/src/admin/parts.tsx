@@ -49,26 +49,3 @@ export function Table({ label, columns, children }: TableProps) {
     </div>
   );
 }
-
-interface SelectProps<T extends string> {
-  id: string;
-  label: string;
-  value: T;
-  options: Readonly<Record<T, string>>;
-  onChoose: (value: T) => void;
-}
-
-export function Select<T extends string>({ id, label, value, options, onChoose }: SelectProps<T>) {
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <select id={id} data-testid={id} value={value} onChange={(event) => onChoose(event.currentTarget.value as T)}>
-        {(Object.entries(options) as [T, string][]).map(([option, words]) => (
-          <option key={option} value={option}>
-            {words}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
-}

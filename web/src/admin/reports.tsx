@@ -3,10 +3,11 @@ import { announce } from "../announce.ts";
 import { useForm } from "../components/form.ts";
 import { Input, Submit } from "../components/input.tsx";
 import { PagedList, usePaged } from "../components/paged.tsx";
+import { Select } from "../components/select.tsx";
 import { roomPath } from "../router.ts";
 import { text as page } from "../text.ts";
 import { type CopiedMessage, listReports, type Outcome, type Report, resolve } from "./api.ts";
-import { Select, Table, When, Who } from "./parts.tsx";
+import { Table, When, Who } from "./parts.tsx";
 import { DRAFT, impositionOf, problemsOf, SanctionFields } from "./sanction.tsx";
 import { text } from "./text.ts";
 

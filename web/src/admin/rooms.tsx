@@ -1,8 +1,9 @@
 import { useState } from "preact/hooks";
 import { PagedList, usePaged } from "../components/paged.tsx";
+import { Select } from "../components/select.tsx";
 import { roomPath } from "../router.ts";
 import { type AdminRoom, listRooms } from "./api.ts";
-import { Select, Table, When, Who } from "./parts.tsx";
+import { Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 
 type Visibility = keyof typeof text.rooms.visibilities;

@@ -5,9 +5,10 @@ import { type Problems, useForm } from "../components/form.ts";
 import { Input, Submit } from "../components/input.tsx";
 import { PagedList, usePaged } from "../components/paged.tsx";
 import { Problem } from "../components/problem.tsx";
+import { Select } from "../components/select.tsx";
 import type { Principal } from "../protocol.ts";
 import { type Imposition, impose, lift, listSanctions, type Sanction, type SanctionKind } from "./api.ts";
-import { Select, Table, When, Who } from "./parts.tsx";
+import { Table, When, Who } from "./parts.tsx";
 import { text } from "./text.ts";
 
 const HOUR_MS = 3_600_000;

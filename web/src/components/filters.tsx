@@ -5,6 +5,7 @@ import { text } from "../text.ts";
 import { Field } from "./field.tsx";
 import { Icon } from "./icon.tsx";
 import { small } from "./screen.ts";
+import { Select } from "./select.tsx";
 
 /** So long somebody may pause between two keys of one word. */
 const PAUSE_MS = 300;
@@ -76,28 +77,6 @@ function Search({ value, onSearch }: { value: string; onSearch: (q: string) => v
           onKeyDown={(event) => event.key === "Enter" && onSearch(typed.trim())}
         />
       </div>
-    </Field>
-  );
-}
-
-interface SelectProps<T extends string> {
-  id: string;
-  label: string;
-  value: T;
-  options: Readonly<Record<T, string>>;
-  onChoose: (value: T) => void;
-}
-
-function Select<T extends string>({ id, label, value, options, onChoose }: SelectProps<T>) {
-  return (
-    <Field id={id} label={label}>
-      <select id={id} data-testid={id} value={value} onChange={(event) => onChoose(event.currentTarget.value as T)}>
-        {(Object.entries(options) as [T, string][]).map(([option, words]) => (
-          <option key={option} value={option}>
-            {words}
-          </option>
-        ))}
-      </select>
     </Field>
   );
 }
