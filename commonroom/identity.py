@@ -4,7 +4,7 @@ from typing import Final, Literal, NewType
 
 from msgspec import Struct
 
-__all__ = ["MAX_GUESTS", "ActorType", "Authority", "Principal", "RoomGrant", "SessionId", "Standing"]
+__all__ = ["MAX_GUESTS", "ActorType", "Authority", "Principal", "RoomGrant", "SessionId", "Standing", "guest_part", "whose_guest_part"]
 
 ActorType = Literal["guest", "user"]
 
@@ -72,3 +72,16 @@ class Authority(Struct, frozen=True, gc=False):
         if principal is None:
             return False
         return principal == self.principal or (principal.actor_type == "guest" and principal.actor_id in self.guests)
+
+
+GUEST_PART: Final = "guest:"
+
+
+def guest_part(sid: SessionId) -> SessionId:
+    """What ends of a login session when its guest signs in: the tokens that speak for the guest."""
+    return SessionId(GUEST_PART + sid)
+
+
+def whose_guest_part(sid: SessionId) -> SessionId | None:
+    """The login session of which this is the guest's part; None: it is a whole one."""
+    return SessionId(sid.removeprefix(GUEST_PART)) if sid.startswith(GUEST_PART) else None

@@ -15,7 +15,7 @@ import structlog
 from commonroom.clock import Clock
 from commonroom.engine.revocation import Revocations
 from commonroom.errors import Conflict, Unauthenticated
-from commonroom.identity import Authority, Principal, SessionId
+from commonroom.identity import Authority, Principal, SessionId, guest_part
 from commonroom.storage.repository.login_session import LoginSession, LoginSessions, Rotation
 from commonroom.storage.repository.user import User
 from commonroom.token import Minted, PrincipalTokens, RefreshTokens
@@ -88,11 +88,15 @@ class Logins:
         return await self._begin(user.id, user, agent, guest)
 
     async def _begin(self, user: str, seen: User | None, agent: str, guest: LoginSession | None) -> SignedIn | None:
-        now, jti = self._clock.now(), self._refresh.first()
-        sid = await self._sessions.begin(user, None if guest is None else guest.sid, hash_of(jti), agent, now, seen=seen)
+        jti, was = self._refresh.first(), None if guest is None else guest.sid
+        with self._revocations.ending() as ending:
+            now = ending.now
+            sid = await self._sessions.begin(user, was, hash_of(jti), agent, now, until=ending.until, seen=seen)
+            if sid is not None and sid == was:
+                ending.sids.append(guest_part(sid))  # whoever had the guest's tokens may be somebody else
         if sid is None:
             return None
-        if guest is not None and sid == guest.sid:
+        if guest is not None and sid == was:
             self.on_upgraded(guest.principal, Principal("user", user))
         await self._end_beyond_cap(user, sid)
         login = await self._sessions.find(sid)

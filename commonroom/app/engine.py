@@ -212,6 +212,7 @@ class Engine:
 
     def _bind(self) -> None:
         self.revocations.close_sid = self.gateway.close_sid
+        self.revocations.outgrown = self.gateway.outgrown
         self.host.vouched = self._vouched
         self.sanctions.changed = lambda actors: self.gateway.mark(actors, self.sanctions.marked)
         self.notices.listen("block", self.gateway.hidden.changed, self.gateway.hidden.reread)

@@ -6,6 +6,9 @@ sids of sessions that ended (logout, ban) for as long, and refuses their tokens:
     revoke ──► table ──► here: sockets closed ──► bus ──► every node: sockets closed
                  └────── read at the start, after a gap of the bus, once a minute ──────┘
 
+The tokens of a guest who signed in end as well, and the login session goes on as the user's (`guest_part`): a browser may
+have been somebody else's before. Its live sockets have `Gateway.outgrown` to take the user's token.
+
 What the bus loses, the table has: after a gap it is read within a second, and every
 second while the bus does not work, so that sockets close within two on every node.
 """
@@ -20,7 +23,7 @@ import structlog
 from commonroom.clock import Clock
 from commonroom.codes import CloseCode
 from commonroom.errors import TokenExpired, Unauthenticated, Unavailable
-from commonroom.identity import Authority, SessionId
+from commonroom.identity import Authority, SessionId, guest_part, whose_guest_part
 from commonroom.tasks import TaskGroup, pause
 from commonroom.token import LONGEST_S
 
@@ -107,7 +110,8 @@ class Revocations:
         self._bus: Bus | None = None
         self._tasks = TaskGroup(self._crashed)
         self.close_sid: Callable[[SessionId, CloseCode], object] = _nobody
-        """The gateway's."""
+        self.outgrown: Callable[[SessionId], object] = _no_guest
+        """The gateway's, both."""
 
     def __len__(self) -> int:
         return len(self._until)
@@ -141,10 +145,12 @@ class Revocations:
 
         Raises:
             Unauthenticated: the login session has ended.
-            TokenExpired: so many have that not all are known: a new token tells.
+            TokenExpired: the guest has signed in since; or so many have ended that not all are known: a new token tells.
         """
         if self.refuses(authority.sid):
             raise Unauthenticated("the login session has ended")
+        if authority.principal.actor_type == "guest" and self.refuses(guest_part(authority.sid)):
+            raise TokenExpired("this login session was signed in: refresh it")
         if authority.expires_at - ttl_ms <= self._floor:
             raise TokenExpired("the token is too old, fetch a new one")
         return authority
@@ -189,9 +195,15 @@ class Revocations:
         for sid, until in ended:
             if until > now and sid not in self._until:
                 self._until[sid] = until
-                self.close_sid(sid, CloseCode.SESSION_ENDED)
+                self._tell(sid)
         while len(self._until) > MAX_REVOKED:
             self._forget_one()
+
+    def _tell(self, sid: SessionId) -> None:
+        if (guest := whose_guest_part(sid)) is None:
+            self.close_sid(sid, CloseCode.SESSION_ENDED)
+        else:
+            self.outgrown(guest)
 
     def doubt(self) -> None:
         """The bus may have lost something: read the table from the next tick on."""
@@ -233,4 +245,8 @@ class Revocations:
 
 
 def _nobody(_sid: SessionId, _code: CloseCode) -> None:
+    """No gateway yet."""
+
+
+def _no_guest(_sid: SessionId) -> None:
     """No gateway yet."""

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from commonroom.codes import CloseCode
 from commonroom.engine import revocation
 from commonroom.engine.revocation import Ended, Revocations
 from commonroom.engine.testing.loop import VirtualClock, VirtualLoop
 from commonroom.errors import TokenExpired, Unauthenticated, Unavailable
-from commonroom.identity import Authority, Principal, SessionId
+from commonroom.identity import Authority, Principal, SessionId, guest_part
 from commonroom.token import LONGEST_S
 
 WS_MS = LONGEST_S["ws"] * 1000
@@ -120,6 +121,21 @@ def test_an_ended_session_is_refused_and_its_sockets_close_on_every_node_at_once
         assert node.revocations.admit(town.token(BOB), WS_MS) == town.token(BOB)
     town.do(here.revocations.revoke(ADA))
     assert (here.closed, there.closed) == ([ADA], [ADA])
+
+
+def test_the_tokens_of_a_guest_who_signed_in_are_refused_and_no_others(town: Town) -> None:
+    here, there = town.node(), town.node()
+    outgrown: list[SessionId] = []
+    for node in (here, there):
+        node.revocations.outgrown = outgrown.append
+    town.do(here.revocations.revoke(guest_part(ADA)))
+    assert (outgrown, here.closed, there.closed) == ([ADA, ADA], [], [])
+    as_user = replace(town.token(ADA), principal=Principal("user", "ada"))
+    for node in (here, there):
+        with pytest.raises(TokenExpired):
+            node.revocations.admit(town.token(ADA), WS_MS)
+        assert node.revocations.admit(as_user, WS_MS) == as_user
+        assert node.revocations.admit(town.token(BOB), WS_MS) == town.token(BOB)
 
 
 def test_nothing_ends_that_is_not_durable(town: Town) -> None:

@@ -7,17 +7,18 @@ import pytest
 from msgspec.structs import replace
 
 from commonroom.actors import KINDS
-from commonroom.codes import ErrorCode
+from commonroom.codes import CloseCode, ErrorCode
 from commonroom.config.settings import EngineSettings, GatewaySettings, HttpSettings
 from commonroom.engine.actor import Audience
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Attach
 from commonroom.engine.gateway import Gateway
+from commonroom.engine.gateway.gateway import OUTGROWN_MS
 from commonroom.engine.host import ActorHost
 from commonroom.engine.local import LocalRouter
 from commonroom.engine.testing.journal import SimulatedJournal
 from commonroom.errors import Unavailable
-from commonroom.identity import Principal
+from commonroom.identity import Principal, SessionId
 from commonroom.ids import seeded
 from commonroom.protocol.chat import MessageCreate, MessageEdit, MessageRemove, MessageSend, MessageUpdate
 from commonroom.protocol.codec import JSON_PROTOCOL, MSGPACK_PROTOCOL
@@ -250,6 +251,19 @@ async def test_in_a_real_room_the_others_see_it_and_what_was_said_before_stays_e
     tab.command(RoomJoin(8, "den"))
     shown = (await next_of(tab, Joined)).presence.people
     assert {person.principal for person in shown} == {UMA, principal("bob")}
+
+
+async def test_a_socket_that_goes_on_as_the_guest_who_signed_in_ends_soon_and_no_other(house: Rig) -> None:
+    tab, phone, renewed = await house.hello("ada@ada"), await house.hello("ada@phone"), await house.hello("ada@ada")
+    renewed.command(Refresh(2, "+uma@ada"))
+    await next_of(renewed, Refreshed)
+    house.gateway.outgrown(SessionId("ada"))
+    for _ in range(2):
+        house.advance(OUTGROWN_MS / 2000 + 1)
+        for socket in (phone, renewed):
+            socket.command(RoomJoin(9, "nowhere"))
+            assert await next_of(socket, Error)
+    assert await tab.close_code() == CloseCode.TOKEN_EXPIRED
 
 
 async def test_W12_a_grant_for_a_private_room_admits_until_it_expires_unless_it_is_renewed(house: Rig) -> None:

@@ -8,8 +8,9 @@ import pytest
 from commonroom.app import Node
 from commonroom.ids import new_id
 from tests.http.account import PASSWORD, letter_to, log_in, register, registered, unused
+from tests.http.admin import peer_of
 from tests.http.api import Account, Answer, Api, account_of
-from tests.support.client import Peer
+from tests.support.client import Peer, Refused
 from tests.support.mail import MailServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -52,12 +53,27 @@ async def test_a_guests_tokens_from_before_the_sign_in_bring_nothing_of_the_user
     """Whoever planted them in the browser must not become the user by it (session fixation)."""
     user = await registered(api, mail, unused(), ada.bearer)
     assert user.sid == ada.sid
-    for method, path in (("GET", "/v1/me"), ("PATCH", "/v1/me"), ("POST", "/v1/ws-token")):
+    own = f"/v1/me/sessions/{ada.sid}"
+    routes = ("GET", "/v1/me"), ("PATCH", "/v1/me"), ("POST", "/v1/ws-token"), ("GET", "/v1/me/sessions"), ("DELETE", own)
+    for method, path in routes:
         (await api.call(method, path, {}, ada.bearer)).problem(401, "TOKEN_EXPIRED")
-    assert (await api.call("GET", "/v1/me/sessions", headers=ada.bearer)).json["sessions"] == []
-    (await api.call("DELETE", f"/v1/me/sessions/{ada.sid}", headers=ada.bearer)).problem(404, "NOT_FOUND")
     (await api.call("POST", "/v1/auth/refresh", {"refreshToken": ada.refresh})).problem(409, "CONFLICT")
     assert (await api.call("GET", "/v1/me", headers=user.bearer)).status == 200
+
+
+async def test_a_guests_tokens_from_before_the_sign_in_open_no_room_of_the_user(api: Api, mail: MailServer, ada: Account) -> None:
+    """Not even while the user is in it, whose place a guest's tab that signed in takes."""
+    old = (await api.call("POST", "/v1/ws-token", {}, ada.bearer)).json["token"]
+    user = await registered(api, mail, unused(), ada.bearer)
+    room = await api.room(user, visibility="private")
+    peer = await peer_of(api, user)
+    await peer.request("room.join", room=room)
+    for path in (f"/v1/rooms/{room}", f"/v1/rooms/{room}/messages"):
+        (await api.call("GET", path, headers=ada.bearer)).problem(401, "TOKEN_EXPIRED")
+    (await api.call("POST", f"/v1/rooms/{room}/invites", {}, ada.bearer)).problem(401, "TOKEN_EXPIRED")
+    with pytest.raises(Refused, match="TOKEN_EXPIRED"):
+        await Peer.open(f"{api.url.replace('http', 'ws')}/v1/ws", old)
+    await peer.close()
 
 
 async def test_a_code_does_what_the_link_does(api: Api, mail: MailServer) -> None:

@@ -57,6 +57,9 @@ COME_BACK_PER_S = 2000
 LONGEST_AWAY_MS = 2000
 """…but nobody later than this: a client waits 500 ms at least besides, and in all 3 s at most."""
 
+OUTGROWN_MS: Final = 30_000
+"""A page that signed in renews its socket's token at once; its other tabs when this ends theirs."""
+
 KINDS: Final[tuple[ActorType, ...]] = get_args(ActorType)
 
 CODECS = {MSGPACK_PROTOCOL: MSGPACK, JSON_PROTOCOL: JSON}
@@ -260,6 +263,12 @@ class Gateway:
         for session in sessions:
             session.end(code, "the login session has ended")
         return len(sessions)
+
+    def outgrown(self, sid: SessionId) -> None:
+        """The guest of a login session has signed in: what still speaks for the guest takes the user's token, or ends with the old one."""
+        for session in tuple(self._by_login.get(sid, ())):
+            if session.authority.principal.actor_type == "guest":
+                session.expire_by(self.around.clock.now() + OUTGROWN_MS)
 
     def mark(self, actors: AbstractSet[str], marked: Callable[[Authority], Authority]) -> None:
         """Something else stands against these people now: their sessions speak with a `marked` authority. Cost: one look a session."""

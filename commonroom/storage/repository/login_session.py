@@ -5,9 +5,10 @@ from typing import Literal, NamedTuple
 
 from commonroom.clock import until_text
 from commonroom.errors import Banned
-from commonroom.identity import MAX_GUESTS, ActorType, Authority, Principal, SessionId
+from commonroom.identity import MAX_GUESTS, ActorType, Authority, Principal, SessionId, guest_part
 from commonroom.ids import new_id
 from commonroom.storage.pool import Queries, Record, Transaction
+from commonroom.storage.repository.revocation import RevokedSessions
 from commonroom.storage.repository.sanction import SanctionTable
 from commonroom.storage.repository.user import User
 
@@ -119,12 +120,13 @@ class LoginSessions:
         return LoginSession(sid, Principal(guest, sid), name)
 
     async def begin(
-        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, *, seen: User | None = None
+        self, user: str, guest: SessionId | None, refresh: bytes, agent: str, now: int, *, until: int = 0, seen: User | None = None
     ) -> SessionId | None:
         """A login of a user: in the login session of a guest if that is still one, else in a new one.
 
         Args:
-            guest: its refresh tokens are over, its sid stays.
+            guest: its tokens are over, its sid stays.
+            until: the guest's access and ws tokens are refused so long.
             seen: the account as it was before its password or a letter was proven. None: another proof was given.
 
         Returns:
@@ -139,6 +141,7 @@ class LoginSessions:
             if (ban := await SanctionTable(Transaction(connection)).ban_of(user, now)) is not None:
                 raise Banned(f"this account is banned{until_text(ban.until)}", until=ban.until, reason=ban.reason)
             if guest is not None and await connection.execute(UPGRADE, guest, user, refresh, now) == "UPDATE 1":
+                await RevokedSessions(Transaction(connection)).add([guest_part(guest)], now, until)
                 return guest
             sid, kind = SessionId(new_id(now)), "user"
             await connection.execute(CREATE, sid, refresh, kind, user, "", now, agent[:MAX_AGENT])

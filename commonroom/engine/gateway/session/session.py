@@ -80,6 +80,12 @@ class Session(Looking):
         if authority is not None and not actors.isdisjoint((authority.sid, *authority.actors)):
             self._authority = marked(authority)
 
+    def expire_by(self, at: int) -> None:
+        """Its token is over then, cluster ms, if not before."""
+        if self._authority is not None:
+            self._authority = replace(self._authority, expires_at=min(self._authority.expires_at, at))
+            self._watch_expiry(self._authority)
+
     def trace(self) -> Trace:
         """What there is to tell of it up to now."""
         who, tally = self.authority, self.outbox.tally
