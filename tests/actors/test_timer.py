@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from commonroom.actors.room.timer import GRACE_MS, MAX_CHAIN_MS, MAX_CHAINED, Part, SharedTimer
 from commonroom.errors import Conflict, LimitExceeded
+from commonroom.protocol.room import RoomArchive
 from commonroom.protocol.session import Reply
 from commonroom.protocol.timer import (
     MAX_PHASE_MS,
@@ -361,3 +362,27 @@ def test_P14_a_phases_end_tells_what_comes_next_and_from_when_to_when(stage: Sta
     (push,) = [one for one in alice.took(TimerUpdate) if one.cause == "phase_end"]
     assert (push.timer.phase, push.timer.status, push.timer.length_ms) == ("short_break", "running", 5 * MINUTE_MS)
     assert push.timer.ends_at == push.at + push.timer.length_ms
+
+
+def test_P12_a_room_that_is_closed_stops_its_timer_and_goes_on_with_it_when_it_is_opened_again(
+    stage: Stage, alice: Device, room: str
+) -> None:
+    alice.join(room)
+    alice.timer(room, TimerStart)
+    stage.advance(60)
+    alice.do(RoomArchive, room)
+    stopped = updates(stage, room)[-1]
+    assert (stopped.cause, stopped.author, stopped.timer.status) == ("pause", alice.authority.principal, "paused")
+    stage.advance(HOUR_S)
+    stage.restart()
+    alice.join(room)
+    assert updates(stage, room)[-1] == stopped, "no phase ends in a closed room"
+    alice.do(RoomArchive, room, archived=False)
+    alice.timer(room, TimerResume)
+    assert updates(stage, room)[-1].timer.remaining_ms == stopped.timer.remaining_ms <= 24 * MINUTE_MS
+
+
+def test_P12_closing_a_room_whose_timer_stands_still_changes_nothing_of_it(stage: Stage, alice: Device, room: str) -> None:
+    alice.join(room)
+    alice.do(RoomArchive, room)
+    assert updates(stage, room) == []

@@ -20,7 +20,7 @@ from commonroom.actors.room.feature import Feature, Room, stamp
 from commonroom.actors.room.roster import Member
 from commonroom.engine.actor import Context, Deadline, Wake
 from commonroom.errors import Conflict
-from commonroom.protocol.room import RoomCreated
+from commonroom.protocol.room import RoomArchive, RoomCreated
 from commonroom.protocol.timer import (
     Timer,
     TimerCause,
@@ -72,6 +72,7 @@ class SharedTimer(Feature):
 
     name = "timer"
     commands = (TimerStart, TimerPause, TimerResume, TimerSkip, TimerReset, TimerExtend, TimerConfigure)
+    observes = (RoomArchive,)
     events = (RoomCreated, TimerUpdate)
     actions: ClassVar[dict[type[Command], TimerCause]] = {
         TimerStart: "start",
@@ -127,10 +128,17 @@ class SharedTimer(Feature):
             raise Conflict(f"the timer is at version {before.version}, not {command.version}")
         cause = self.actions[type(command)]
         after = _moved(before, command, cause, ctx.now)
-        if after is before:
-            return
-        facts = self._facts(ctx.now) if cause == "pause" and before.phase == "focus" else None
-        fields = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
+        if after is not before:
+            self._change(ctx, cause, after, command.nonce)
+
+    def observed(self, ctx: Context, command: Command) -> None:
+        """Nothing goes on in a room that was closed: nobody could stop it."""
+        if isinstance(command, RoomArchive) and command.archived and self.timer.ends_at is not None:
+            self._change(ctx, "pause", pomodoro.transition(self.timer, "pause", ctx.now), None)
+
+    def _change(self, ctx: Context, cause: TimerCause, after: Timer, nonce: str | None) -> None:
+        facts = self._facts(ctx.now) if cause == "pause" and self.timer.phase == "focus" else None
+        fields = stamp(ctx, self.room, nonce, ctx.authority.principal)
         ctx.persist(TimerUpdate(**fields, cause=cause, timer=after), private=facts)
         if cause not in CONTINUING:
             self._meter.clear()
