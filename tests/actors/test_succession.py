@@ -73,6 +73,16 @@ def test_a_host_who_comes_back_as_a_user_is_there(stage: Stage, alice: Device, i
     assert len(handed(stage, in_room)) == 2
 
 
+def test_a_host_who_signs_in_is_there_and_the_ten_minutes_begin_with_leaving(stage: Stage, alice: Device, in_room: str) -> None:
+    alice.refresh(stage.user(alice))
+    stage.advance(AWAY_S - 60)
+    alice.leave(in_room)
+    stage.advance(AWAY_S - 1)
+    assert handed(stage, in_room) == []
+    stage.advance(2)
+    assert len(handed(stage, in_room)) == 2
+
+
 @pytest.mark.parametrize(("cohost", "users", "heir"), [(True, True, "Carol"), (False, True, "Ute"), (False, False, "Bob")])
 def test_P35_the_cohost_who_is_there_longest_goes_before_the_user_and_the_user_before_the_guest(
     stage: Stage, alice: Device, in_room: str, cohost: bool, users: bool, heir: str

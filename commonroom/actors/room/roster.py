@@ -145,6 +145,7 @@ class Roster:
             self._sessions.update(dict.fromkeys(moved, member))
         member.person = person
         member.seen |= {guest, *former.seen}
+        self.remember(person.principal, (guest,))
         return member
 
     def remember(self, principal: Principal, guests: Iterable[Principal]) -> None:
