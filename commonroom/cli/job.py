@@ -7,6 +7,7 @@ from commonroom.cli.database import opened
 from commonroom.clock import monotonic_s
 from commonroom.errors import ConfigError
 from commonroom.storage.job import JOBS, Job, JobRunner
+from commonroom.storage.pool import Database
 from commonroom.storage.repository.job import JobRow, JobTable
 
 __all__ = ["Shown", "cancel", "read", "run", "table"]
@@ -37,7 +38,7 @@ async def read(url: str) -> list[Shown]:
 
 
 async def run(url: str, name: str, *, anew: bool, tell: Callable[[str], None]) -> JobRow:
-    """Run a job to its end, or until it is cancelled.
+    """Run a job to its end, or until it is cancelled; one that is done and needed again, from the beginning.
 
     Args:
         tell: called about once a second with how far it is.
@@ -55,6 +56,7 @@ async def run(url: str, name: str, *, anew: bool, tell: Callable[[str], None]) -
             tell(f"{row.name}: {row.done} rows")
 
     async with opened(url) as (database, clock):
+        anew = anew or await _is_needed_again(database, job)
         return await JobRunner(database, clock).run(job, anew=anew, on_step=told)
 
 
@@ -72,7 +74,17 @@ def table(shown: Sequence[Shown]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
+async def _is_needed_again(database: Database, job: Job) -> bool:
+    """Whether it was done, and an older version has left something since: a node before the upgrade's end, or after a rollback."""
+    if not any(row.name == job.name and row.state == "done" for row in await JobTable(database).read()):
+        return False
+    async with database.connection() as connection:
+        return await job.is_needed(connection)
+
+
 def _state(one: Shown) -> str:
+    if one.needed and one.state == "done":
+        return "done, needed again"
     told = f"{one.state}: {one.reason}" if one.reason else one.state
     return told if one.needed or one.state != "new" else "not needed"
 
