@@ -1,14 +1,17 @@
 """A room whose host has left gets another one (FEATURES P35)."""
 
 import pytest
+from msgspec.structs import replace
 
 from commonroom.actors.room.succession import AWAY_MS
+from commonroom.identity import Standing
 from commonroom.protocol.moderation import RoomModerated, RoomMute, RoomRole
 from commonroom.protocol.room import RoomArchive
 from commonroom.protocol.roster import Role
 from tests.actors.stage import Device, Stage
 
 AWAY_S = AWAY_MS / 1000
+MINUTE_MS = 60_000
 
 
 @pytest.fixture
@@ -123,6 +126,32 @@ def test_whoever_is_muted_does_not_become_the_host(stage: Stage, alice: Device, 
     alice.leave(in_room)
     stage.advance(AWAY_S + 1)
     assert handed(stage, in_room)[0] == (carol.principal.actor_id, "host")
+
+
+@pytest.mark.parametrize("sanction", ["mute", "shadow"])
+def test_P35_whoever_stands_under_an_admins_measure_does_not_become_the_host(
+    stage: Stage, alice: Device, bob: Device, in_room: str, sanction: Standing
+) -> None:
+    carol = stage.person("Carol")
+    carol.join(in_room)
+    bob.refresh(replace(bob.authority, sanction=sanction))
+    alice.leave(in_room)
+    stage.advance(AWAY_S + 1)
+    assert handed(stage, in_room)[0] == (carol.principal.actor_id, "host")
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_an_admins_mute_that_is_over_or_lifted_counts_no_more(
+    stage: Stage, alice: Device, bob: Device, in_room: str, is_over: bool
+) -> None:
+    bob.refresh(replace(bob.authority, sanction="mute", sanction_until=stage.now() + AWAY_MS + MINUTE_MS))
+    alice.leave(in_room)
+    stage.advance(AWAY_S + 1)
+    assert handed(stage, in_room) == []
+    if not is_over:
+        bob.refresh(replace(bob.authority, sanction="", sanction_until=0))
+    stage.advance(AWAY_S)
+    assert handed(stage, in_room)[0] == (bob.principal.actor_id, "host")
 
 
 def test_an_empty_or_archived_room_gets_no_other_host(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:

@@ -301,6 +301,7 @@ class RoomActor(Actor):
         for guest in guests:
             self._upgrade(ctx, guest, person)
         member = roster.attach(ctx.session, person, ctx.now)
+        roster.mark(authority)
         if guests:
             roster.remember(person.principal, guests)
             self.room.came(person.principal, guests)

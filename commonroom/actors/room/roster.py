@@ -10,11 +10,12 @@ the few minutes until its token is renewed, which upgrades it.
 """
 
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Final
 
 from msgspec.structs import replace
 
-from commonroom.identity import MAX_GUESTS, Principal
+from commonroom.identity import MAX_GUESTS, Authority, Principal
 from commonroom.protocol.roster import Person, Role
 
 __all__ = ["MAX_SENT_AWAY", "Member", "Roster"]
@@ -24,9 +25,12 @@ MAX_SENT_AWAY: Final = 1000
 
 
 class Member:
-    """A person who is here now. `since` is cluster ms; `guests` are those it is known to have been, `seen` those of them who were here."""
+    """A person who is here now. `since` is cluster ms; `guests` are those it is known to have been, `seen` those of them who were here.
 
-    __slots__ = ("guests", "person", "seen", "sessions", "since")
+    `sanctioned_until`: when an admin's mute or shadow ends, cluster ms; inf: it has no end, 0: there is none.
+    """
+
+    __slots__ = ("guests", "person", "sanctioned_until", "seen", "sessions", "since")
 
     def __init__(self, person: Person, since: int) -> None:
         self.person = person
@@ -34,6 +38,7 @@ class Member:
         self.sessions = 0
         self.guests: tuple[Principal, ...] = ()
         self.seen: frozenset[Principal] = frozenset()
+        self.sanctioned_until = 0.0
 
     @property
     def principal(self) -> Principal:
@@ -147,6 +152,11 @@ class Roster:
         member.seen |= {guest, *former.seen}
         self.remember(person.principal, (guest,))
         return member
+
+    def mark(self, authority: Authority) -> None:
+        """What an admin has imposed on somebody; an old token of a guest who is a user here tells nothing of that."""
+        if (member := self._members.get(authority.principal)) is not None:
+            member.sanctioned_until = (authority.sanction_until or inf) if authority.sanction else 0.0
 
     def remember(self, principal: Principal, guests: Iterable[Principal]) -> None:
         """The person, who is here, was these guests; of too many the latest count."""

@@ -1,7 +1,7 @@
 """Who hosts a room that its host has left: whoever of the others ranks highest, once the host was away for `AWAY_MS`.
 
-Whoever takes over is the co-host who has been here longest, else the user, else the guest; nobody who is muted. The
-wake is volatile: another activation begins to count anew.
+Whoever takes over is the co-host who has been here longest, else the user, else the guest; nobody who is muted, nor under
+an admin's mute or shadow. The wake is volatile: another activation begins to count anew.
 """
 
 from typing import Final
@@ -70,8 +70,13 @@ class Succession(Feature):
     def _heir(self, now: int) -> Member | None:
         """None: nobody here may host the room. O(people)."""
         room = self.room
-        able = [one for one in room.roster if may_host(room, one.principal) and room.mutes.find((one.principal, *one.guests), now) is None]
-        return min(able, key=self._rank, default=None)
+        return min((one for one in room.roster if self._may_follow(one, now)), key=self._rank, default=None)
+
+    def _may_follow(self, member: Member, now: int) -> bool:
+        room = self.room
+        if member.sanctioned_until > now or not may_host(room, member.principal):
+            return False
+        return room.mutes.find((member.principal, *member.guests), now) is None
 
     def _rank(self, member: Member) -> tuple[int, int, str]:
         is_cohost = self.room.role_of((member.principal, *member.guests)) == "cohost"

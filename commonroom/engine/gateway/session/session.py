@@ -75,10 +75,13 @@ class Session(Looking):
         """Of `limit.EVENTS`, see `commonroom.limit.gcra`."""
 
     def mark(self, actors: AbstractSet[str], marked: Callable[[Authority], Authority]) -> None:
-        """If it is one of these people: speak with what `marked` says of its authority from the next command on."""
+        """If it is one of these people: speak with what `marked` says of its authority from the next command on; its rooms are told."""
         authority = self._authority
-        if authority is not None and not actors.isdisjoint((authority.sid, *authority.actors)):
-            self._authority = marked(authority)
+        if authority is None or actors.isdisjoint((authority.sid, *authority.actors)):
+            return
+        self._authority = marked(authority)
+        for subscription in tuple(self._rooms.values()):
+            subscription.refreshed()
 
     def expire_by(self, at: int) -> None:
         """Its token is over then, cluster ms, if not before."""
