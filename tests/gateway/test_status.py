@@ -8,8 +8,10 @@ import pytest
 from commonroom.codes import ErrorCode
 from commonroom.engine.address import Address
 from commonroom.engine.gateway.status import StatusPorts
+from commonroom.engine.lifecycle import End
 from commonroom.protocol.session import Error, Reply
 from commonroom.protocol.status import StatusUpdate, UserStatus
+from commonroom.protocol.user import UserState
 from commonroom.storage.repository.preference import StatusFacts
 from tests.gateway.crowd import SOON_S, Crowd, Table, last, look
 from tests.gateway.house import House, Person, guest, user
@@ -117,6 +119,37 @@ def test_P20_a_guest_has_no_status(house: House, ada: Person) -> None:
     assert gus.took(Error)[-1].code == ErrorCode.SIGN_IN_NEEDED
     look(ada, "gus")
     assert last(ada)["gus"] == UserStatus("gus", "offline")
+
+
+def test_P20_last_seen_does_not_go_back_when_the_users_actor_begins_anew(house: House, ada: Person, bob: Person, table: Table) -> None:
+    look(ada, "bob")
+    house.pass_s(3600)
+    bob.leave()
+    house.pass_s(5)
+    gone = last(ada)["bob"]
+    assert gone.last_seen is not None
+    actor = house.host._live[Address("user", "bob")]
+    house.loop.call_soon(actor._end, End.FAILED)
+    house.pass_s(10)
+    assert last(ada)["bob"] == gone
+    assert house.host._live[Address("user", "bob")] is not actor
+    house.person(user("bob"))
+    house.pass_s(SOON_S)
+    assert last(ada)["bob"].status == "online"
+    house.loop.call_soon(house.gateway.statuses.told, UserState("bob", "offline"))
+    house.pass_s(SOON_S)
+    assert last(ada)["bob"] == gone
+
+
+def test_P20_who_goes_while_their_actor_moves_was_last_seen_as_the_table_has_it(house: House, ada: Person, table: Table) -> None:
+    look(ada, "bob")
+    house.loop.call_soon(house.gateway.statuses.told, UserState("bob", "online"))
+    house.pass_s(SOON_S)
+    assert last(ada)["bob"].status == "online"
+    table.facts["bob"] = StatusFacts(seen_at=house.clock.now())
+    house.loop.call_soon(house.gateway.statuses.told, UserState("bob", "offline"))
+    house.pass_s(SOON_S)
+    assert last(ada)["bob"] == UserStatus("bob", "offline", table.facts["bob"].seen_at)
 
 
 # -- several devices ---------------------------------------------------------------

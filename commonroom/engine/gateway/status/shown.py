@@ -17,7 +17,7 @@ from commonroom.protocol.status import UserStatus
 from commonroom.protocol.user import UserState
 from commonroom.storage.repository.preference import StatusFacts
 
-__all__ = ["shown"]
+__all__ = ["later", "shown"]
 
 
 def shown(
@@ -45,11 +45,12 @@ def shown(
     if not is_self and shared is None and (facts.hide_status or reader.actor_type == "guest"):
         return nothing
     if state.status == "offline":
-        return UserStatus(user, "offline", _later(state.seen_at, facts.seen_at))
+        return UserStatus(user, "offline", later(state.seen_at, facts.seen_at))
     if shared is None and (is_self or not facts.hide_room):
         shared = next((place.room for place in state.places if is_self or place.is_public), None)
     return UserStatus(user, state.status, None, shared)
 
 
-def _later(one: int | None, other: int | None) -> int | None:
+def later(one: int | None, other: int | None) -> int | None:
+    """Of two moments the later one; None is before all."""
     return max((at for at in (one, other) if at is not None), default=None)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Attach, Detach, Envelope, Publication, Resync
@@ -18,7 +19,7 @@ from commonroom.engine.following import Following
 from commonroom.engine.gateway.naming import user_address
 from commonroom.engine.gateway.status.fact import FactReader, LoadFacts
 from commonroom.engine.gateway.status.page import Pages, Viewer
-from commonroom.engine.gateway.status.shown import shown
+from commonroom.engine.gateway.status.shown import later, shown
 from commonroom.engine.gateway.surroundings import Surroundings
 from commonroom.errors import CommonroomError, NotFound
 from commonroom.identity import Authority, Principal
@@ -63,9 +64,12 @@ class Device(Protocol):
 
 
 class _User:
-    """A user who has devices or viewers here. `said`: what the actor knows of each device; empty: nothing yet."""
+    """A user who has devices or viewers here.
 
-    __slots__ = ("address", "facts", "is_looked_at", "latest", "said", "viewers")
+    `said`: what the actor knows of each device; empty: nothing yet. `seen_at`: the latest moment that an actor told, cluster ms.
+    """
+
+    __slots__ = ("address", "facts", "is_looked_at", "latest", "said", "seen_at", "viewers")
 
     def __init__(self, user: str) -> None:
         self.address = user_address(user)
@@ -73,6 +77,7 @@ class _User:
         self.viewers: dict[Viewer, None] = {}
         self.facts: StatusFacts | None = None
         self.latest: UserState | None = None
+        self.seen_at: int | None = None
         self.is_looked_at = False
 
     def announced(self) -> list[str]:
@@ -214,7 +219,11 @@ class Statuses:
     def told(self, latest: UserState) -> None:
         """A user's state is this."""
         user = self._users.get(latest.user)
-        if user is not None and user.latest != latest:
+        if user is None:
+            return
+        if latest.status == "offline":
+            latest = self._with_seen(user, latest)
+        if user.latest != latest:
             user.latest = latest
             self._changed(user)
 
@@ -226,6 +235,13 @@ class Statuses:
             known = self._users[user] = _User(user)
             self.facts.want((user,))
         return known
+
+    def _with_seen(self, user: _User, latest: UserState) -> UserState:
+        """An actor that began after the user had gone does not know when that was: what was told before stays, the table may know more."""
+        if latest.seen_at is None and user.latest is not None and user.latest.status != "offline":
+            self.facts.want((latest.user,))
+        user.seen_at = later(user.seen_at, latest.seen_at)
+        return replace(latest, seen_at=user.seen_at)
 
     def _release(self, user: _User) -> None:
         if not user.said and not user.viewers and self._users.pop(user.address.key, None) is user:
