@@ -82,6 +82,29 @@ def test_who_has_spoken_is_known_after_a_restart(stage: Stage, bob: Device, slow
     assert waits(bob, slow) > SLOW_MS - 5_000
 
 
+def test_P35_and_after_a_restart_from_a_snapshot_that_has_the_message_no_more(stage: Stage, alice: Device, bob: Device, slow: str) -> None:
+    carol = stage.person("Carol")
+    carol.join(slow)
+    carol.say(slow, "long ago")
+    stage.advance(SLOW_MS / 1000)
+    bob.say(slow, "one")
+    alice.remove(slow, alice.say(slow, "x"))
+    assert stage.journal.streams[f"room/{slow}"].snapshot, "what is deleted is gone from it as well"
+    stage.restart()
+    for device in (bob, carol):
+        device.join(slow)
+    assert waits(bob, slow) > SLOW_MS - 5_000
+    carol.say(slow, "again")
+
+
+def test_nothing_is_kept_of_who_spoke_where_nobody_waits(stage: Stage, alice: Device, bob: Device, slow: str) -> None:
+    (speech,) = [feature for feature in stage.actor(slow)._features if isinstance(feature, Speech)]
+    bob.say(slow, "one")
+    assert speech.dump() is not None
+    alice.do(RoomUpdate, slow, slow_ms=0)
+    assert speech.dump() is None
+
+
 def test_what_is_refused_uses_nothing_of_the_rooms_limit_up() -> None:
     with Stage(limits_scale=1.0) as stage:
         alice, bob = stage.person("Alice"), stage.person("Bob")

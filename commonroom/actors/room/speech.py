@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import msgspec
+from msgspec import Raw
+
 from commonroom.actors.room.feature import Feature, Room
 from commonroom.clock import until_text
 from commonroom.errors import CommonroomError, Forbidden, RateLimited
@@ -16,7 +19,7 @@ MAX_SPEAKERS: Final = 1024
 
 
 class Speech(Feature):
-    """The feature `speech`. When somebody last spoke is a fold of what the journal's tail has: no part of the snapshot."""
+    """The feature `speech`. Its part of the snapshot: when whoever still waits, as of the room's last event, last spoke."""
 
     __slots__ = ("_spoke",)
 
@@ -36,6 +39,14 @@ class Speech(Feature):
         spoke[event.author.actor_id] = event.at
         if len(spoke) > MAX_SPEAKERS:
             del spoke[next(iter(spoke))]
+
+    def dump(self) -> dict[str, int] | None:
+        """By ids, the earliest first."""
+        since = self.room.active_at - self.room.known.slow_ms
+        return {name: at for name, at in self._spoke.items() if at > since} or None
+
+    def load(self, part: Raw) -> None:
+        self._spoke = msgspec.msgpack.decode(part, type=dict[str, int])
 
     def silences(self, authority: Authority, command: Command, now: int) -> CommonroomError | None:
         room = self.room
