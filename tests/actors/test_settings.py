@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import Struct
 from msgspec.structs import replace
 
 from commonroom.actors import kinds
 from commonroom.actors.room.porter import MAX_LEFT, RETURN_MS
 from commonroom.actors.room.roster import Member
-from commonroom.actors.room.settings import GRACE_MS, HOUR_MS
+from commonroom.actors.room.settings import GRACE_MS, HOUR_MS, MAX_INSIDE, Unshown, unshown
 from commonroom.errors import CommonroomError, Conflict, Forbidden, Hidden, Invalid, NotFound, RoomFull, RoomLocked, SignInNeeded
+from commonroom.identity import Principal
 from commonroom.moderation import UNFILTERED, Filter, Words
 from commonroom.permissions import HOST, STAFF, TABLE, TIMER
 from commonroom.protocol.chat import MessageCreate
@@ -243,6 +246,76 @@ def test_P35_whose_connection_broke_comes_back_into_a_locked_room(stage: Stage, 
     refused(RoomLocked, bob.join, in_room)
 
 
+@pytest.mark.parametrize("has_snapshot", [True, False])
+def test_P35_after_a_restart_whoever_was_there_comes_back_into_a_locked_room(
+    stage: Stage, alice: Device, bob: Device, in_room: str, has_snapshot: bool
+) -> None:
+    carol = stage.person("Carol")
+    alice.do(RoomUpdate, in_room, filtered_words=["kraken"])
+    alice.do(RoomUpdate, in_room, locked=True)
+    assert stage.actor(in_room).room.words.given == ("kraken",)
+    alice.do(RoomUpdate, in_room, filtered_words=[], slow_ms=1000)
+    if has_snapshot:
+        alice.remove(in_room, alice.say(in_room, "x"))
+    stage.restart()
+    alice.join(in_room)
+    refused(RoomLocked, carol.join, in_room)
+    bob.join(in_room)
+    bob.leave(in_room)
+    stage.advance(RETURN_MS / 1000 + 1)
+    refused(RoomLocked, bob.join, in_room)
+    stage.restart()
+    alice.join(in_room)
+    stage.advance(RETURN_MS / 1000 + 1)
+    refused(RoomLocked, bob.join, in_room)
+
+
+def test_P35_nor_after_a_restart_does_whoever_was_sent_away_by_whatever_name(
+    stage: Stage, alice: Device, bob: Device, in_room: str
+) -> None:
+    alice.do(RoomUpdate, in_room, locked=True)
+    stage.restart()
+    alice.join(in_room)
+    user = stage.device(stage.user(bob))
+    user.join(in_room)
+    alice.do(RoomKick, in_room, person=user.principal)
+    stage.restart()
+    alice.join(in_room)
+    refused(RoomLocked, user.join, in_room)
+    refused(RoomLocked, bob.join, in_room)
+
+
+def test_a_lock_that_is_opened_remembers_nobody(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
+    alice.do(RoomUpdate, in_room, locked=True)
+    room = stage.actor(in_room).room
+    assert set(room.inside) == {alice.principal, bob.principal}
+    bob.leave(in_room)
+    stage.settle()
+    alice.do(RoomUpdate, in_room, locked=False)
+    assert room.inside == {}
+    alice.do(RoomUpdate, in_room, locked=True)
+    stage.restart()
+    alice.join(in_room)
+    refused(RoomLocked, bob.join, in_room)
+
+
+def test_a_lock_remembers_the_latest_of_very_many(stage: Stage, alice: Device, in_room: str) -> None:
+    room = stage.actor(in_room).room
+    for number in range(MAX_INSIDE):
+        room.roster.attach(f"s{number}", Person(Principal("guest", f"g{number}"), "Guest", "participant"), 0)
+    alice.do(RoomUpdate, in_room, locked=True)
+    assert [name.actor_id for name in room.inside] == [f"g{number}" for number in range(MAX_INSIDE)]
+
+
+def test_older_nodes_read_the_words_of_an_event_that_locks() -> None:
+    class Unlocked(Struct, array_like=True):
+        words: list[str] = []
+
+    told = msgspec.msgpack.encode(Unshown(["kraken"], [Principal("guest", "g")]))
+    assert msgspec.msgpack.decode(told, type=Unlocked).words == ["kraken"]
+    assert unshown(msgspec.msgpack.encode(Unlocked(["kraken"]))) == Unshown(["kraken"], None)
+
+
 def test_P35_whom_the_room_sent_away_does_not_come_back_into_a_locked_one(alice: Device, bob: Device, in_room: str) -> None:
     alice.do(RoomUpdate, in_room, locked=True)
     alice.do(RoomKick, in_room, person=bob.principal)
@@ -278,6 +351,7 @@ def test_a_guest_who_became_a_user_is_not_new_in_a_locked_room(stage: Stage, ali
 def test_a_locked_room_forgets_the_first_of_very_many_who_left(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     alice.do(RoomUpdate, in_room, locked=True)
     actor = stage.actor(in_room)
+    stage.advance(RETURN_MS / 1000)
     bob.leave(in_room)
     stage.settle()
     for _ in range(MAX_LEFT):

@@ -82,7 +82,7 @@ class RoomActor(Actor):
 
     def apply(self, event: DurablePush, private: bytes | None) -> None:
         if isinstance(event, RoomCreated):
-            self._become(event.info, unshown(private))
+            self._become(event.info, unshown(private).words)
         self.room.head, self.room.active_at = event.offset, event.at
         for place in self._plan.events.get(type(event), ()):
             self._features[place].apply(event, private)
@@ -282,7 +282,7 @@ class RoomActor(Actor):
     def _join(self, ctx: Context, command: RoomJoin) -> None:
         if ctx.session is None:
             raise Invalid("a join needs a session to subscribe")
-        self._porter.check_new(ctx.authority, ctx.now)
+        self._porter.check_new(ctx.authority, ctx.now, ctx.activated_at)
         self.room.roster.sent_away.pop(ctx.session, None)
         self._arrive(ctx)
         snapshot: dict[str, Any] = {"presence": PresenceSnapshot(ctx.activation, 0, 0, []), "timer": None, "messages": [], "typing": []}

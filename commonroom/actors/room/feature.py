@@ -56,6 +56,7 @@ class Room:
         head: the offset of the last event folded.
         active_at: when that was, cluster ms; 0: not known, in a snapshot from before it was kept.
         cohosts, bans, mutes: durable, see `Moderation`. The host stands in `info`.
+        inside: who was here when it was locked, and was not sent away since; empty: it is not. Durable.
         members: who comes in whatever the visibility; see `Invites`.
         former: guests who hold something here, and the users whom they became, also while those are away; see `MAX_FORMER`.
     """
@@ -70,6 +71,7 @@ class Room:
         "id",
         "idle_ms",
         "info",
+        "inside",
         "load",
         "members",
         "mutes",
@@ -86,6 +88,7 @@ class Room:
         self.cohosts: dict[Principal, None] = {}
         self.bans = Penalties()
         self.mutes = Penalties()
+        self.inside: dict[Principal, None] = {}
         self.members: dict[Principal, None] = {}
         self.former: dict[Principal, Principal] = {}
         self.roster = Roster()
@@ -146,7 +149,7 @@ class Room:
     def came(self, person: Principal, guests: Iterable[Principal]) -> None:
         """Somebody is here who was these guests: what those hold is theirs, and that is remembered when they leave. O(guests)."""
         for guest in guests:
-            if guest == self.host or guest in self.cohosts or guest in self.members or guest in self.bans or guest in self.mutes:
+            if self._knows(guest) or guest in self.bans or guest in self.mutes:
                 self.former[guest] = person
         while len(self.former) > MAX_FORMER:
             del self.former[next(iter(self.former))]
@@ -159,9 +162,13 @@ class Room:
     def told_of(self, person: Principal, guests: Iterable[Principal]) -> list[Principal]:
         """Of the guests somebody was, those whom this room has seen: who they were elsewhere is nobody's business here."""
         member = self.roster.get(person)
-        seen = {self.host, *(() if member is None else member.seen)}
+        seen = set(() if member is None else member.seen)
         seen.update(penalty.person for penalties in (self.bans, self.mutes) for penalty in penalties.dump())
-        return [guest for guest in guests if guest in seen or guest in self.cohosts or guest in self.members]
+        return [guest for guest in guests if guest in seen or self._knows(guest)]
+
+    def _knows(self, guest: Principal) -> bool:
+        """Whether a guest holds something here, a place in the locked room at least."""
+        return guest == self.host or guest in self.cohosts or guest in self.members or guest in self.inside
 
     def staff(self) -> Audience:
         """Host and co-hosts, for what they alone see."""

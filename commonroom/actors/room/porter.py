@@ -2,7 +2,8 @@
 
 Asked of every command, join, announcement and read: a token bound to another room, a ban, a private room, an archived
 one. Asked of a join alone: a lock and the room's size, which concern whoever is new. Somebody whose connection broke is
-not: for `RETURN_MS` a locked room remembers who left it. Whoever belongs to the room, its host, co-hosts and members,
+not: for `RETURN_MS` a locked room remembers who left it. An activation that is younger than that has seen nobody leave:
+it takes whoever was here when the room was locked for one of those. Whoever belongs to the room, its host, co-hosts and members,
 passes a lock; host and co-hosts also come into a full room.
 """
 
@@ -57,12 +58,12 @@ class Porter:
             return NotFound("this room is archived")
         return None
 
-    def check_new(self, authority: Authority, now: int) -> None:
-        """Raises RoomLocked or RoomFull: whoever joins is new here, and the room takes nobody new."""
+    def check_new(self, authority: Authority, now: int, activated_at: int) -> None:
+        """Raises RoomLocked or RoomFull: whoever joins is new here, and the room takes nobody new. Moments in cluster ms."""
         room, info = self._room, self._room.known
         if not (info.locked or info.size_limit) or self._is_here(authority):
             return
-        if info.locked and not room.is_insider(authority) and not self._has_just_left(authority, now):
+        if info.locked and not (room.is_insider(authority) or self._may_return(authority, now, activated_at)):
             raise RoomLocked("this room is locked: nobody new comes in")
         if 0 < info.size_limit <= len(room.roster) and room.role(authority) == "participant":
             raise RoomFull(f"this room takes {info.size_limit} people at once, and they are here")
@@ -86,8 +87,11 @@ class Porter:
         roster = self._room.roster
         return any(name in roster for name in self._room.names(authority))
 
-    def _has_just_left(self, authority: Authority, now: int) -> bool:
-        return any(now - self._left.get(name, now - RETURN_MS) < RETURN_MS for name in self._room.names(authority))
+    def _may_return(self, authority: Authority, now: int, activated_at: int) -> bool:
+        names = self._room.names(authority)
+        if now < activated_at + RETURN_MS and any(name in self._room.inside for name in names):
+            return True
+        return any(now - self._left.get(name, now - RETURN_MS) < RETURN_MS for name in names)
 
 
 def hidden(room: Room) -> Hidden:

@@ -8,7 +8,7 @@ than `GRACE_MS` puts it off until then, for those who were here before it may be
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from commonroom.actors.room.feature import Feature, Room, stamp
@@ -16,18 +16,23 @@ from commonroom.actors.room.text import check_line, check_tags
 from commonroom.clock import until_text
 from commonroom.engine.actor import Context, Deadline, Wake
 from commonroom.errors import Forbidden, Invalid
+from commonroom.identity import Principal
 from commonroom.moderation import NO_WORDS, Filter, Words
 from commonroom.permissions import require
+from commonroom.protocol.invite import MEMBERSHIP_EVENTS, membership
 from commonroom.protocol.room import RoomArchive, RoomCreate, RoomInfo, RoomUpdate, RoomUpdated
 from commonroom.protocol.session import Reply
 from commonroom.protocol.wire import Command, DurablePush
 
-__all__ = ["GRACE_MS", "HOUR_MS", "RoomSettings", "Unshown", "check_voice", "founded", "unshown", "words_of"]
+__all__ = ["GRACE_MS", "HOUR_MS", "MAX_INSIDE", "RoomSettings", "Unshown", "check_voice", "founded", "unshown", "words_of"]
 
 HOUR_MS: Final = 3_600_000
 
 GRACE_MS: Final = 30_000
 """An idle activation lives longer (`engine.idle_s`), else the room would be put off without end."""
+
+MAX_INSIDE: Final = 1000
+"""Who was in a room when it was locked, the latest: 45 bytes each in the event and in the snapshot."""
 
 PLAIN: Final = ("size_limit", "theme", "timer_policy")
 """Settings that are taken as they are, and are the host's."""
@@ -40,9 +45,13 @@ LISTED: Final = frozenset({"title", "topic", "tags", "visibility"})
 
 
 class Unshown(Struct, frozen=True, array_like=True):
-    """Private facts of `room.created` and `room.updated`: what nobody is shown of it."""
+    """Private facts of `room.created` and `room.updated`: what nobody is shown of it. Append-only.
+
+    `words`: the room's own, whether these or others stood before. `inside`: who is here as the room is locked; None: this locks nothing.
+    """
 
     words: list[str] = []
+    inside: list[Principal] | None = None
 
 
 class RoomSettings(Feature):
@@ -52,7 +61,7 @@ class RoomSettings(Feature):
 
     name = "settings"
     commands = (RoomUpdate, RoomArchive)
-    events = (RoomUpdated,)
+    events = (RoomUpdated, *MEMBERSHIP_EVENTS)
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)
@@ -61,11 +70,29 @@ class RoomSettings(Feature):
         self._put_off = 0  # until when at least, cluster ms
 
     def apply(self, event: DurablePush, private: bytes | None) -> None:
+        room = self.room
         if not isinstance(event, RoomUpdated):
+            for person in self._sent_away(event):
+                room.inside.pop(person, None)
             return
-        self.room.info = event.info
+        room.info = event.info
         if private is not None:
-            self.room.words = words_of(unshown(private))
+            kept = unshown(private)
+            room.words = words_of(kept.words)
+            room.inside = room.inside if kept.inside is None else dict.fromkeys(kept.inside)
+        if room.inside and not event.info.locked:
+            room.inside = {}
+
+    def _sent_away(self, event: DurablePush) -> tuple[Principal, ...]:
+        change = membership(event) if self.room.inside else None
+        return () if change is None else change.removed
+
+    def dump(self) -> list[Principal] | None:
+        """Who was here when the room was locked."""
+        return list(self.room.inside) or None
+
+    def load(self, part: Raw) -> None:
+        self.room.inside = dict.fromkeys(msgspec.msgpack.decode(part, type=list[Principal]))
 
     # -- commands --------------------------------------------------------------
 
@@ -87,7 +114,8 @@ class RoomSettings(Feature):
             if before.visibility != "public":
                 require("room.create.public", ctx.authority)
             check_voice(ctx)
-        private = Unshown(list(words.given)) if words.given != room.words.given else None
+        inside = self._here() if after.locked and not before.locked else None
+        private = Unshown(list(words.given), inside) if inside or words.given != room.words.given else None
         if changes or private:
             self._persist(ctx, command, after, private)
         else:
@@ -114,6 +142,9 @@ class RoomSettings(Feature):
             raise Invalid("size_limit is 0 or at least 2", field="$.size_limit")
         info = self.room.known
         return {name: value for name, value in wanted.items() if value != getattr(info, name)}
+
+    def _here(self) -> list[Principal]:
+        return [member.principal for member in self.room.roster][-MAX_INSIDE:]
 
     def _archive(self, ctx: Context, command: RoomArchive) -> None:
         if command.archived == (self.room.known.archived_at is not None):
@@ -193,9 +224,9 @@ def check_voice(ctx: Context) -> None:
     raise Forbidden(f"you are muted{until_text(until)}", retry_after_ms=until - ctx.now if until else None)
 
 
-def unshown(private: bytes | None) -> list[str]:
-    """The room's own words, out of an event's private facts."""
-    return msgspec.msgpack.decode(private, type=Unshown).words if private else []
+def unshown(private: bytes | None) -> Unshown:
+    """An event's private facts."""
+    return msgspec.msgpack.decode(private, type=Unshown) if private else Unshown()
 
 
 def words_of(words: list[str]) -> Words:
