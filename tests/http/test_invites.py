@@ -188,6 +188,19 @@ async def test_A8_members_whom_i_do_not_see_are_left_out(api: Api, uma: Account,
         assert (await api.call("DELETE", f"/v1/blocks/{named(hidden)}", headers=uma.bearer)).status == 204
 
 
+async def test_A8_no_page_of_members_is_short_or_goes_on_from_somebody_hidden(
+    api: Api, uma: Account, ada: Account, bob: Account, private: str
+) -> None:
+    made = await invite(api, ada, private)
+    for one in (bob, uma):
+        await accept(api, one, made["code"], private)
+    await projected(lambda: members(api, ada, private), lambda page: len(page["members"]) == 2)
+    assert (await api.call("PUT", f"/v1/blocks/{named(bob)}", headers=uma.bearer)).status == 204
+    page = await members(api, uma, private, "?limit=1")
+    assert ([one["actorId"] for one in page["members"]], page["nextCursor"]) == ([uma.principal["actorId"]], None)
+    assert (await api.call("DELETE", f"/v1/blocks/{named(bob)}", headers=uma.bearer)).status == 204
+
+
 async def test_P17_who_quits_is_a_member_no_longer(api: Api, ada: Account, bob: Account, private: str) -> None:
     await accept(api, bob, (await invite(api, ada, private))["code"], private)
     peer = await peer_of(api, bob, private)

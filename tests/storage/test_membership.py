@@ -162,6 +162,17 @@ async def test_P17_members_are_paged_whole_the_oldest_first_while_others_come(da
     assert seen == [*(f"g{number}" for number in range(7)), "later3", "later6"]
 
 
+async def test_A8_pages_of_members_are_full_and_no_cursor_names_somebody_hidden(database: Database) -> None:
+    story, repository = Story(at=1000), Memberships(database)
+    for number in range(6):
+        story.enter(Principal("guest", f"g{number}"))
+    await project(database, story.events)
+    page, cursor = await repository.page(story.room, None, 2, {"g0", "g2", "g4", "g5"})
+    assert ([one.principal.actor_id for one in page], cursor) == (["g1", "g3"], None)
+    page, cursor = await repository.page(story.room, None, 1, {"g0", "g2"})
+    assert ([one.principal.actor_id for one in page], cursor) == (["g1"], f"{page[0].at}.g1")
+
+
 @pytest.mark.parametrize("cursor", ["x", ".", "1", "-1.x", "1" * 17 + ".x", "1.\0", "٣.x"])
 async def test_a_cursor_that_is_not_ours_is_refused(database: Database, cursor: str) -> None:
     with pytest.raises(Invalid):

@@ -1,5 +1,6 @@
 """Who is a member of which room, and which room a code opens: from the projection `membership`."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from commonroom.errors import Invalid
@@ -10,7 +11,8 @@ __all__ = ["Memberships", "RoomMember"]
 
 ROOM_OF = "SELECT room FROM invite_code WHERE digest = $1"
 PAGE = """
-SELECT actor_type, actor_id, at, invite FROM room_member WHERE room = $1 AND (at, actor_id) > ($2, $3) ORDER BY at, actor_id LIMIT $4
+SELECT actor_type, actor_id, at, invite FROM room_member
+WHERE room = $1 AND (at, actor_id) > ($2, $3) AND actor_id <> ALL ($5::text[]) ORDER BY at, actor_id LIMIT $4
 """
 PERSON = "SELECT $1::text UNION ALL SELECT sid FROM login_session WHERE actor_id = $1 AND upgraded_at IS NOT NULL"
 FORGET = f"DELETE FROM room_member WHERE actor_id IN ({PERSON})"  # noqa: S608 - constants only
@@ -41,13 +43,17 @@ class Memberships:
         room: str | None = await self._database.fetchval(ROOM_OF, digest)
         return room
 
-    async def page(self, room: str, cursor: str | None, limit: int) -> tuple[list[RoomMember], str | None]:
+    async def page(self, room: str, cursor: str | None, limit: int, hidden: Collection[str] = ()) -> tuple[list[RoomMember], str | None]:
         """Members of a room, those of longest standing first, and the next page's cursor (None: there is no more).
+
+        Args:
+            hidden: ids of those whom the reader does not see; left out here, as a cursor names somebody.
 
         Raises:
             Invalid: the cursor is not one of ours.
         """
-        rows = await self._database.fetch(PAGE, room, *(BEGINNING if cursor is None else _place(cursor)), limit + 1)
+        place = BEGINNING if cursor is None else _place(cursor)
+        rows = await self._database.fetch(PAGE, room, *place, limit + 1, list(hidden))
         members = [RoomMember(Principal(row["actor_type"], row["actor_id"]), row["at"], row["invite"]) for row in rows[:limit]]
         if len(rows) <= limit or not members:
             return members, None

@@ -55,10 +55,10 @@ async def list_members(request: web.Request) -> web.Response:
     view, hidden = await view_of(request, authority_of(request), room, "member.list"), await hidden_from(request)
     host = view.info.host or view.info.created_by
     roles: dict[Principal, Role] = {**dict.fromkeys(view.cohosts, "cohost"), host: "host"}
-    page, next_cursor = await services.memberships.page(room, cursor, limit)
+    page, next_cursor = await services.memberships.page(room, cursor, limit, {one.actor_id for one in hidden})
     names = await services.login_sessions.names({one.actor_id for one in (*roles, *(member.principal for member in page))})
     keepers = [Keeper(*author_fields(one, names), role) for one, role in roles.items() if one not in hidden]
-    members = [MemberRow(*author_fields(one.principal, names), one.at, one.invite) for one in page if one.principal not in hidden]
+    members = [MemberRow(*author_fields(one.principal, names), one.at, one.invite) for one in page]
     return answer(MemberPage(keepers, members, next_cursor))
 
 
