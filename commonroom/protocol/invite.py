@@ -3,6 +3,7 @@
 from typing import Annotated, Final, NamedTuple, Self
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from commonroom.codes import ErrorCode
 from commonroom.identity import Principal
@@ -109,6 +110,10 @@ class InviteListing(ServerMessage, frozen=True, tag=87):
 
     ref: Ref
     invites: list[Invite]
+
+    def without(self, hidden: frozenset[Principal]) -> Self:
+        """How this looks to somebody who does not see these people."""
+        return replace(self, invites=[replace(one, author=None) if one.author in hidden else one for one in self.invites])
 
 
 class InviteCreated(DurablePush, frozen=True, tag=77):

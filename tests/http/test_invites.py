@@ -2,13 +2,14 @@
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from commonroom.protocol.invite import InviteRevoked
+from commonroom.identity import Principal
+from commonroom.protocol.invite import InviteListing, InviteRevoked
 from commonroom.protocol.room import Joined, RoomRemoved
 from commonroom.protocol.session import Skip
 from tests.http.account import registered, unused
@@ -33,6 +34,14 @@ async def projected(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> Any
 @pytest_asyncio.fixture(loop_scope="session")
 async def private(api: Api, ada: Account) -> str:
     return await api.room(ada, "Secret garden", visibility="private")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def peers() -> AsyncIterator[list[Peer]]:
+    opened: list[Peer] = []
+    yield opened
+    for peer in opened:
+        await peer.close()
 
 
 async def invite(api: Api, host: Account, room: str, **fields: Any) -> dict[str, Any]:
@@ -198,6 +207,26 @@ async def test_A8_no_page_of_members_is_short_or_goes_on_from_somebody_hidden(
     assert (await api.call("PUT", f"/v1/blocks/{named(bob)}", headers=uma.bearer)).status == 204
     page = await members(api, uma, private, "?limit=1")
     assert ([one["actorId"] for one in page["members"]], page["nextCursor"]) == ([uma.principal["actorId"]], None)
+    assert (await api.call("DELETE", f"/v1/blocks/{named(bob)}", headers=uma.bearer)).status == 204
+
+
+async def test_A8_a_co_host_whom_i_do_not_see_is_in_no_answer_about_the_room(
+    api: Api, uma: Account, bob: Account, peers: list[Peer]
+) -> None:
+    room = await api.room(uma)
+    peers.append(await peer_of(api, bob, room))
+    await act(api, uma, room, "role", bob, role="cohost")
+    assert (await api.call("POST", f"/v1/rooms/{room}/invites", {}, bob.bearer)).status == 201
+    assert (await api.call("PUT", f"/v1/blocks/{named(bob)}", headers=uma.bearer)).status == 204
+    peers.append(await peer_of(api, uma, room))
+    assert (await api.call("GET", f"/v1/rooms/{room}", headers=uma.bearer)).json["cohosts"] == []
+    (invite,) = (await api.call("GET", f"/v1/rooms/{room}/invites", headers=uma.bearer)).json["invites"]
+    authors = [invite["createdBy"]]
+    for peer in peers:
+        listing = await peer.request("invite.list", room=room)
+        assert isinstance(listing, InviteListing)
+        authors += [one.author for one in listing.invites]
+    assert authors == [None, Principal("guest", bob.sid), None]
     assert (await api.call("DELETE", f"/v1/blocks/{named(bob)}", headers=uma.bearer)).status == 204
 
 

@@ -222,7 +222,8 @@ class RoomActor(Actor):
         presence = next((feature for feature in self._features if isinstance(feature, Presence)), None)
         present = len(self.room.roster) if presence is None else presence.count(hidden)
         timer = next((feature.timer for feature in self._features if isinstance(feature, SharedTimer)), None)
-        return RoomView(self.room.id, self.room.known, present, timer, list(self.room.cohosts))
+        cohosts = [one for one in self.room.cohosts if one not in hidden]
+        return RoomView(self.room.id, self.room.known, present, timer, cohosts)
 
     def summary(self) -> RoomSummary | None:
         """Of a room that the list shows."""

@@ -36,12 +36,13 @@ from commonroom.errors import (
     RateLimited,
     TokenExpired,
     Unauthenticated,
+    Unavailable,
     row_of,
 )
 from commonroom.identity import Authority, Principal
 from commonroom.permissions import KINDS, NEVER, TABLE, kind_of, require_kind
 from commonroom.protocol.codec import Codec, Rejected
-from commonroom.protocol.invite import InviteAccept, RoomQuit
+from commonroom.protocol.invite import InviteAccept, InviteListing, RoomQuit
 from commonroom.protocol.listing import ListingWatch
 from commonroom.protocol.registry import COMMAND_NAMES, COMMANDS
 from commonroom.protocol.room import RoomCreate, RoomJoin, RoomLeave
@@ -162,8 +163,17 @@ class Session(Looking):
     # From the room (`Origin`) and from subscriptions (`Reader`).
 
     def replied(self, ref: int, message: ServerMessage) -> None:
-        if ref or isinstance(message, RoomPush):
+        if isinstance(message, InviteListing):
+            self._list(ref, message)
+        elif ref or isinstance(message, RoomPush):
             self.send(message)
+
+    def _list(self, ref: int, listing: InviteListing) -> None:
+        """An answer that names people, unlike others: it has not come through a veil."""
+        if self.hidden is None:
+            self.refused(ref, Unavailable("it is not known yet who is hidden"))
+        else:
+            self.send(listing.without(self.hidden))
 
     def refused(self, ref: int, error: CommonroomError) -> None:
         if isinstance(error, Denied):

@@ -13,7 +13,6 @@ from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.rooms import KEY, ROOM, ROOM_ID, nonce_of, room_address, shown
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PrincipalShape, RoomDetail, Shape, principal_shape
-from commonroom.identity import Principal
 from commonroom.ids import invite_digest
 from commonroom.limit.limit import INVITE_CODES, ROOM_CHANGES
 from commonroom.protocol.invite import (
@@ -84,7 +83,7 @@ async def list_invites(request: web.Request) -> web.Response:
     listing = await request.app[SERVICES].router.ask(room_address(room), InviteList(1, room), authority_of(request))
     if not isinstance(listing, InviteListing):
         raise InternalError("a room answered something else")
-    return answer(InviteShapes([_invite(invite, hidden) for invite in listing.invites]))
+    return answer(InviteShapes([_invite(invite) for invite in listing.without(hidden).invites]))
 
 
 async def revoke_invite(request: web.Request) -> web.Response:
@@ -115,8 +114,8 @@ async def accept_invite(request: web.Request) -> web.Response:
     return await shown(request, room)
 
 
-def _invite(invite: Invite, hidden: frozenset[Principal]) -> InviteShape:
-    author = None if invite.author is None or invite.author in hidden else principal_shape(invite.author)
+def _invite(invite: Invite) -> InviteShape:
+    author = None if invite.author is None else principal_shape(invite.author)
     return InviteShape(invite.invite, invite.at, author, invite.expires_at, invite.uses, invite.used)
 
 
