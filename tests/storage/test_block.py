@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from commonroom.errors import LimitExceeded
-from commonroom.identity import Principal, SessionId
+from commonroom.identity import MAX_GUESTS, Principal, SessionId
 from commonroom.ids import new_id
 from commonroom.storage.pool import Database
 from commonroom.storage.repository import block
@@ -26,8 +26,8 @@ async def guest(database: Database, name: str = "Gus") -> Principal:
     return (await LoginSessions(database).create_guest(name, new_id(1).encode(), "test", 1)).principal
 
 
-async def sign_in(database: Database, as_user: Principal, was: Principal) -> None:
-    sid = await LoginSessions(database).begin(as_user.actor_id, SessionId(was.actor_id), new_id(1).encode(), "test", 2)
+async def sign_in(database: Database, as_user: Principal, was: Principal, now: int = 2) -> None:
+    sid = await LoginSessions(database).begin(as_user.actor_id, SessionId(was.actor_id), new_id(1).encode(), "test", now)
     assert sid == was.actor_id
 
 
@@ -64,6 +64,28 @@ async def test_a_blocked_guest_stays_hidden_as_the_user_that_it_becomes(database
     await sign_in(database, bob, gus)
     assert await hidden(database, ada) == {bob, gus, other}
     assert await hidden(database, bob) == {ada}
+
+
+async def test_A8_a_block_of_a_guest_outlasts_any_number_of_sign_ins(database: Database) -> None:
+    ada, bob, gus = await user(database), await user(database), await guest(database)
+    await Blocks(database).add(ada.actor_id, gus, 5)
+    await sign_in(database, bob, gus)
+    for number in range(MAX_GUESTS + 1):
+        await sign_in(database, bob, await guest(database), 3 + number)
+    assert await hidden(database, bob) == await hidden(database, gus) == {ada}
+    assert await hidden(database, ada) >= {bob, gus}, "what they said as the guest who was blocked stays hidden, too"
+    assert await Blocks(database).remove(ada.actor_id, bob)
+    assert (await hidden(database, ada), await hidden(database, bob)) == (set(), set())
+
+
+async def test_who_hides_from_a_user_are_those_whom_it_does_not_block(database: Database) -> None:
+    ada, bob, cid, was = await user(database), await user(database), await user(database), await guest(database)
+    await sign_in(database, bob, was)
+    blocks = Blocks(database)
+    for blocker, blocked in ((bob, ada), (cid, ada), (ada, was)):
+        await blocks.add(blocker.actor_id, blocked, 5)
+    assert await hidden(database, ada) == {bob, was, cid}
+    assert await blocks.hiding(ada) == {cid}
 
 
 async def test_the_guests_that_the_blocker_was_are_hidden_too_and_nobody_is_hidden_from_themselves(database: Database) -> None:

@@ -104,11 +104,10 @@ async def _message(request: web.Request, authority: Authority, room: str, offset
 
 async def _unseen(request: web.Request, authority: Authority) -> frozenset[Principal]:
     """Who hides from them. Whom they hide themselves they may report."""
-    hidden, blocks = await hidden_from(request), request.app[SERVICES].blocks
+    hidden = await hidden_from(request)
     if not hidden or authority.principal.actor_type == "guest":
         return hidden
-    own = [one.principal for one in await blocks.list(authority.principal.actor_id)]
-    return hidden.difference(await blocks.names(*own))
+    return await request.app[SERVICES].blocks.hiding(authority.principal)
 
 
 def _copy(around: Sequence[ProjectedMessage], offset: int) -> list[CopiedMessage]:

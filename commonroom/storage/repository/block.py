@@ -1,7 +1,8 @@
 """Blocks: users who do not want to meet somebody.
 
-A person is a user together with the guests that it was (the latest `MAX_GUESTS`, as for all that they own), or a guest
-who never signed in. Whoever of a person is blocked, all of it is, also what it becomes later: that is found when it is asked for.
+A person is a user together with the guests that it was, or a guest who never signed in. Whoever of a person is blocked, all of
+it is, also what it becomes later: that is found when it is asked for. Of the guests, those are hidden who were blocked themselves
+and the latest `MAX_GUESTS`, as for all that they own; a block of any of them counts, else signing in often would wash it off.
 """
 
 from collections.abc import Sequence
@@ -31,20 +32,24 @@ HIDDEN = f"""
 WITH reader AS MATERIALIZED (
     SELECT r.id, coalesce(s.actor_id, r.id) AS person FROM unnest($1::text[]) AS r (id)
     LEFT JOIN {BECAME % ("s", "s", "r.id", "s")}
-), name AS (
-    SELECT id, person, person AS name FROM reader
-    UNION ALL SELECT r.id, r.person, g.sid FROM reader r {GUESTS % "r.person"}
 ), other AS (
-    SELECT r.id, r.person, b.blocked_type AS type, b.blocked_id AS other FROM reader r JOIN block b ON b.blocker = r.person
-    UNION SELECT n.id, n.person, 'user', b.blocker FROM name n
-    CROSS JOIN LATERAL (SELECT blocker FROM block WHERE blocked_id = n.name ORDER BY at DESC LIMIT {MAX_BLOCKERS}) b
+    SELECT r.id, r.person, true AS is_own, b.blocked_type AS type, b.blocked_id AS other FROM reader r JOIN block b ON b.blocker = r.person
+    UNION ALL SELECT r.id, r.person, false, 'user', b.blocker FROM reader r CROSS JOIN LATERAL (
+        SELECT l.blocker FROM (
+            SELECT r.person AS name
+            UNION ALL SELECT g.sid FROM login_session g WHERE g.actor_id = r.person AND g.upgraded_at IS NOT NULL
+        ) n CROSS JOIN LATERAL (SELECT blocker, at FROM block WHERE blocked_id = n.name ORDER BY at DESC LIMIT {MAX_BLOCKERS}) l
+        ORDER BY l.at DESC LIMIT {MAX_BLOCKERS}
+    ) b
 ), person AS MATERIALIZED (
-    SELECT o.id, CASE WHEN s.sid IS NULL THEN o.type ELSE 'user' END AS type, coalesce(s.actor_id, o.other) AS other FROM other o
-    LEFT JOIN {BECAME % ("s", "s", "o.other", "s")}
+    SELECT o.id, o.is_own, o.type AS named_type, o.other AS named,
+        CASE WHEN s.sid IS NULL THEN o.type ELSE 'user' END AS type, coalesce(s.actor_id, o.other) AS other
+    FROM other o LEFT JOIN {BECAME % ("s", "s", "o.other", "s")}
     WHERE coalesce(s.actor_id, o.other) <> o.person  -- who blocked a guest and then signed in as that one
 )
-SELECT id, type, other FROM person
-UNION SELECT p.id, 'guest', g.sid FROM person p {GUESTS % "p.other"}
+SELECT id, is_own, type, other FROM person
+UNION SELECT id, is_own, named_type, named FROM person WHERE named <> other
+UNION SELECT p.id, p.is_own, 'guest', g.sid FROM person p {GUESTS % "p.other"}
 """  # noqa: S608 - constants only
 
 NAMES = f"""
@@ -99,8 +104,14 @@ class Blocks:
             found.setdefault(row["id"], []).append(Principal(row["type"], row["other"]))
         return {reader: frozenset(found[reader.actor_id]) for reader in readers if reader.actor_id in found}
 
+    async def hiding(self, user: Principal) -> frozenset[Principal]:
+        """Who hides from a user, and is not blocked by them: they are not to tell from anything that these are there."""
+        rows = await self._database.fetch(HIDDEN, [user.actor_id])
+        own = {row["other"] for row in rows if row["is_own"]}
+        return frozenset(Principal(row["type"], row["other"]) for row in rows if row["other"] not in own)
+
     async def names(self, *people: Principal) -> list[Principal]:
-        """All that these people are called: themselves, and the guests they were."""
+        """What these people may be called on live sockets: themselves, and the latest guests they were."""
         rows = await self._database.fetch(NAMES, [one.actor_type for one in people], [one.actor_id for one in people])
         return [Principal(row["type"], row["id"]) for row in rows]
 
