@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from commonroom.identity import Principal
 from commonroom.ids import new_id
 from commonroom.protocol.chat import MessageCreate
 from commonroom.protocol.presence import PresenceReset
-from commonroom.protocol.room import Joined
+from commonroom.protocol.room import Joined, RoomRemoved
 from commonroom.protocol.session import Reply, Skip
 from commonroom.storage.repository import block
 from tests.http.account import registered, unused
@@ -231,6 +232,27 @@ async def test_A8_who_blocks_a_guest_does_not_meet_the_user_that_it_becomes(
     assert [person.principal.actor_id for person in joined.presence.people] == [ada.principal["actorId"]]
     assert joined.messages == []
     assert [one["actorId"] for one in await blocks(api, ada)] == [user.principal["actorId"]]
+
+
+async def test_A8_a_host_sends_away_by_name_who_hides_from_them_and_a_co_host_sees_that_one(
+    api: Api, new_user: NewUser, peers: list[Peer]
+) -> None:
+    host, troll, helper = await new_user(), await new_user(), await new_user()
+    username = await named(api, troll)
+    room = await api.room(host)
+    await change(api, "PUT", troll, who(host))
+    of_host, of_troll, of_helper = [(await enter(api, peers, one, room))[0] for one in (host, troll, helper)]
+    helping = {"person": who(helper), "role": "cohost"}
+    assert (await api.call("POST", f"/v1/rooms/{room}/role", helping, host.bearer)).status == 204
+    offset = await say(of_troll, room, "abuse")
+    await until(lambda: of_helper.pushes(room, MessageCreate), "the abuse")
+    assert of_helper.pushes(room, MessageCreate)[0].author == Principal("user", troll.principal["actorId"])
+    await until(lambda: offset in [one.offset for one in of_host.pushes(room, Skip)], "all that the host gets of it")
+    assert not of_host.pushes(room, MessageCreate)
+    assert (await api.call("POST", f"/v1/rooms/{room}/ban", {"person": username}, host.bearer)).status == 204
+    await until(lambda: of_troll.pushes(room, RoomRemoved), "the ban")
+    banned = (await api.call("GET", f"/v1/rooms/{room}/bans", headers=host.bearer)).json["bans"]
+    assert [one["actorId"] for one in banned] == [troll.principal["actorId"]]
 
 
 async def test_blocks_of_many_at_once_are_all_there(api: Api, new_user: NewUser) -> None:
