@@ -57,6 +57,8 @@ class Authority(Struct, frozen=True, gc=False):
     """What an admin has imposed on them, as the edge knows it; see `stands`."""
     sanction_until: int = 0
     """Its end in cluster time; 0: it has none."""
+    shadow_until: int | None = None
+    """Of a shadow behind that mute, which counts once the mute has ended: its end, as above; None: there is none."""
 
     @property
     def actors(self) -> tuple[str, ...]:
@@ -65,7 +67,10 @@ class Authority(Struct, frozen=True, gc=False):
 
     def stands(self, now: int) -> Standing:
         """Their standing at `now`, cluster ms."""
-        return self.sanction if not self.sanction_until or now < self.sanction_until else ""
+        if not self.sanction_until or now < self.sanction_until:
+            return self.sanction
+        behind = self.shadow_until
+        return "shadow" if behind is not None and (not behind or now < behind) else ""
 
     def owns(self, principal: Principal | None) -> bool:
         """Whether it is the same person: itself, or a guest it was (FEATURES P2)."""

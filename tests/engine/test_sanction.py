@@ -92,6 +92,28 @@ def test_of_several_a_mute_counts_then_the_longest(town: Town) -> None:
     assert town.standing(ADA) == ("", 0)
 
 
+def test_C9_a_shadow_behind_a_mute_counts_again_the_moment_the_mute_has_passed_though_nobody_is_told(town: Town) -> None:
+    soon, later = town.clock.now() + 1000, town.clock.now() + 5000
+    town.impose(InForce("shadow", "uma", None, ()), InForce("shadow", "bob", later, ()))
+    town.impose(InForce("mute", "uma", soon, ("ada", "ida")), InForce("mute", "bob", soon, ()))
+    uma, bob, told = town.sanctions.marked(UMA), town.sanctions.marked(BOB), len(town.told)
+    assert [uma.stands(at) for at in (soon - 1, soon, later, 2**50)] == ["mute", "shadow", "shadow", "shadow"]
+    assert [bob.stands(at) for at in (soon - 1, soon, later - 1, later)] == ["mute", "shadow", "shadow", ""]
+    town.loop.run_for(1)
+    assert (town.standing(uma), town.standing(bob)) == (("shadow", 0), ("shadow", later))
+    assert len(town.told) == told
+
+
+def test_C9_of_a_mute_and_a_shadow_without_end_the_shadow_is_left_when_the_mute_is_lifted(town: Town) -> None:
+    town.impose(InForce("shadow", "uma", None, ()), InForce("mute", "uma", None, ()))
+    marked = town.sanctions.marked(UMA)
+    assert marked.stands(2**50) == "mute"
+    del town.rows[1]
+    town.impose()
+    assert town.standing(marked) == ("shadow", 0)
+    assert town.told[-1] == {"uma"}
+
+
 def test_what_has_passed_by_the_clock_stands_no_longer_though_nothing_is_read(town: Town) -> None:
     until = town.clock.now() + 1000
     town.impose(InForce("mute", "ada", until, ()))

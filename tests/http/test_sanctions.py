@@ -216,6 +216,24 @@ async def test_C9_what_is_said_under_a_shadow_is_shown_to_its_author_alone_every
         await peer.close()
 
 
+async def test_C9_a_shadow_outlives_a_mute_of_a_guest_that_its_user_signs_in_as(
+    api: Api, mail: MailServer, admin: Account, bob: Account, node: Node
+) -> None:
+    room, address = await api.room(bob), unused()
+    await imposed(api, admin, await registered(api, mail, address), "shadow")
+    guest, ends = await api.guest("Gus"), node._clock.now() + 1000
+    await imposed(api, admin, guest, "mute", until=ends)
+    await until(lambda: stands(node, guest) or node._clock.now() >= ends, "the mute")
+    author, reader = await joined(api, account_of(await log_in(api, address, headers=guest.bearer)), room), await joined(api, bob, room)
+    await until(lambda: node._clock.now() >= ends, "the end of the mute")
+    await say(author, room, "unheard")
+    await say(reader, room, "anybody?")
+    await heard(reader, room, "anybody?")
+    assert [push.text for push in reader.pushes(room, MessageCreate)] == ["anybody?"]
+    for peer in (author, reader):
+        await peer.close()
+
+
 async def test_what_stands_against_somebody_goes_with_their_requests_too(
     api: Api, admin: Account, ada: Account, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
