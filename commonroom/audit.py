@@ -4,11 +4,11 @@
 
 The edges write denials: they alone know the request. Writing never waits and never fails; while the database is away
 or slower than what comes, the oldest entries of a full queue are dropped, counted and in the log all the same. Whoever
-is refused on and on is written `DENIALS` a minute; the next line that is written says how many were not.
+is refused on and on is written `DENIALS` times a minute; the next line that is written says how many were not.
 """
 
 from asyncio import CancelledError
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
@@ -32,8 +32,9 @@ FLUSH_S: Final = 0.25
 AWAY_S: Final = 2.0
 MAX_TEXT: Final = 200
 
-DENIALS: Final = Rate(1_000_000, 60)
-"""Of one principal, or of one address where nobody is signed in."""
+MINUTE_US: Final = 60_000_000
+DENIALS: Final = 60
+"""A minute, of one user, one guest, and one address where no user is signed in: of those there are as many guests as it likes."""
 
 Outcome = Literal["denied", "done"]
 
@@ -72,19 +73,23 @@ class AuditStore(Protocol):
 class Audit:
     """Takes entries of one node.
 
+    Args:
+        limits_scale: times `DENIALS` are written; below 1 counts as 1.
+
     Attributes:
         written: entries so far.
         lost: of these, those that are in the log alone.
         muted: denials that no line was written for.
     """
 
-    def __init__(self, store: AuditStore, clock: Clock, now_us: Callable[[], int] = monotonic_us) -> None:
+    def __init__(self, store: AuditStore, clock: Clock, now_us: Callable[[], int] = monotonic_us, *, limits_scale: float = 1.0) -> None:
         self.written = 0
         self.lost = 0
         self.muted = 0
         self._now_us = now_us
-        self._denials = Table(DENIALS)
-        self._unwritten: dict[str, int] = {}
+        amount = round(DENIALS * max(limits_scale, 1.0))
+        self._denials = Table(Rate(-(-MINUTE_US // amount), amount))
+        self._unwritten: OrderedDict[str, int] = OrderedDict()  # by whom lines were last not written; not plain, see `Table`
         self._store = store
         self._clock = clock
         self._queue: deque[Entry] = deque()
@@ -92,31 +97,38 @@ class Audit:
         self._is_flushing = False
 
     def denied(
-        self, error: Denied, authority: Authority | None, request: str, *, action: str = "", where: str = "", address: str = ""
+        self, error: Denied, authority: Authority | None, request: str, address: str = "", *, action: str = "", where: str = ""
     ) -> None:
         """Somebody was refused.
 
         Args:
+            address: where they are, as limits count it; empty: not known.
             action, where: what the edge knows, for an error that does not say it.
-            address: under which whoever is not signed in is counted.
         """
-        key = address if authority is None else authority.principal.actor_id
-        if (unwritten := self._admit(key)) is None:
+        if (unwritten := self._admit(_keys(authority, address))) is None:
             return
         action, where = error.action or action, error.where or where
         why = f"{error.message} (and {unwritten} refusals more before it)" if unwritten else error.message
         self.write("denied", authority, action, target=where, why=why, request=request)
 
-    def _admit(self, key: str) -> int | None:
+    def _admit(self, keys: Sequence[str]) -> int | None:
         """How many denials before this one were not written; None: nor is this."""
-        now_us = self._now_us()
-        if self._denials.wait_us(key, now_us) <= 0:
-            self._denials.grant(key, now_us)
-            return self._unwritten.pop(key, 0)
+        now_us, denials = self._now_us(), self._denials
+        if full := [key for key in keys if denials.wait_us(key, now_us) > 0]:
+            self._leave_out(full[-1])
+            return None
+        for key in keys:
+            denials.grant(key, now_us)
+        return sum(self._unwritten.pop(key, 0) for key in keys)
+
+    def _leave_out(self, key: str) -> None:
+        """Where too many are, those go untold who have not been refused for longest."""
         self.muted += 1
-        if key in self._unwritten or len(self._unwritten) < CAPACITY:
-            self._unwritten[key] = self._unwritten.get(key, 0) + 1
-        return None
+        unwritten = self._unwritten
+        unwritten[key] = unwritten.get(key, 0) + 1
+        unwritten.move_to_end(key)
+        if len(unwritten) > CAPACITY:
+            unwritten.popitem(last=False)
 
     def write(self, outcome: Outcome, authority: Authority | None, action: str, *, target: str, why: str, request: str) -> None:
         """One line. Texts are cut to `MAX_TEXT` characters."""
@@ -176,6 +188,14 @@ class Audit:
             except CommonroomError as error:
                 self.lost += 1
                 log.exception("audit_refused", action=entry.action, reason=str(error))
+
+
+def _keys(authority: Authority | None, address: str) -> Sequence[str]:
+    """What a denial counts under, the widest last."""
+    if authority is None:
+        return (address,)
+    who = authority.principal
+    return (who.actor_id, address) if who.actor_type == "guest" and address else (who.actor_id,)
 
 
 def _short(text: str) -> str:

@@ -90,6 +90,53 @@ async def test_whoever_is_refused_on_and_on_buries_nobody_elses_lines() -> None:
     await audit.close()
 
 
+def guest(name: str) -> Authority:
+    return Authority(Principal("guest", name), SessionId(name), name, 0)
+
+
+async def test_many_guests_of_one_address_fill_it_no_more_than_one() -> None:
+    store, now_us = Store(), [10**9]
+    audit = Audit(store, ClusterClock(), lambda: now_us[0])
+    for number in range(1740):
+        audit.denied(Forbidden("no"), guest(f"guest-{number % 30}"), "r", "203.0.113.5", action="status.set")
+    audit.denied(Forbidden("no"), None, "r", "203.0.113.5", action="auth.sign_out")
+    assert (audit.written, audit.muted) == (60, 1681)
+    audit.denied(Forbidden("no"), ADA, "r", "203.0.113.5", action="room.join")
+    audit.denied(Forbidden("no"), guest("elsewhere"), "r", "203.0.113.6", action="room.join")
+    now_us[0] += 1_000_000
+    audit.denied(Forbidden("no"), guest("late"), "r", "203.0.113.5", action="room.join")
+    await store.until(lambda: len(store.targets) == 63)
+    assert [(one.actor_id, one.why) for one in store.taken][-3:] == [
+        ("ada", "no"), ("elsewhere", "no"), ("late", "no (and 1681 refusals more before it)"),
+    ]  # fmt: skip
+    await audit.close()
+
+
+async def test_a_guest_of_many_addresses_fills_it_no_more_than_one_of_one() -> None:
+    store = Store()
+    audit = Audit(store, ClusterClock(), lambda: 10**9)
+    for number in range(100):
+        audit.denied(Forbidden("no"), guest("grace"), "r", f"203.0.113.{number}", action="room.join")
+    assert (audit.written, audit.muted) == (60, 40)
+    await audit.close()
+
+
+async def test_of_too_many_whose_refusals_were_not_written_the_latest_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CAPACITY", 2)
+    store, now_us = Store(), [10**9]
+    audit = Audit(store, ClusterClock(), lambda: now_us[0])
+    for name in ("first", "second", "third"):
+        for _ in range(62):
+            audit.denied(Forbidden("no"), guest(name), "r", action="room.join")
+    now_us[0] += 60_000_000
+    for name in ("first", "second", "third"):
+        audit.denied(Forbidden("no"), guest(name), "r", action="room.join")
+    await store.until(lambda: len(store.targets) == 183)
+    more = "no (and 2 refusals more before it)"
+    assert [one.why for one in store.taken][-3:] == ["no", more, more]
+    await audit.close()
+
+
 async def test_a_full_queue_loses_its_oldest_lines_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_QUEUED", 3)
     store = Store()

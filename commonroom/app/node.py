@@ -122,7 +122,7 @@ class Node:
         await keys.open()
         self._parts.push_async_callback(keys.close)
         ws_tokens = PrincipalTokens("ws", keys.ring, self._clock, http.ws_token_ttl_s)
-        audit = Audit(AuditLog(database), self._clock)
+        audit = Audit(AuditLog(database), self._clock, limits_scale=self.settings.limits.scale)
         self._parts.push_async_callback(audit.close)
         self._engine = engine = Engine(self.settings, self._clock, self._storage, ws_tokens, audit)
         self._parts.push_async_callback(engine.visits.close)

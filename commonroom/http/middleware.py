@@ -65,8 +65,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
     except CommonroomError as error:
         if isinstance(error, Denied):
             audit, who = request.app[SERVICES].audit, request.get(AUTHORITY)
-            address = "" if who is not None else address_of(request)
-            audit.denied(error, who, request_id, action=request.get(ACTION, ""), where=place_of(request), address=address)
+            audit.denied(error, who, request_id, address_of(request), action=request.get(ACTION, ""), where=place_of(request))
         if isinstance(error, InternalError):
             return _failed(request, request_id)
         return problem.from_error(error, request_id)

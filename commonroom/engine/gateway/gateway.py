@@ -93,7 +93,7 @@ class Gateway:
         authenticate: Authenticate,
         read_events: ReadEvents,
         history: int,
-        denied: Callable[[Denied, Authority | None, str], None] | None = None,
+        denied: Callable[[Denied, Authority | None, str, str], None] | None = None,
         limits_scale: float = 0.0,
         admit_founder: AdmitFounder | None = None,
         admit_code: AdmitCode | None = None,

@@ -28,7 +28,8 @@ AdmitCode = Callable[[Authority, str], Awaitable[None]]
 class Surroundings(NamedTuple):
     """`soon` runs a function later in this loop turn, `later` after so many seconds (the loop's `call_soon`, `call_later`).
 
-    `monotonic` is in seconds of an arbitrary origin. `denied` is told of every refusal that is to be audited, by whom and in which request.
+    `monotonic` is in seconds of an arbitrary origin. `denied` is told of every refusal that is to be audited: of whom, in which
+    request, and the address as above.
     `visited` is told of each admission of somebody to a room.
     `events` is how many commands a connection may send; None: any number. `looks` is how often it may look at
     other users; None: any number. `admit_founder` None: everybody may found rooms. `admit_code` None: everybody may try codes.
@@ -40,7 +41,7 @@ class Surroundings(NamedTuple):
     reader: EventReader
     tasks: TaskGroup
     stats: Stats
-    denied: Callable[[Denied, Authority | None, str], None]
+    denied: Callable[[Denied, Authority | None, str, str], None]
     soon: Callable[[Callable[[], None]], Any]
     later: Callable[[float, Callable[[], None]], Any]
     monotonic: Callable[[], float]

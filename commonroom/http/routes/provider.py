@@ -19,6 +19,7 @@ from commonroom.http.auth import COOKIE_PATH, agent_of, authority_of, is_from_ou
 from commonroom.http.body import answer
 from commonroom.http.gate import ACTION
 from commonroom.http.limit import remember
+from commonroom.http.peer import address_of
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.account import PROVIDER
 from commonroom.http.services import REQUEST_ID, SERVICES
@@ -77,7 +78,7 @@ async def callback(request: web.Request) -> web.Response:
     except Unauthenticated:  # ended, or deleted, while the provider was asked
         response.headers[hdrs.LOCATION] = f"/login?problem={PROBLEMS[SignInInvalid]}"
     except Banned as error:
-        services.audit.denied(error, None, request[REQUEST_ID], action=request[ACTION], where=request.path)
+        services.audit.denied(error, None, request[REQUEST_ID], address_of(request), action=request[ACTION], where=request.path)
         response.headers[hdrs.LOCATION] = "/login?problem=banned"
     except Conflict:
         response.headers[hdrs.LOCATION] = "/login?problem=taken"

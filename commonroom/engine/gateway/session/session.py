@@ -177,7 +177,7 @@ class Session(Looking):
 
     def refused(self, ref: int, error: CommonroomError) -> None:
         if isinstance(error, Denied):
-            self._lobby.around.denied(error, self._authority, f"{self.id}/{ref}")
+            self._lobby.around.denied(error, self._authority, f"{self.id}/{ref}", self._connection.address)
         if ref:
             code = row_of(error).code
             self.send(Error(ref, code, code.name, error.message, error.retry_after_ms, error.remaining))
