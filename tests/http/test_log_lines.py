@@ -69,7 +69,7 @@ async def test_S6_a_user_agent_of_any_bytes_is_a_part_of_one_line(api: Api, log:
 async def test_S6_what_is_denied_on_a_socket_is_audited_in_one_line(
     api: Api, ada: Account, bob: Account, log: io.StringIO, name: str
 ) -> None:
-    """The audit names the room that was asked for, as it was asked for."""
+    """Whatever the room is called that was asked for."""
     hostile = HOSTILE[name]
     tokens = [(await api.call("POST", "/v1/ws-token", {}, who.bearer)).json["token"] for who in (ada, bob)]
     peer = await Peer.open(api.url.replace("http", "ws", 1) + "/v1/ws", tokens[0])

@@ -155,6 +155,21 @@ async def test_P7_a_denial_over_the_socket_writes_one_line_whether_an_answer_is_
         await one.close()
 
 
+async def test_S6_what_a_guest_writes_where_a_rooms_id_should_be_is_not_in_the_audit(
+    api: Api, node: Node, ada: Account, bob: Account
+) -> None:
+    peer, room = await _peer(api, ada), await api.room(bob)
+    token = (await api.call("POST", "/v1/ws-token", {}, bob.bearer)).json["token"]
+    for name in ("Buy pills at pills.example", "room/x y", room, "for-all"):
+        with pytest.raises(Refused):
+            await peer.request("room.join", room=name, grant=token)
+        with pytest.raises(Refused):
+            await peer.request("room.create", room=name, nonce="nonce-0001", kind="study", title="For all", visibility="public")
+    found = {target for *_, target, _, _ in await _audited(node, ada.sid, 8)}
+    assert found == {"-", room, "for-all"}
+    await peer.close()
+
+
 async def test_P7_what_must_look_as_if_it_did_not_exist_is_audited_and_what_does_not_exist_is_not(
     api: Api, node: Node, ada: Account, bob: Account
 ) -> None:

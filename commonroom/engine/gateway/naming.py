@@ -1,13 +1,17 @@
 """Which actors the ids of the wire mean: the one place where the gateway names kinds."""
 
+import re
 from typing import Final
 
 from commonroom.engine.address import Address
 
-__all__ = ["ROOM", "USER", "address_of", "user_address"]
+__all__ = ["ROOM", "USER", "address_of", "user_address", "writable"]
 
 ROOM: Final = "room"
 USER: Final = "user"
+
+NAME: Final = re.compile(r"(room/|user/)?[0-9a-z:._-]{0,120}")
+"""An id, or the address behind it, as ids are made: what else a client calls a room may be anything that it wants to be read."""
 
 
 def address_of(room: str) -> Address:
@@ -26,3 +30,8 @@ def user_address(user: str) -> Address:
     address = Address(USER, user)
     address.check()
     return address
+
+
+def writable(where: str) -> str:
+    """An id or address for the audit and the log, which hold nothing that somebody wrote."""
+    return where if NAME.fullmatch(where) else "-"

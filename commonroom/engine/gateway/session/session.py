@@ -21,7 +21,7 @@ from commonroom.engine.address import Address
 from commonroom.engine.envelope import Admission, Envelope
 from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.fanout import Place, Subscription
-from commonroom.engine.gateway.naming import address_of
+from commonroom.engine.gateway.naming import address_of, writable
 from commonroom.engine.gateway.session.lobby import Lobby
 from commonroom.engine.gateway.session.looking import Looking
 from commonroom.engine.trace import Trace
@@ -177,6 +177,7 @@ class Session(Looking):
 
     def refused(self, ref: int, error: CommonroomError) -> None:
         if isinstance(error, Denied):
+            error.where = writable(error.where)
             self._lobby.around.denied(error, self._authority, f"{self.id}/{ref}", self._connection.address)
         if ref:
             code = row_of(error).code
