@@ -13,10 +13,12 @@ from commonroom.http.services import REQUEST_ID, SERVICES
 from commonroom.log import bound
 from commonroom.permissions import NEVER, TABLE, require_kind
 
-__all__ = ["ACTION", "SECRET", "guarded", "place_of"]
+__all__ = ["ACTION", "SECRET", "WHOM", "guarded", "place_of"]
 
 ACTION = web.RequestKey("action", str)
 """The route's, for the audit."""
+WHOM = web.RequestKey("whom", str)
+"""Whom an admin asked about by a query, for the audit: see `routes/admin/record.py`."""
 ID: Final = re.compile(r"[0-9a-z:._-]{1,64}")
 SECRET: Final = frozenset({"code"})
 """Parts of paths that open something: no log has them."""
@@ -53,8 +55,8 @@ async def _audited(request: web.Request, handler: Handler, action: str) -> web.S
     try:
         return await handler(request)
     finally:  # whatever was answered: what was done before it failed was done
-        audit = request.app[SERVICES].audit
-        audit.write("done", authority_of(request), action, target=place_of(request), why=request.method, request=request[REQUEST_ID])
+        audit, target = request.app[SERVICES].audit, place_of(request) + request.get(WHOM, "")
+        audit.write("done", authority_of(request), action, target=target, why=request.method, request=request[REQUEST_ID])
 
 
 def place_of(request: web.Request) -> str:

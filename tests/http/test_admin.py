@@ -251,6 +251,38 @@ async def test_P35_what_an_admin_does_and_looks_at_is_on_record(
     assert "canary" not in log.getvalue()
 
 
+async def test_P35_whom_an_admin_looks_at_by_a_query_is_on_record_by_id_and_never_as_typed(
+    api: Api, mail: MailServer, node: Node, ada: Account
+) -> None:
+    admin, address = await admin_of(api, mail), unused()
+    user = (await registered(api, mail, address)).principal["actorId"]
+    for path in (
+        f"sanctions?who=user:{user}",
+        f"sanctions?who=guest:{ada.sid}&state=all",
+        f"audit?actor={ada.sid}",
+        "audit?actor=whoever",
+        f"users?q={address}",
+        f"users?q={user}",
+        "users?q=@",
+        "users",
+    ):
+        await get(api, admin, path)
+    expected = [
+        f"/v1/admin/sanctions?who=user:{user}",
+        f"/v1/admin/sanctions?who=guest:{ada.sid}",
+        f"/v1/admin/audit?actor={ada.sid}",
+        "/v1/admin/audit",
+        f"/v1/admin/users?q=user:{user}",
+        f"/v1/admin/users?q=user:{user}",
+        "/v1/admin/users",
+        "/v1/admin/users",
+    ]
+    async with asyncio.timeout(20):
+        while len(entries := await AuditLog(node._storage.database).search(admin.principal["actorId"], None, None, 10)) < len(expected):
+            await asyncio.sleep(0.02)
+    assert [one.target for _, one in entries[::-1]] == expected
+
+
 ODD = ("%00", "a%00b", "%ED%A0%80", "%FF", "%F0%9F%91%8B", "user:%00", "guest:%00", "x" * 500, "%0A", "1.%00", "9" * 30)
 QUERIES = [f"{route.path}?{parameter.name}=" for route in OF_ADMINS for parameter in route.parameters if parameter.where == "query"]
 PLACES = [route for route in OF_ADMINS if "{" in route.path]

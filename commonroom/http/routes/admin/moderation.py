@@ -11,7 +11,7 @@ from commonroom.http.auth import authority_of
 from commonroom.http.body import Body, answer, chosen, clean_lines, positive, read
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.admin.paging import CURSOR, LARGEST_PAGE, LIMIT, PAGE, cursor_of, cut
-from commonroom.http.routes.admin.record import record
+from commonroom.http.routes.admin.record import look_at, record
 from commonroom.http.routes.admin.shape import (
     PageOfReports,
     PageOfSanctions,
@@ -101,8 +101,7 @@ async def list_sanctions(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     standing = chosen(request, "state", get_args(Standing)) != "all"
     limit = positive(request, "limit", PAGE, LARGEST_PAGE) or PAGE
-    who = request.query.get("who")
-    actor = (await principal_of(request, who)).actor_id if who else None
+    actor = await _asked_about(request)
     found = await services.desk.sanctions.list(actor, services.clock.now(), cursor_of(request), limit + 1, standing=standing)
     shown, more = cut(found, limit)
     return answer(PageOfSanctions(await shapes_of(request, shown), shown[-1].id if more else None))
@@ -122,6 +121,14 @@ async def lift(request: web.Request) -> web.Response:
     lifted = await request.app[SERVICES].desk.judgement.lift(authority_of(request), request.match_info["sanction"])
     record(request, "admin.sanction", lifted.who, f"{lifted.kind} {lifted.id} lifted")
     return web.Response(status=204)
+
+
+async def _asked_about(request: web.Request) -> str | None:
+    if not (named := request.query.get("who")):
+        return None
+    who = await principal_of(request, named)
+    look_at(request, "who", f"{who.actor_type}:{who.actor_id}")
+    return who.actor_id
 
 
 def _verdict(who: Principal, wanted: Imposition) -> Verdict:

@@ -12,7 +12,7 @@ from commonroom.http.body import answer, positive
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.admin.moderation import shapes_of
 from commonroom.http.routes.admin.paging import CURSOR, LARGEST_PAGE, LIMIT, PAGE, cursor_of, cut
-from commonroom.http.routes.admin.record import record
+from commonroom.http.routes.admin.record import look_at, record
 from commonroom.http.routes.admin.shape import ReportShape, SanctionShape, faces_of, people_of, report_shape
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PrincipalShape, RoomCard, Shape, principal_shape, room_card
@@ -76,6 +76,8 @@ async def find_users(request: web.Request) -> web.Response:
     limit = positive(request, "limit", PAGE, LARGEST_PAGE) or PAGE
     found = await request.app[SERVICES].desk.directory.find(query.lower(), folded(query), cursor_of(request), limit + 1)
     shown, more = cut(found, limit)
+    if query and len(shown) == 1:
+        look_at(request, "q", f"user:{shown[0].id}")
     return answer(PageOfUsers([UserRow(*one) for one in shown], shown[-1].id if more else None))
 
 

@@ -12,9 +12,11 @@ from commonroom.errors import Invalid
 from commonroom.http.body import answer, chosen, positive
 from commonroom.http.route import Parameter, Route
 from commonroom.http.routes.admin.paging import CURSOR, LARGEST_PAGE, LIMIT, PAGE, cursor_of, cut
+from commonroom.http.routes.admin.record import look_at
 from commonroom.http.routes.admin.shape import RoomsOfAdmin
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Shape, room_card
+from commonroom.ids import is_id
 from commonroom.limit.limit import LIMITS, LOCAL, Limit
 from commonroom.protocol.room import Visibility
 from commonroom.storage.repository.room import BEGINNING, position
@@ -91,6 +93,8 @@ async def search_audit(request: web.Request) -> web.Response:
     actor, action = (_short(request, name) for name in ("actor", "action"))
     limit = positive(request, "limit", PAGE, LARGEST_PAGE) or PAGE
     before = positive(request, "cursor", None, LARGEST_ID)
+    if actor is not None and is_id(actor):
+        look_at(request, "actor", actor)
     shown, more = cut(await request.app[SERVICES].desk.audit.search(actor, action, before, limit + 1), limit)
     return answer(PageOfAudit([AuditLine(number, **asdict(entry)) for number, entry in shown], str(shown[-1][0]) if more else None))
 
