@@ -125,6 +125,29 @@ def test_P7_a_guest_does_not_get_a_public_room(stage: Stage, alice: Device, bob:
     assert roles(stage, room) == {"Alice": "cohost", "Bob": "host"}
 
 
+@pytest.mark.parametrize(
+    ("command", "fields"),
+    [
+        (RoomRole, {"role": "cohost"}),
+        (RoomMute, {}),
+        (RoomUnmute, {}),
+        (RoomKick, {}),
+        (RoomBan, {}),
+        (RoomUnban, {}),
+        (RoomRole, {"role": "host"}),
+    ],
+)
+def test_C9_whoever_is_muted_by_an_admin_keeps_order_without_a_word(
+    alice: Device, bob: Device, carol: Device, in_room: str, command: type[ModerationCommand], fields: dict[str, Any]
+) -> None:
+    if command is RoomUnmute or command is RoomUnban:
+        act(alice, RoomMute if command is RoomUnmute else RoomBan, in_room, bob)
+    alice.authority = replace(alice.authority, sanction="mute")
+    assert "you are muted" in str(refused(Forbidden, act, alice, command, in_room, bob, why="Heard", **fields))
+    act(alice, command, in_room, bob, **fields)
+    assert {push.why for push in carol.took(RoomModerated)} == {""}
+
+
 def test_whoever_is_not_there_gets_no_role(stage: Stage, alice: Device, bob: Device, in_room: str) -> None:
     bob.leave(in_room)
     for role in ("cohost", "host"):

@@ -20,7 +20,7 @@ from commonroom.protocol.chat import MessageCreate
 from commonroom.protocol.invite import InviteAccept, InviteCode, InviteCreate
 from commonroom.protocol.moderation import RoomKick, RoomRole
 from commonroom.protocol.registry import COMMANDS
-from commonroom.protocol.room import RoomArchive, RoomInfo, RoomUpdate, RoomUpdated
+from commonroom.protocol.room import RoomArchive, RoomInfo, RoomUpdate, RoomUpdated, Visibility
 from commonroom.protocol.roster import Person
 from commonroom.protocol.timer import TimerStart
 from tests.actors.stage import Device, Stage
@@ -210,7 +210,6 @@ def test_C9_whoever_is_muted_calls_no_listed_room_by_another_name(stage: Stage, 
     user.join(in_room)
     muted = replace(user.authority, sanction="mute")
     user.authority = muted
-    user.do(RoomUpdate, in_room, title="Between us")
     refused(Forbidden, user.do, RoomUpdate, in_room, visibility="public")
     user.authority = replace(muted, sanction="")
     user.do(RoomUpdate, in_room, visibility="public")
@@ -218,6 +217,29 @@ def test_C9_whoever_is_muted_calls_no_listed_room_by_another_name(stage: Stage, 
     for change in ({"title": "Heard"}, {"topic": "Heard"}, {"tags": ["heard"]}):
         refused(Forbidden, user.do, RoomUpdate, in_room, **change)
     user.do(RoomUpdate, in_room, theme="night")
+
+
+@pytest.mark.parametrize("visibility", ["unlisted", "private"])
+def test_C9_whoever_is_muted_changes_a_room_but_writes_nothing_that_those_in_it_read(
+    stage: Stage, alice: Device, visibility: Visibility
+) -> None:
+    room = stage.room(alice, visibility=visibility, title="Ours", topic="Ours", tags=["ours"])
+    alice.join(room)
+    alice.authority = replace(alice.authority, sanction="mute")
+    for change in ({"title": "Heard"}, {"topic": "Heard"}, {"tags": ["heard"]}, {"theme": "ocean", "why": "Heard"}):
+        assert "you are muted" in str(refused(Forbidden, alice.do, RoomUpdate, room, **change))
+    refused(Forbidden, alice.do, RoomArchive, room, why="Heard")
+    alice.do(RoomUpdate, room, title="Ours", topic="", tags=[], theme="ocean", slow_ms=1000, locked=True)
+    assert (info(stage, room).title, info(stage, room).topic, info(stage, room).theme) == ("Ours", "", "ocean")
+    alice.do(RoomArchive, room)
+    alice.do(RoomArchive, room, archived=False)
+
+
+def test_C9_whoever_is_muted_founds_a_room_with_no_more_text_than_it_needs(stage: Stage, alice: Device) -> None:
+    alice.authority = replace(alice.authority, sanction="mute")
+    for text in ({"topic": "Heard"}, {"tags": ["heard"]}):
+        refused(Forbidden, alice.create, "muted", **text)
+    alice.create("muted")
 
 
 # -- a lock, a size ---------------------------------------------------------------------------

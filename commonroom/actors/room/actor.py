@@ -13,7 +13,8 @@ from commonroom.actors.room.permit import SPEECH, permit
 from commonroom.actors.room.porter import Porter
 from commonroom.actors.room.presence import Presence
 from commonroom.actors.room.roster import Member
-from commonroom.actors.room.settings import check_voice, founded, unshown, words_of
+from commonroom.actors.room.settings import founded, unshown, words_of
+from commonroom.actors.room.text import check_voice
 from commonroom.actors.room.timer import SharedTimer
 from commonroom.engine.actor import Actor, Context, Deadline, Wake
 from commonroom.engine.address import Address

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from commonroom.actors.room.load import Load
 from commonroom.actors.room.penalty import Penalties
 from commonroom.actors.room.roster import Member, Roster
-from commonroom.actors.room.text import check_line
+from commonroom.actors.room.text import check_line, check_voice
 from commonroom.engine.actor import Audience, Context, Deadline, Wake
 from commonroom.errors import CommonroomError, NotFound
 from commonroom.identity import Authority, Principal
@@ -105,9 +105,12 @@ class Room:
         """What people write, as it may be shown here. Raises Invalid: it may not."""
         return self.filter.clean(text, field, self.words)
 
-    def why(self, text: str) -> str:
-        """A reason, as it may be shown here; it may be empty. Raises Invalid."""
-        return self.clean(check_line(text, "why"), "why") if text else ""
+    def why(self, ctx: Context, text: str) -> str:
+        """A reason, as it may be shown here; it may be empty. Raises Invalid, and Forbidden: an admin has muted them."""
+        if not text:
+            return ""
+        check_voice(ctx)
+        return self.clean(check_line(text, "why"), "why")
 
     # -- who is who ------------------------------------------------------------
 

@@ -157,7 +157,7 @@ class Moderation(Feature):
             return
         if command.role != "participant":
             self._check_here(target)
-        why = room.why(command.why)
+        why = room.why(ctx, command.why)
         if command.role == "host":
             if not may_host(room, target.person):
                 raise Forbidden("only somebody who is signed in hosts a public room")
@@ -169,7 +169,7 @@ class Moderation(Feature):
 
     def _persist(self, ctx: Context, command: ModerationCommand, target: Target, action: ModerationAction, **fields: Any) -> None:
         stamped = stamp(ctx, self.room, command.nonce, ctx.authority.principal)
-        why, guests = self.room.why(command.why), self.room.told_of(target.person, target.guests)
+        why, guests = self.room.why(ctx, command.why), self.room.told_of(target.person, target.guests)
         event = RoomModerated(**stamped, action=action, person=target.person, why=why, guests=guests, **fields)
         ctx.persist(event, private=Known(target.guests) if action in {"ban", "mute"} and target.guests else None)
 

@@ -12,10 +12,9 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from commonroom.actors.room.feature import Feature, Room, stamp
-from commonroom.actors.room.text import check_line, check_tags
-from commonroom.clock import until_text
+from commonroom.actors.room.text import check_line, check_tags, check_voice
 from commonroom.engine.actor import Context, Deadline, Wake
-from commonroom.errors import Forbidden, Invalid
+from commonroom.errors import Invalid
 from commonroom.identity import Principal
 from commonroom.moderation import NO_WORDS, Filter, Words
 from commonroom.permissions import require
@@ -24,7 +23,7 @@ from commonroom.protocol.room import RoomArchive, RoomCreate, RoomInfo, RoomUpda
 from commonroom.protocol.session import Reply
 from commonroom.protocol.wire import Command, DurablePush
 
-__all__ = ["GRACE_MS", "HOUR_MS", "MAX_INSIDE", "RoomSettings", "Unshown", "check_voice", "founded", "unshown", "words_of"]
+__all__ = ["GRACE_MS", "HOUR_MS", "MAX_INSIDE", "RoomSettings", "Unshown", "founded", "unshown", "words_of"]
 
 HOUR_MS: Final = 3_600_000
 
@@ -42,6 +41,10 @@ ORDER: Final = ("slow_ms", "locked")
 
 LISTED: Final = frozenset({"title", "topic", "tags", "visibility"})
 """What is heard by everybody where the room is in the list."""
+
+
+TEXTS: Final = ("title", "topic", "tags")
+"""What is heard by everybody who comes."""
 
 
 class Unshown(Struct, frozen=True, array_like=True):
@@ -110,9 +113,10 @@ class RoomSettings(Feature):
         if command.filtered_words is not None or not changes.keys() <= set(ORDER):
             require("room.update.settings", ctx.authority, *room.holds(ctx.authority), why="only the host changes this")
         after = replace(before, **changes)
-        if after.visibility == "public" and not LISTED.isdisjoint(changes):
-            if before.visibility != "public":
-                require("room.create.public", ctx.authority)
+        is_listed = after.visibility == "public" and not LISTED.isdisjoint(changes)
+        if is_listed and before.visibility != "public":
+            require("room.create.public", ctx.authority)
+        if is_listed or any(changes.get(name) for name in TEXTS):
             check_voice(ctx)
         inside = self._here() if after.locked and not before.locked else None
         private = Unshown(list(words.given), inside) if inside or words.given != room.words.given else None
@@ -156,7 +160,7 @@ class RoomSettings(Feature):
         self._persist(ctx, command, replace(self.room.known, archived_at=ctx.now if command.archived else None))
 
     def _persist(self, ctx: Context, command: RoomUpdate | RoomArchive, info: RoomInfo, private: Unshown | None = None) -> None:
-        why = self.room.why(command.why)
+        why = self.room.why(ctx, command.why)
         ctx.persist(RoomUpdated(**stamp(ctx, self.room, command.nonce, ctx.authority.principal), info=info, why=why), private=private)
 
     # -- the end of an idle room -----------------------------------------------
@@ -192,10 +196,11 @@ def founded(ctx: Context, command: RoomCreate, texts: Filter) -> tuple[RoomInfo,
 
     Raises:
         Invalid: a text of it is none, or is not wanted.
-        SignInNeeded, Forbidden: a public one is not for its founder to open.
+        SignInNeeded, Forbidden: a public one is not for its founder to open; or they are muted, and write more than they must.
     """
     if command.visibility == "public":
         require("room.create.public", ctx.authority)
+    if command.visibility == "public" or command.topic or command.tags:  # every room has a title
         check_voice(ctx)
     if command.size_limit == 1:
         raise Invalid("size_limit is 0 or at least 2", field="$.size_limit")
@@ -214,14 +219,6 @@ def founded(ctx: Context, command: RoomCreate, texts: Filter) -> tuple[RoomInfo,
         timer_policy=command.timer_policy,
     )
     return info, Unshown(command.filtered_words) if command.filtered_words else None
-
-
-def check_voice(ctx: Context) -> None:
-    """Raises Forbidden: an admin has muted them. What stands in the list is heard by everybody."""
-    if ctx.authority.stands(ctx.now) != "mute":
-        return
-    until = ctx.authority.sanction_until
-    raise Forbidden(f"you are muted{until_text(until)}", retry_after_ms=until - ctx.now if until else None)
 
 
 def unshown(private: bytes | None) -> Unshown:

@@ -1,11 +1,13 @@
-"""What people may write: visible, and storable by the database (RELIABILITY R11)."""
+"""What people may write: visible, and storable by the database (RELIABILITY R11); and who may not."""
 
 from typing import Final
 from unicodedata import category, normalize
 
-from commonroom.errors import Invalid
+from commonroom.clock import until_text
+from commonroom.engine.actor import Context
+from commonroom.errors import Forbidden, Invalid
 
-__all__ = ["MAX_TAG", "check_line", "check_tags", "check_text"]
+__all__ = ["MAX_TAG", "check_line", "check_tags", "check_text", "check_voice"]
 
 MAX_TAG: Final = 24
 
@@ -55,3 +57,11 @@ def check_tags(tags: list[str]) -> list[str]:
 
 def _is_tag_part(part: str) -> bool:
     return bool(part) and all(category(char)[0] in "LMN" for char in part)
+
+
+def check_voice(ctx: Context) -> None:
+    """For whatever others hear or read of them. Raises Forbidden: an admin has muted them."""
+    if ctx.authority.stands(ctx.now) != "mute":
+        return
+    until = ctx.authority.sanction_until
+    raise Forbidden(f"you are muted{until_text(until)}", retry_after_ms=until - ctx.now if until else None)
