@@ -6,6 +6,8 @@ is known to be refused is refused before the body is read, and the handler calls
 it does anything that costs: all limits in one step, so that a request is one round trip at most
 and one that is refused uses nothing up. Where a refusal doubles the wait, the handler asks once it
 knows that the request makes sense.
+A handler that asks a stranger first (a challenge's provider) bounds that by limits of its own (`count`), refuses before it
+what is known to be refused (`refuse_foreseen`), and takes from the route's limits afterwards.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +28,7 @@ from commonroom.limit import Limit, Standing, Verdict, asks_of
 from commonroom.limit.limit import Part, key_of
 from commonroom.storage.repository.login_session import LoginSession
 
-__all__ = ["admit", "limited", "note_limits", "remember"]
+__all__ = ["admit", "count", "limited", "note_limits", "refuse_foreseen", "remember"]
 
 AT_ADDRESS: Final[tuple[Part, ...]] = ("account", "address")
 LIMITS: Final = web.RequestKey("limits", tuple[Limit, ...])
@@ -74,6 +76,24 @@ async def admit(request: web.Request, *, email: str | None = None, session: str 
     mark = key_of(AT_ADDRESS, subject) if "account" in subject else None
     asks = asks_of(limits, subject, _kind(request, limits))
     _judge(request, await request.app[SERVICES].limiter.take(asks, mark))
+
+
+async def count(request: web.Request, limits: Sequence[Limit]) -> None:
+    """Ask for one of each of these, which are not the route's. Raises RateLimited: one refuses; nothing is used up."""
+    asks = asks_of(limits, _subject(request, limits, None), _kind(request, limits))
+    _judge(request, await request.app[SERVICES].limiter.take(asks))
+
+
+async def refuse_foreseen(request: web.Request) -> None:
+    """Have the route's limits refuse now what they are known to refuse; else they are still to be asked, and nothing is used up.
+
+    Raises:
+        RateLimited: as `admit`, which is asked then: the refusal counts where it doubles the wait.
+    """
+    limits = request[LIMITS]
+    if request.app[SERVICES].limiter.foresees(asks_of(limits, _subject(request, limits, None), _kind(request, limits))):
+        await admit(request)
+        request[LIMITS] = ()  # the store has forgotten: granted after all
 
 
 async def remember(request: web.Request, login: LoginSession, email: str | None = None) -> None:

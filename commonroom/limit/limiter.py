@@ -153,7 +153,7 @@ class Limiter:
 
     async def take(self, asks: Sequence[Ask], mark: str | None = None) -> Verdict:
         """One of each limit, all or nothing. At most one round trip, none if it is refused by what is known here."""
-        if not self._scale:
+        if not self._scale or not asks:
             return Verdict(0, ())
         verdict = None
         if self._shared is not None:
@@ -168,6 +168,10 @@ class Limiter:
         else:
             self.stats.granted += 1
         return verdict
+
+    def foresees(self, asks: Sequence[Ask]) -> bool:
+        """Whether `take` would refuse, as far as this node's memory knows; what doubles is looked at too. Nothing changes."""
+        return bool(self._scale) and _verdict(self._cells(asks, knows=False), self._now_us()).wait_us > 0
 
     async def remember(self, mark: str) -> None:
         """The account was signed in to at that address: they are familiar from now on, see `limit`."""

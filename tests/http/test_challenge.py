@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -15,14 +16,17 @@ from commonroom.config.settings import HttpSettings, LimitSettings, MailSettings
 from commonroom.engine.local import LocalRouter
 from commonroom.errors import Unavailable
 from commonroom.http.policy import content_policy
+from commonroom.ids import new_id
 from tests.http.account import registered, unused
 from tests.http.api import Account, Answer, Api
 from tests.support.client import Peer, Refused
 from tests.support.mail import MailServer
+from tests.support.postgres import create_database
 from tests.support.siteverify import SITE_KEY, SiteverifyServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+ADDRESSES: list[str] = []
 POLICY = "Content-Security-Policy"
 
 
@@ -43,6 +47,28 @@ async def proving(
     await node.open()
     yield Api(node, api._session)
     await node.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def limiting(dsn: str, tmp_path_factory: pytest.TempPathFactory, mail: MailServer, provider: SiteverifyServer) -> AsyncIterator[Node]:
+    """A server with the limits that everybody has."""
+    own = dsn.rpartition("/")[2].partition("?")[0]
+    url = await create_database(dsn.replace(f"/{own}?", "/commonroom?"), f"limiting{new_id(1)}")
+    http, letters = HttpSettings(port=0, metrics_port=free_port()), MailSettings(smtp_url=mail.url, sender="Commonroom <rooms@example.org>")
+    data: Path = tmp_path_factory.mktemp("data")
+    node = Node(Settings(data=data, http=http, postgres=PostgresSettings(url=url), mail=letters, challenge=provider.settings))
+    await node.open()
+    yield node
+    await node.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def strict(limiting: Node, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+    """From an address where nobody was before."""
+    ADDRESSES.append(request.node.name)
+    connector = aiohttp.TCPConnector(local_addr=(f"127.0.9.{len(ADDRESSES)}", 0))
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=connector) as session:
+        yield Api(limiting, session)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -131,6 +157,39 @@ async def test_P9_of_many_at_once_with_one_token_one_room_comes(proving: Api, pr
     answers = await asyncio.gather(*(_open(proving, guest, token, f"key-of-many-{number}") for number in range(10)))
     assert sorted({answer.status for answer in answers} - {403, 503}) == [201]
     assert [answer.status for answer in answers].count(201) == 1
+
+
+async def test_P9_who_proves_nothing_uses_up_nobodys_rooms(strict: Api, provider: SiteverifyServer) -> None:
+    bot, innocent = await strict.guest("bot"), await strict.guest("innocent")
+    for number in range(30):
+        (await _open(strict, bot)).problem(403, "CHALLENGE_FAILED")
+        if number < 5:
+            (await _open(strict, bot, "forged")).problem(403, "CHALLENGE_FAILED")
+    assert (await _open(strict, innocent, provider.token())).status == 201
+
+
+async def test_P9_a_provider_that_is_silent_uses_nobodys_rooms_up(strict: Api, provider: SiteverifyServer) -> None:
+    async def broken(_request: object) -> Any:
+        raise ConnectionResetError
+
+    guest, token = await strict.guest("Ada"), provider.token()
+    provider.page = broken
+    for _ in range(4):
+        (await _open(strict, guest, token)).problem(503, "RETRY")
+    provider.page = None
+    assert (await _open(strict, guest, token)).status == 201
+
+
+async def test_P9_the_provider_is_asked_so_often_and_not_where_no_room_is_left(strict: Api, provider: SiteverifyServer) -> None:
+    bot, guest, before = await strict.guest("bot"), await strict.guest("Ada"), len(provider.asked)
+    answers = [await _open(strict, bot, f"forged-{number}") for number in range(30)]
+    assert {answer.status for answer in answers} == {403, 429}
+    assert 10 <= len(provider.asked) - before < 20  # one in six seconds flows in meanwhile
+    assert [(await _open(strict, guest, provider.token())).status for _ in range(2)] == [201, 201]
+    before = len(provider.asked)
+    waits = [(await _open(strict, guest, provider.token())).problem(429, "RATE_LIMITED")["retryAfterMs"] for _ in range(2)]
+    assert len(provider.asked) == before
+    assert waits[1] > 1.5 * waits[0], "P11: refusals go on doubling the wait"
 
 
 async def test_P9_users_prove_nothing(proving: Api, provider: SiteverifyServer, mail: MailServer) -> None:

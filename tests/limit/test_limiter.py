@@ -141,6 +141,16 @@ async def test_what_doubles_is_never_refused_unasked() -> None:
     assert limiter.refusal([Ask(ROOMS_OF_GUESTS, "ada")]) is None
 
 
+async def test_what_doubles_is_foreseen_and_foreseeing_changes_nothing() -> None:
+    limiter, kept = Limiter(now_us=Time()), Ask(ROOMS_OF_GUESTS, "ada")
+    assert not any(limiter.foresees([kept]) for _ in range(5))
+    for _ in range(2):
+        await limiter.take([kept])
+    assert all(limiter.foresees([kept]) for _ in range(5))
+    assert (await limiter.take([kept])).wait_us == HOUR_US
+    assert not Limiter(0).foresees([kept])
+
+
 def test_a_limit_is_asked_of_whom_it_counts() -> None:
     subject: dict[Part, str] = {"session": "s", "user": "u", "address": "a"}
     kinds: list[ActorType] = ["guest", "user"]

@@ -81,9 +81,9 @@ async def create_room(request: web.Request) -> web.Response:
     if wanted.visibility == "public":
         require("room.create.public", authority)
     room, nonce = _identity(request, authority)
-    await admit(request)
-    await request.app[SERVICES].founding.check_cap(authority, room)
     await prove_person(request, authority, wanted.challenge, ROOM_CREATE, room)
+    await admit(request)  # after the proof: the rooms of an address are not used up by who proves nothing
+    await request.app[SERVICES].founding.check_cap(authority, room)
     timer = wanted.timer
     command = RoomCreate(
         ref=1, room=room, nonce=nonce, kind="study", title=wanted.title, topic=wanted.topic,
