@@ -45,6 +45,7 @@ __all__ = [
     "PROOFS",
     "READS_BY_ADDRESS",
     "RECOLLECTIONS",
+    "RECOLLECTIONS_BY_ADDRESS",
     "REFRESHES",
     "REPORTS",
     "REQUESTS",
@@ -124,7 +125,7 @@ ROOMS_OF_USERS: Final = Limit("room-user", 10, HOUR_S, ("user",), "user", DAY_S)
 PROFILES: Final = Limit("profile", 120, MINUTE_S, ("session",))
 PROFILE_CHANGES: Final = Limit("profile-change", 30, MINUTE_S, ("session",))
 REQUESTS: Final = Limit("request", 1200, MINUTE_S, ("address",))
-"""Of routes that have no other."""
+"""Of routes that have no other, and of those that have one by login session alone: whoever makes guests has many of these."""
 
 ROOM_LISTS: Final = Limit("room-list", 300, MINUTE_S, ("address",))
 ROOM_READS: Final = Limit("room-read", 120, MINUTE_S, ("session",))
@@ -135,6 +136,7 @@ DATA_EXPORTS: Final = Limit("export", 3, HOUR_S, ("session",))
 DATA_EXPORTS_BY_ADDRESS: Final = Limit("export-address", 10, HOUR_S, ("address",))
 
 RECOLLECTIONS: Final = Limit("recollection", 30, MINUTE_S, ("session",))
+RECOLLECTIONS_BY_ADDRESS: Final = Limit("recollection-address", 120, MINUTE_S, ("address",))
 """Each asks all nodes."""
 
 REPORTS_OF_GUESTS: Final = Limit("report-guest", 5, HOUR_S, ("session",), "guest")
@@ -164,8 +166,8 @@ INVITE_CODES: Final = (INVITE_CODES_OF_GUESTS, INVITE_CODES_OF_USERS, INVITE_COD
 LIMITS: Final = (
     AUTH_BY_ADDRESS, LOGINS, LOGINS_OF_STRANGERS, PROOFS, LETTERS, LETTERS_A_DAY, ACCOUNT_CHANGES, REFRESHES, WS_TOKENS, GUESTS,
     *FOUNDINGS, *CHALLENGES, ROOM_LISTS, ROOM_READS, OWN_ROOMS, HISTORIES, READS_BY_ADDRESS, SEARCHES, SEARCHES_BY_ADDRESS,
-    PROFILES, PROFILE_CHANGES, BLOCKS, DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS, RECOLLECTIONS, *REPORTS, ROOM_CHANGES, *INVITE_CODES,
-    REQUESTS,
+    PROFILES, PROFILE_CHANGES, BLOCKS, DATA_EXPORTS, DATA_EXPORTS_BY_ADDRESS, RECOLLECTIONS, RECOLLECTIONS_BY_ADDRESS,
+    *REPORTS, ROOM_CHANGES, *INVITE_CODES, REQUESTS,
 )  # fmt: skip
 
 EVENTS: Final = Limit("event", 30, 10, ("connection",))

@@ -31,6 +31,7 @@ from commonroom.limit.limit import (
     LOGINS,
     LOGINS_OF_STRANGERS,
     READS_BY_ADDRESS,
+    RECOLLECTIONS_BY_ADDRESS,
     ROOMS_FOUNDED,
     SEARCHES,
     SEARCHES_BY_ADDRESS,
@@ -383,6 +384,16 @@ class TestRooms:
         assert answers[200] >= 120
         assert (await client.call("GET", path, headers=bob.bearer)).status == 200
 
+    async def test_many_guests_of_one_address_are_limited_together(self, street: Street) -> None:
+        client = (await street.address())[0]
+        guests = [await client.guest() for _ in range(25)]
+        read = await statuses(client.call("GET", "/v1/users/nobody-here", headers=one.bearer) for one in guests for _ in range(100))
+        assert set(read) == {404, 429}
+        assert READS_BY_ADDRESS.amount <= read[404] < 2 * READS_BY_ADDRESS.amount
+        asked = await statuses(client.call("GET", "/v1/me/connections", headers=one.bearer) for one in guests for _ in range(12))
+        assert set(asked) == {200, 429}
+        assert RECOLLECTIONS_BY_ADDRESS.amount <= asked[200] < 200
+
     async def test_P20_choosing_a_status_by_socket_counts_as_changing_a_preference(self, street: Street, mail: MailServer) -> None:
         client = (await street.address())[0]
         ada = await registered(client, mail, unused())
@@ -489,3 +500,10 @@ async def test_every_route_that_hashes_or_sends_or_tells_who_is_there_is_limited
     assert all(limits[path] for path in others)
     assert limits["/v1/rooms/{room}/messages"] == (HISTORIES, READS_BY_ADDRESS)
     assert limits["/v1/users/search"] == (SEARCHES, SEARCHES_BY_ADDRESS)
+
+
+async def test_what_counts_login_sessions_counts_their_address_too() -> None:
+    """Whoever makes guests has many sessions. A cookie's own session proves itself."""
+    by_session = [route for route in routes(with_docs=False) if any("session" in limit.by for limit in route.limits)]
+    assert {route.path for route in by_session if not any(limit.by == ("address",) for limit in route.limits)} == {"/v1/auth/refresh"}
+    assert len(by_session) > 20

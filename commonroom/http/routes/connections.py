@@ -14,7 +14,7 @@ from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PrincipalShape, Shape, principal_shape
 from commonroom.http.who import principal_of
-from commonroom.limit.limit import RECOLLECTIONS
+from commonroom.limit.limit import RECOLLECTIONS, RECOLLECTIONS_BY_ADDRESS
 
 __all__ = ["TABLE"]
 
@@ -90,9 +90,12 @@ def _shape(node: str, trace: Trace) -> ConnectionShape:
 USER = Parameter("user", "path", str, "The user's id, or `guest:<id>`.")
 
 TABLE = (
-    Route("GET", "/v1/me/connections", "me.connections", my_connections, answer=ConnectionList, limits=(RECOLLECTIONS,)),
+    Route(
+        "GET", "/v1/me/connections", "me.connections", my_connections, answer=ConnectionList,
+        limits=(RECOLLECTIONS, RECOLLECTIONS_BY_ADDRESS),
+    ),
     Route(
         "GET", "/v1/admin/users/{user}/connections", "admin.read", connections_of, (USER,), answer=ConnectionList,
-        errors=(NotFound,), limits=(RECOLLECTIONS,),
+        errors=(NotFound,), limits=(RECOLLECTIONS, RECOLLECTIONS_BY_ADDRESS),
     ),
 )  # fmt: skip

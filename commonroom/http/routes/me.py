@@ -16,7 +16,7 @@ from commonroom.http.services import SERVICES
 from commonroom.http.shape import Account, Me, SignedInPlace, SignedInPlaces, WsToken, person
 from commonroom.identity import Authority, RoomGrant, SessionId
 from commonroom.ids import is_id
-from commonroom.limit.limit import PROFILE_CHANGES, WS_TOKENS
+from commonroom.limit.limit import PROFILE_CHANGES, REQUESTS, WS_TOKENS
 from commonroom.permissions import require_kind
 
 __all__ = ["TABLE", "me_of"]
@@ -127,10 +127,14 @@ SESSION = Parameter("session", "path", str, "Its `sessionId` in /v1/me/sessions.
 
 TABLE = (
     Route("GET", "/v1/me", "me.read", read_me, answer=Me | Account),
-    Route("PATCH", "/v1/me", "me.change", change_me, body=Profile, answer=Me | Account, errors=(SignInNeeded,), limits=(PROFILE_CHANGES,)),
+    Route(
+        "PATCH", "/v1/me", "me.change", change_me, body=Profile, answer=Me | Account, errors=(SignInNeeded,),
+        limits=(PROFILE_CHANGES, REQUESTS),
+    ),
     Route("GET", "/v1/me/sessions", "me.sessions", list_sessions, answer=SignedInPlaces),
     Route("DELETE", "/v1/me/sessions/{session}", "me.sessions.end", end_session, (SESSION,), status=204, errors=(NotFound,)),
     Route(
-        "POST", "/v1/ws-token", "ws_token.create", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,), limits=(WS_TOKENS,)
+        "POST", "/v1/ws-token", "ws_token.create", create_ws_token, body=Binding, answer=WsToken, errors=(NotFound,),
+        limits=(WS_TOKENS, REQUESTS),
     ),
-)
+)  # fmt: skip

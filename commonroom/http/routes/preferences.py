@@ -14,7 +14,7 @@ from commonroom.http.body import Body, answer, read
 from commonroom.http.route import Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Shape
-from commonroom.limit.limit import PROFILE_CHANGES
+from commonroom.limit.limit import PROFILE_CHANGES, REQUESTS
 from commonroom.protocol.user import BusyWhen
 from commonroom.storage.repository.preference import Theme
 
@@ -76,6 +76,6 @@ TABLE = (
     Route("GET", "/v1/me/preferences", "me.preferences", read_preferences, answer=PreferencesShape),
     Route(
         "PATCH", "/v1/me/preferences", "me.preferences", change_preferences, body=PreferencesChange, answer=PreferencesShape,
-        errors=(NotFound,), limits=(PROFILE_CHANGES,),
+        errors=(NotFound,), limits=(PROFILE_CHANGES, REQUESTS),
     ),
 )  # fmt: skip

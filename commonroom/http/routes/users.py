@@ -16,7 +16,7 @@ from commonroom.http.hidden import hidden_from
 from commonroom.http.route import Parameter, Route
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PublicProfile, UserCard, UserList
-from commonroom.limit.limit import PROFILES, SEARCHES, SEARCHES_BY_ADDRESS
+from commonroom.limit.limit import PROFILES, READS_BY_ADDRESS, SEARCHES, SEARCHES_BY_ADDRESS
 from commonroom.protocol.status import UserStatus
 from commonroom.protocol.user import UserState
 
@@ -106,6 +106,6 @@ TABLE = (
         (USERNAME,),
         answer=PublicProfile,
         errors=(NotFound,),
-        limits=(PROFILES,),
+        limits=(PROFILES, READS_BY_ADDRESS),
     ),
 )

@@ -14,7 +14,7 @@ from commonroom.http.routes.rooms import KEY, ROOM, ROOM_ID, nonce_of, room_addr
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import PrincipalShape, RoomDetail, Shape, principal_shape
 from commonroom.ids import invite_digest
-from commonroom.limit.limit import INVITE_CODES, ROOM_CHANGES
+from commonroom.limit.limit import INVITE_CODES, REQUESTS, ROOM_CHANGES
 from commonroom.protocol.invite import (
     Invite,
     InviteAccept,
@@ -128,15 +128,15 @@ WHERE = Parameter("room", "query", Annotated[str, Meta(pattern=ROOM_ID.pattern)]
 TABLE = (
     Route(
         "POST", "/v1/rooms/{room}/invites", "invite.create", create_invite, (ROOM, KEY), body=NewInvite, body_needed=False,
-        answer=InviteMade, status=201, errors=(NotFound, Forbidden, RoomBanned, Conflict, LimitExceeded), limits=(ROOM_CHANGES,),
+        answer=InviteMade, status=201, errors=(NotFound, Forbidden, RoomBanned, Conflict, LimitExceeded), limits=(ROOM_CHANGES, REQUESTS),
     ),
     Route(
         "GET", "/v1/rooms/{room}/invites", "invite.list", list_invites, (ROOM,), answer=InviteShapes,
-        errors=(NotFound, Forbidden, RoomBanned, Conflict), limits=(ROOM_CHANGES,),
+        errors=(NotFound, Forbidden, RoomBanned, Conflict), limits=(ROOM_CHANGES, REQUESTS),
     ),
     Route(
         "DELETE", "/v1/rooms/{room}/invites/{invite}", "invite.revoke", revoke_invite, (ROOM, INVITE, KEY), status=204,
-        errors=(NotFound, Forbidden, RoomBanned, Conflict), limits=(ROOM_CHANGES,),
+        errors=(NotFound, Forbidden, RoomBanned, Conflict), limits=(ROOM_CHANGES, REQUESTS),
     ),
     Route(
         "POST", "/v1/invites/{code}", "invite.accept", accept_invite, (CODE, WHERE, KEY), answer=RoomDetail,

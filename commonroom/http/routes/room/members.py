@@ -14,7 +14,7 @@ from commonroom.http.routes.rooms import KEY, ROOM, nonce_of, room_address, view
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Author, Shape, author_fields
 from commonroom.identity import Principal
-from commonroom.limit.limit import READS_BY_ADDRESS, ROOM_CHANGES, ROOM_READS
+from commonroom.limit.limit import READS_BY_ADDRESS, REQUESTS, ROOM_CHANGES, ROOM_READS
 from commonroom.protocol.invite import RoomQuit
 from commonroom.protocol.roster import Role
 
@@ -81,6 +81,6 @@ TABLE = (
     ),
     Route(
         "DELETE", "/v1/rooms/{room}/members/me", "room.quit", quit_room, (ROOM, KEY), status=204, errors=(NotFound, RoomBanned),
-        limits=(ROOM_CHANGES,),
+        limits=(ROOM_CHANGES, REQUESTS),
     ),
 )  # fmt: skip

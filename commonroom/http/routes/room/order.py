@@ -15,7 +15,7 @@ from commonroom.http.routes.rooms import KEY, ROOM, nonce_of, room_address
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import Author, Shape, author_fields
 from commonroom.http.who import MAX_WHO, named
-from commonroom.limit.limit import READS_BY_ADDRESS, ROOM_CHANGES, ROOM_READS
+from commonroom.limit.limit import READS_BY_ADDRESS, REQUESTS, ROOM_CHANGES, ROOM_READS
 from commonroom.protocol.moderation import (
     Duration,
     ModerationCommand,
@@ -137,7 +137,7 @@ ERRORS = (NotFound, Forbidden, RoomBanned, Conflict, LimitExceeded)
 
 def _acting(verb: str, handler: Handler, body: type[About] = About) -> Route:
     path, action = f"/v1/rooms/{{room}}/{verb}", f"room.{verb}"
-    return Route("POST", path, action, handler, (ROOM, KEY), body=body, status=204, errors=ERRORS, limits=(ROOM_CHANGES,))
+    return Route("POST", path, action, handler, (ROOM, KEY), body=body, status=204, errors=ERRORS, limits=(ROOM_CHANGES, REQUESTS))
 
 
 def _listing(what: str, handler: Handler, shape: type[Shape]) -> Route:

@@ -10,7 +10,7 @@ from commonroom.http.route import Route
 from commonroom.http.routes.rooms import KEY, ROOM, nonce_of, room_address, shown
 from commonroom.http.services import SERVICES
 from commonroom.http.shape import RoomDetail
-from commonroom.limit.limit import ROOM_CHANGES
+from commonroom.limit.limit import REQUESTS, ROOM_CHANGES
 from commonroom.protocol.room import (
     FilteredWords,
     Language,
@@ -73,10 +73,10 @@ async def archive_room(request: web.Request) -> web.Response:
 TABLE = (
     Route(
         "PATCH", "/v1/rooms/{room}", "room.update", change_room, (ROOM, KEY), body=RoomChange, answer=RoomDetail,
-        errors=(NotFound, Forbidden, RoomBanned, SignInNeeded, Conflict), limits=(ROOM_CHANGES,),
+        errors=(NotFound, Forbidden, RoomBanned, SignInNeeded, Conflict), limits=(ROOM_CHANGES, REQUESTS),
     ),
     Route(
         "POST", "/v1/rooms/{room}/archive", "room.archive", archive_room, (ROOM, KEY), body=Archiving, body_needed=False,
-        answer=RoomDetail, errors=(NotFound, Forbidden, RoomBanned, SignInNeeded, Conflict), limits=(ROOM_CHANGES,),
+        answer=RoomDetail, errors=(NotFound, Forbidden, RoomBanned, SignInNeeded, Conflict), limits=(ROOM_CHANGES, REQUESTS),
     ),
 )  # fmt: skip
