@@ -23,6 +23,8 @@ __all__ = [
     "AUTH_BY_ADDRESS",
     "BLOCKS",
     "CHALLENGES",
+    "CHANGES",
+    "CHANGES_OF_ROOM",
     "DATA_EXPORTS",
     "DATA_EXPORTS_BY_ADDRESS",
     "EVENTS",
@@ -174,7 +176,9 @@ EVENTS: Final = Limit("event", 30, 10, ("connection",))
 STATUS_LOOKS: Final = Limit("status-watch", 10, 10, ("connection",))
 MESSAGES: Final = Limit("message", 5, 5, ("person", "room"))
 MESSAGES_OF_ROOM: Final = Limit("message-room", 20, 1, ("room",))
-LOCAL: Final = (EVENTS, STATUS_LOOKS, MESSAGES, MESSAGES_OF_ROOM)
+CHANGES: Final = Limit("change", 10, 10, ("person", "room"))
+CHANGES_OF_ROOM: Final = Limit("change-room", 30, 10, ("room",))
+LOCAL: Final = (EVENTS, STATUS_LOOKS, MESSAGES, MESSAGES_OF_ROOM, CHANGES, CHANGES_OF_ROOM)
 
 ROOMS_FOUNDED: Final[Mapping[ActorType, int]] = {"user": 200, "guest": 20}
 """Rooms that somebody may have founded, all told (FEATURES P34)."""

@@ -151,7 +151,7 @@ class Chat(Feature):
         if self._flood is None:
             self._flood = Flood(scale)
         person = self.room.roster.now(authority.principal).actor_id
-        return self._flood.wait_ms(person, authority.guests, now, is_heard=standing != "shadow")
+        return self._flood.wait_ms(person, authority.guests, now, is_of_room=standing != "shadow")  # else nobody sees it
 
     def apply(self, event: DurablePush, private: bytes | None) -> None:
         if isinstance(event, MessageCreate):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, get_args
 
 from msgspec import Raw, Struct
 
+from commonroom.actors.room.flood import Flood
 from commonroom.actors.room.load import Load
 from commonroom.actors.room.penalty import Penalties
 from commonroom.actors.room.roster import Member, Roster
@@ -58,12 +59,14 @@ class Room:
         cohosts, bans, mutes: durable, see `Moderation`. The host stands in `info`.
         inside: who was here when it was locked, and was not sent away since; empty: it is not. Durable.
         members: who comes in whatever the visibility; see `Invites`.
+        changes: how fast they come, see `Changing`; None: there was none, or there are no limits.
         former: guests who hold something here, and the users whom they became, also while those are away; see `MAX_FORMER`.
     """
 
     __slots__ = (
         "active_at",
         "bans",
+        "changes",
         "cohosts",
         "filter",
         "former",
@@ -95,6 +98,7 @@ class Room:
         self.filter = texts
         self.words = NO_WORDS
         self.load = Load(deliveries_per_s)
+        self.changes: Flood | None = None
 
     def publish(self, ctx: Context, push: RoomPush, *, conflate: str | None = None, audience: Audience | None = None) -> None:
         """A volatile push, as `Context.publish`; it counts towards the room's load."""

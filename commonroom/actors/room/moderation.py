@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from commonroom.actors.room.feature import Feature, Room, stamp
+from commonroom.actors.room.change import Changing
+from commonroom.actors.room.feature import Room, stamp
 from commonroom.actors.room.penalty import MAX_PENALTIES, Penalties, Penalty
 from commonroom.engine.actor import Context
 from commonroom.errors import Forbidden, Invalid, LimitExceeded, NotFound
@@ -64,7 +65,7 @@ class Target(Struct, frozen=True):
         return (self.person, *self.guests)
 
 
-class Moderation(Feature):
+class Moderation(Changing):
     """The feature `moderation`."""
 
     __slots__ = ()

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from commonroom.actors.room.feature import Feature, Room, stamp
+from commonroom.actors.room.change import Changing
+from commonroom.actors.room.feature import Room, stamp
 from commonroom.actors.room.text import check_line, check_tags, check_voice
 from commonroom.engine.actor import Context, Deadline, Wake
 from commonroom.errors import Invalid
@@ -57,7 +58,7 @@ class Unshown(Struct, frozen=True, array_like=True):
     inside: list[Principal] | None = None
 
 
-class RoomSettings(Feature):
+class RoomSettings(Changing):
     """The feature `settings`."""
 
     __slots__ = ("_active_at", "_due", "_put_off")

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from commonroom.actors.room import pomodoro
 from commonroom.actors.room.attendance import Attendance, Meter, PhaseAttendance
-from commonroom.actors.room.feature import Feature, Room, stamp
+from commonroom.actors.room.change import Changing
+from commonroom.actors.room.feature import Room, stamp
 from commonroom.actors.room.roster import Member
 from commonroom.engine.actor import Context, Deadline, Wake
 from commonroom.errors import Conflict
@@ -65,7 +66,7 @@ class Part(Struct, frozen=True, array_like=True):
     deserted: bool = False
 
 
-class SharedTimer(Feature):
+class SharedTimer(Changing):
     """The feature `timer`."""
 
     __slots__ = ("_attended", "_chained", "_deserted", "_due", "_meter", "timer")
