@@ -163,7 +163,7 @@ class Session(Looking):
     # From the room (`Origin`) and from subscriptions (`Reader`).
 
     def replied(self, ref: int, message: ServerMessage) -> None:
-        if isinstance(message, InviteListing):
+        if type(message) is InviteListing:
             self._list(ref, message)
         elif ref or isinstance(message, RoomPush):
             self.send(message)

@@ -74,6 +74,7 @@ class _Connection:
         self.outbox = Outbox(_Pipe(self), -1, GatewaySettings(), lambda: None)  # type: ignore[arg-type]
         self.session: Session | None = None
         self.ending: Ending | None = None
+        self.address = "127.0.0.1"
         self._network = client.world.network
         self._ways = (f"{client.name}@{id(self)}", f"{node.process.name}@{id(self)}")
 
