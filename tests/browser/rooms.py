@@ -10,6 +10,8 @@ from tests.support.browser import Visitor
 __all__ = ["enter_as_guest", "in_both_themes", "looks", "open_dialog", "open_room"]
 
 WIDE, NARROW = 1280, 360
+WIDTHS = (NARROW, 768, 1024, WIDE)
+"""Of the window: the ends are looked at closely, between them only what does not fit."""
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """Answers once the page is drawn as it is now."""
@@ -42,10 +44,12 @@ async def open_dialog(host: Visitor, item: str) -> None:
 
 
 async def looks(visitor: Visitor, axe: str, within: str = ":root") -> None:
-    """Nothing in it is inaccessible, and nothing wider than the page: small and wide, dark and light."""
-    for width in (NARROW, WIDE):
+    """Nothing in it is inaccessible, small and wide, dark and light; and nothing wider than the page, at any width."""
+    for width in WIDTHS:
         await visitor.page.set_viewport_size({"width": width, "height": 800})
-        await in_both_themes(visitor, axe, within)
+        await visitor.page.evaluate(DRAWN)
+        if width in (NARROW, WIDE):
+            await in_both_themes(visitor, axe, within)
         assert await visitor.page.evaluate("document.documentElement.scrollWidth") <= width
 
 

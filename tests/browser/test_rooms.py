@@ -104,6 +104,19 @@ async def _at_home_again(stage: Stage, ada: Visitor, grace: Visitor) -> None:
     await expect(ada.by("archived")).to_be_visible()
 
 
+async def test_a_room_with_a_long_title_and_topic_fits_every_window(stage: Stage, enter: Enter, axe: str) -> None:
+    ada = await enter()
+    await stage.by_letter(ada, "long@example.org")
+    await open_room(ada, f"{'All of us ' * 3}{'x' * 50}", topic=("We all have something to finish here. " * 6)[:200].strip())
+    await looks(ada, axe)
+    await open_dialog(ada, "keep-room")
+    await expect(ada.by("notice")).to_contain_text("among the rooms you keep")
+    await looks(ada, axe)
+    await ada.page.set_viewport_size({"width": 360, "height": 800})
+    assert await ada.by("notice").locator("p").evaluate("one => one.scrollWidth <= one.clientWidth")
+    assert await ada.by("composer").evaluate("one => one.scrollHeight <= one.clientHeight")
+
+
 async def test_more_rooms_come_page_by_page_and_after_a_failure(stage: Stage, enter: Enter) -> None:
     ada = await enter()
     await stage.by_letter(ada, "pages@example.org")
