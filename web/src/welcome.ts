@@ -3,7 +3,7 @@
 import { type Account, type Confirmed, linkedProviders, readAccount, readWays } from "./account.ts";
 import { ApiError } from "./api.ts";
 import { openSettings } from "./components/opened.ts";
-import { tellOnce } from "./notice.ts";
+import { tellLasting, tellOnce } from "./notice.ts";
 import { parameter, replace, withReturn } from "./router.ts";
 import { adopt, me } from "./session.ts";
 import { keep, recall } from "./storage.ts";
@@ -16,7 +16,7 @@ export async function arrive(confirmed: Confirmed, next: string): Promise<void> 
   adopt(confirmed);
   if (confirmed.purpose === "address") tellOnce(text.account.emailChanged);
   if (confirmed.purpose === "register" && (await offer(readAccount))?.hasPassword === false) {
-    tellOnce(text.login.noPassword, { label: text.account.addPassword, run: () => openSettings("password") });
+    tellLasting(text.login.noPassword, { label: text.account.addPassword, run: () => openSettings("password") });
   }
   await goOn(next);
 }

@@ -1,4 +1,4 @@
-import { dismiss, notice } from "../notice.ts";
+import { dismiss, hold, notice, release } from "../notice.ts";
 import { text } from "../text.ts";
 import { Icon } from "./icon.tsx";
 
@@ -9,8 +9,11 @@ export function NoticeBar() {
     dismiss();
     told?.action?.run();
   };
+  const left = ({ currentTarget }: { currentTarget: HTMLElement }): void => {
+    if (!currentTarget.matches(":hover, :focus-within")) release();
+  };
   return (
-    <div role="status" class="notices">
+    <div role="status" class="notices" onMouseEnter={hold} onFocusIn={hold} onMouseLeave={left} onFocusOut={left}>
       {told && (
         <div class="banner" data-testid="notice">
           <p>{told.words}</p>

@@ -2,7 +2,7 @@
 
 import { explain } from "../explain.ts";
 import type { MenuItem } from "../menu.ts";
-import { tellOnce } from "../notice.ts";
+import { tellLasting, tellOnce } from "../notice.ts";
 import type { Principal } from "../protocol.ts";
 import { navigate } from "../router.ts";
 import { isUser } from "../session.ts";
@@ -47,7 +47,7 @@ async function blockNow({ principal, name }: SomePerson): Promise<void> {
     document.getElementById("main")?.focus(); // the button is gone with the person
     tellOnce(text.block.done(name), { label: text.block.undo, run: () => void undo({ principal, name }) });
   } catch (error) {
-    tellOnce(text.block.failed(name, explain(error)));
+    tellLasting(text.block.failed(name, explain(error)));
   }
 }
 
@@ -56,6 +56,6 @@ async function undo({ principal, name }: SomePerson): Promise<void> {
     await unblock(principal);
     tellOnce(text.block.undone(name));
   } catch (error) {
-    tellOnce(explain(error), { label: text.errors.again, run: () => void undo({ principal, name }) });
+    tellLasting(explain(error), { label: text.errors.again, run: () => void undo({ principal, name }) });
   }
 }

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { explain } from "../explain.ts";
 import type { MenuItem } from "../menu.ts";
-import { tellOnce } from "../notice.ts";
+import { tellLasting, tellOnce } from "../notice.ts";
 import { readFavourites, setFavourite } from "../rooms.ts";
 import { navigate, roomUrl } from "../router.ts";
 import { isUser } from "../session.ts";
@@ -56,7 +56,7 @@ function RoomMenu({ store, title }: { store: RoomStore; title: string }) {
       setKept(!kept);
       tellOnce(kept ? text.room.unkept(title) : text.room.kept(title));
     } catch (error) {
-      tellOnce(explain(error));
+      tellLasting(explain(error));
     }
   };
   const items = (): MenuItem[] => [

@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { explain } from "../explain.ts";
 import { type MenuItem, toggleMenu } from "../menu.ts";
-import { tellOnce } from "../notice.ts";
+import { tellLasting } from "../notice.ts";
 import { connection } from "../session.ts";
 import { type Choice, chooseStatus, statuses, statusOf } from "../status.ts";
 import { connected } from "../store/connection.ts";
@@ -46,6 +46,6 @@ async function choose(user: string, choice: Choice): Promise<void> {
   try {
     await chooseStatus(connection(), user, choice);
   } catch (error) {
-    tellOnce(explain(error), { label: text.errors.again, run: () => void choose(user, choice) });
+    tellLasting(explain(error), { label: text.errors.again, run: () => void choose(user, choice) });
   }
 }

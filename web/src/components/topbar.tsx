@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { tellOnce } from "../notice.ts";
+import { tellLasting } from "../notice.ts";
 import { preferences, setTheme, theme } from "../preferences.ts";
 import { route, withReturn } from "../router.ts";
 import { isAdmin, isUser, me } from "../session.ts";
@@ -64,7 +64,7 @@ function ThemeToggle() {
   const toggle = async (): Promise<void> => {
     await setTheme(dark ? "light" : "dark");
     const refusal = preferences.unsaved.peek();
-    if (refusal) tellOnce(text.preferences.unsaved(refusal.words), { label: text.errors.again, run: () => void preferences.save() });
+    if (refusal) tellLasting(text.preferences.unsaved(refusal.words), { label: text.errors.again, run: () => void preferences.save() });
   };
   return (
     <button type="button" class="icon-button theme-toggle" onClick={toggle} aria-label={dark ? text.theme.toLight : text.theme.toDark}>

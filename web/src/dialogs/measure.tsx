@@ -6,7 +6,7 @@ import { useForm } from "../components/form.ts";
 import { Submit } from "../components/input.tsx";
 import type { Measure, Subject } from "../components/roomdialog.ts";
 import { explain } from "../explain.ts";
-import { tellOnce } from "../notice.ts";
+import { tellLasting, tellOnce } from "../notice.ts";
 import type { RoomStore } from "../store/room.ts";
 import { text } from "../text.ts";
 import { Choice, numbered } from "../components/choice.tsx";
@@ -72,7 +72,7 @@ function tell(store: RoomStore, measure: Measure, person: Subject): void {
   const undo = (): void =>
     void take(store, back, person, "").then(
       () => tellOnce(text.measures.done[back](person.name)),
-      (error: unknown) => tellOnce(explain(error), action),
+      (error: unknown) => tellLasting(explain(error), action),
     );
   const action = { label: text.measures.undo, run: undo };
   tellOnce(done, action);

@@ -17,7 +17,7 @@ import { TimerPanel } from "../components/timer.tsx";
 import { TopBar } from "../components/topbar.tsx";
 import { explain } from "../explain.ts";
 import { fullTimeOf } from "../format.ts";
-import { tellOnce } from "../notice.ts";
+import { tellLasting } from "../notice.ts";
 import { tellPhaseEnd } from "../phaseend.ts";
 import type { Timer } from "../protocol.ts";
 import { acceptInvite, isWorthless } from "../rooms.ts";
@@ -105,7 +105,7 @@ function Joined({ id }: { id: string }) {
   const [refused, setRefused] = useState(false);
   if (!code) return <Room id={id} invited={refused} />;
   const refuse = (error: ApiError): void => {
-    tellOnce(error.status === 404 ? text.ending.invite.body : explain(error));
+    tellLasting(error.status === 404 ? text.ending.invite.body : explain(error));
     setRefused(true); // the room may let us in all the same
   };
   return <Accepting key={`${id} ${code}`} id={id} code={code} onRefused={refuse} />;
