@@ -170,6 +170,21 @@ async def test_P17_M8_an_invitation_opens_a_private_room_to_whom_it_was_made_for
     await _members(ada, grace, axe)
 
 
+async def test_P17_who_is_inside_when_a_room_becomes_private_reads_that_it_is_private(stage: Stage, enter: Enter) -> None:
+    ada, grace = await enter(), await enter()
+    await stage.by_letter(ada, "curtain@example.org")
+    link = await open_room(ada, "Curtain falls")
+    await enter_as_guest(grace, link, "Grace")
+    await expect(grace.by("room-title")).to_have_text("Curtain falls")
+    await open_dialog(ada, "open-room-settings")
+    await expect(ada.by("room-settings")).to_contain_text("sends out whoever is not a member")
+    await ada.by("room-visibility").select_option("private")
+    await ada.by("save-room").click()
+    await expect(grace.by("ending")).to_have_attribute("data-ending", "forbidden")
+    await grace.page.reload()
+    await expect(grace.by("ending")).to_contain_text("invited people only")
+
+
 async def _members(ada: Visitor, grace: Visitor, axe: str) -> None:
     """Page by page; who leaves for good is out on all devices, and needs another invitation."""
     elsewhere = Visitor(grace.context, await grace.context.new_page(), grace.url)

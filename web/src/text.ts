@@ -403,7 +403,7 @@ export const text = {
     },
     outdated: { title: "A new version is here", body: "This page is older than the server.", action: "Reload" },
     stopped: { title: "The connection was closed", body: "The server does not accept this page any more.", action: "Reload" },
-    unknownRoom: { title: "There is no such room", body: "The link may be incomplete, or the room is gone.", action: "Back to the start" },
+    unknownRoom: { title: "There is no such room", body: "The link may be incomplete, the room may be gone, or it is for invited people only.", action: "Back to the start" },
     locked: { title: "This room is for people with an account", body: "Sign in to unlock it. You come back here.", action: "Sign in" },
     ban: {
       title: "You are banned",

@@ -76,6 +76,7 @@ const problemsOf = (draft: Draft) => ({
 });
 
 function About({ draft, set, form }: PartProps) {
+  const whom = { id: "room-visibility", label: page.create.visibility, hint: words.privateHint };
   const sizes = { id: "room-size", label: words.sizeLimit, hint: words.sizeHint };
   return (
     <fieldset class="stack">
@@ -85,7 +86,7 @@ function About({ draft, set, form }: PartProps) {
       <TagsInput id="room-tags" value={draft.tags} onInput={(tags) => set({ tags })} problem={form.problems["tags"] ?? ""} />
       <div class="pair">
         <Choice id="room-language" label={page.create.language} value={draft.language} options={languagesWith(draft.language)} onChoose={(language) => set({ language })} />
-        <Choice id="room-visibility" label={page.create.visibility} value={draft.visibility} options={visibilities(draft)} onChoose={(visibility) => set({ visibility })} />
+        <Choice {...whom} value={draft.visibility} options={visibilities(draft)} onChoose={(visibility) => set({ visibility })} />
         <Input {...sizes} numeric value={draft.sizeLimit} onInput={(sizeLimit) => set({ sizeLimit })} problem={form.problems["size"]} />
       </div>
       <Looks value={draft.theme} onChoose={(theme) => set({ theme })} />

@@ -9,6 +9,7 @@ export const text = {
     about: "About the room",
     looks: "Look",
     themes: { plain: "Plain", forest: "Forest", ocean: "Ocean", dusk: "Dusk", night: "Night", paper: "Paper" } satisfies Record<Theme, string>,
+    privateHint: "Making it private sends out whoever is not a member.",
     sizeLimit: "Most people at once",
     sizeHint: "2 to 5,000. Empty: no limit.",
     sizeWrong: "A whole number from 2 to 5,000, or nothing.",

@@ -153,7 +153,7 @@ function Refused({ store, refusal, invited }: { store: RoomStore; refusal: Error
   const detail = refusal instanceof CommandError ? refusal.message : "";
   switch (refusal.name) {
     case "NOT_FOUND":
-      return <Alone what={invited ? "invite" : "unknownRoom"} onAction={home} />;
+      return <Alone what={store.info.value ? "forbidden" : invited ? "invite" : "unknownRoom"} onAction={home} />; // we were in it: it is there
     case "SIGN_IN_NEEDED":
       return <Alone what="locked" onAction={() => navigate(signInPath())} />;
     case "BANNED":
