@@ -27,6 +27,8 @@ export function freeAgainAt(error: unknown): number | null {
 export function explain(error: unknown): string {
   if (isTooFast(error)) return text.errors.tooFast(error.retryAfterMs === null ? null : Math.ceil(error.retryAfterMs / 1000));
   if (needsSignIn(error)) return text.unlock.needed;
+  const measure = measureOf(error);
+  if (measure) return measure;
   if (error instanceof NotConnected || error instanceof Timeout) return text.errors.offline;
   if (!(error instanceof ApiError)) return text.errors.other(error instanceof Error ? error.message : String(error));
   if (error.ban) return text.ending.ban.sentence(error.ban.until === null ? null : fullTimeOf(error.ban.until), error.ban.reason);
@@ -35,9 +37,18 @@ export function explain(error: unknown): string {
   return text.errors.other(error.message);
 }
 
+const nameOf = (error: unknown): string => (error instanceof ApiError ? error.problem : error instanceof CommandError ? error.name : "");
+
 /** It is closed to guests: signing in lifts that. */
-export const needsSignIn = (error: unknown): boolean =>
-  (error instanceof ApiError ? error.problem : error instanceof CommandError ? error.name : "") === "SIGN_IN_NEEDED";
+export const needsSignIn = (error: unknown): boolean => nameOf(error) === "SIGN_IN_NEEDED";
+
+/** Somebody keeps us out, or silent, until a time, which the server tells in its own clock's words. Empty: that is not what is wrong. */
+function measureOf(error: unknown): string {
+  if (!(error instanceof ApiError || error instanceof CommandError) || error.retryAfterMs === null) return "";
+  const until = fullTimeOf(Math.round((Date.now() + error.retryAfterMs) / 1000) * 1000); // the answer was on its way for some of it
+  if (nameOf(error) === "FORBIDDEN") return text.errors.muted(until);
+  return nameOf(error) === "BANNED" ? text.errors.roomBan(until) : "";
+}
 
 const isTooFast = (error: unknown): error is ApiError | CommandError =>
   (error instanceof ApiError && error.status === 429) || (error instanceof CommandError && error.name === "RATE_LIMITED");

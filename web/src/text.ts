@@ -9,6 +9,8 @@ import type { Milestone } from "./store/timer.ts";
 import { because, many, waitOf } from "./words.ts";
 
 export const text = {
+  /** Of these words (BCP 47): dates among them are in it, too. */
+  language: "en",
   ...roomText,
   brand: "Commonroom",
   skip: "Skip to the content",
@@ -431,6 +433,8 @@ export const text = {
     busy: "The server is busy. Try again in a moment.",
     tooFast: (seconds: number | null) =>
       seconds === null ? "You are doing that too fast. Try again in a moment." : `You are doing that too fast. Wait ${waitOf(seconds)}.`,
+    muted: (until: string) => `You are muted until ${until}.`,
+    roomBan: (until: string) => `You are banned from this room until ${until}.`,
     again: "Try again",
     other: (detail: string) => `That did not work: ${detail}`,
   },

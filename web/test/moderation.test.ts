@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { CommandError } from "../../client/src/index.ts";
 import { ADA, settle, World } from "../../client/test/world.ts";
 import { ApiError } from "../src/api.ts";
 import { explain, freeAgainAt, otherwise } from "../src/explain.ts";
+import { agoOf, fullTimeOf } from "../src/format.ts";
 import type { Principal } from "../src/protocol.ts";
 import { block, unblock } from "../src/store/blocks.ts";
 import { RoomStore } from "../src/store/room.ts";
@@ -137,6 +139,22 @@ test("a refusal that waiting lifts says how long, whatever the page would say ot
   assert.equal(otherwise(fast, "It did not work.").words, explain(fast));
   assert.deepEqual(otherwise(new ApiError(503, "RETRY", "down"), "It did not work."), { words: "It did not work.", freeAt: null });
   assert.equal(freeAgainAt(new ApiError(503, "RETRY", "down", { retryAfterMs: 1_000 })), null);
+});
+
+test("a mute or a ban of a room is told in the page's words and time", () => {
+  const wait = { retryAfterMs: 3_600_000 };
+  const refused = (name: string, retryAfterMs: number | null) => new CommandError({ code: 120, name, message: "until 2026-11-24 18:30 UTC", retryAfterMs, remaining: null });
+  for (const error of [refused("FORBIDDEN", wait.retryAfterMs), new ApiError(403, "FORBIDDEN", "muted", wait)]) {
+    assert.match(explain(error), /^You are muted until [A-Z][a-z]+day.*:\d\d/);
+    assert.doesNotMatch(explain(error), /UTC/);
+  }
+  assert.match(explain(refused("BANNED", wait.retryAfterMs)), /^You are banned from this room until /);
+  assert.equal(explain(refused("FORBIDDEN", null)), "That did not work: until 2026-11-24 18:30 UTC");
+});
+
+test("dates are in the language of the words around them", () => {
+  assert.match(fullTimeOf(new Date(2026, 10, 24, 18, 30).getTime()), /Tuesday.*November/);
+  assert.equal(agoOf(0, 120_000), "2 minutes ago");
 });
 
 test("a ban says until when and why", () => {
