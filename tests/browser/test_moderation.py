@@ -142,6 +142,23 @@ async def _report(ada: Visitor, axe: str) -> None:
     await ada.page.keyboard.press("Escape")
 
 
+async def test_what_admins_search_for_follows_back(stage: Stage, enter: Enter, admin: str) -> None:
+    root = await enter()
+    await stage.by_password(root, admin)
+    await root.page.goto(f"{root.url}/admin?part=people&q=first")
+    await root.by("people-search").fill("second")
+    await root.page.keyboard.press("Enter")
+    await expect(root.page).to_have_url(re.compile("q=second"))
+    await root.page.go_back()
+    await expect(root.by("people-search")).to_have_value("first")
+    await root.page.goto(f"{root.url}/admin?part=audit&actor=&action=room.ban")
+    await root.by("audit-action").fill("room.kick")
+    await root.by("audit-search").click()
+    await expect(root.page).to_have_url(re.compile("room.kick"))
+    await root.page.go_back()
+    await expect(root.by("audit-action")).to_have_value("room.ban")
+
+
 async def test_who_is_banned_is_signed_out_and_reads_why_and_until_when(stage: Stage, enter: Enter, admin: str, axe: str) -> None:
     ada, root = await enter(), await enter()
     await stage.by_letter(ada, "banned@example.org")

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Input } from "../components/input.tsx";
 import { PagedList, usePaged } from "../components/paged.tsx";
 import { navigate, parameter } from "../router.ts";
@@ -44,6 +44,10 @@ function Line({ at, outcome, actorType, actorId, action, target, why }: AuditEnt
 function Search(given: { actor: string; action: string }) {
   const [actor, setActor] = useState(given.actor);
   const [action, setAction] = useState(given.action);
+  useEffect(() => {
+    setActor(given.actor); // "back" leads to what was searched for before
+    setAction(given.action);
+  }, [given.actor, given.action]);
   return (
     <form
       role="search"

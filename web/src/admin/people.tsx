@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Field } from "../components/field.tsx";
 import { PagedList, usePaged } from "../components/paged.tsx";
 import { navigate, parameter } from "../router.ts";
@@ -19,6 +19,7 @@ const searchAddress = (q: string): string => (A_GUEST.test(q) ? personAddress(q)
 
 function Search({ q }: { q: string }) {
   const [typed, setTyped] = useState(q);
+  useEffect(() => setTyped(q), [q]); // "back" leads to what was searched for before
   const paged = usePaged(findUsers(q), q);
   const words = text.people;
   return (
