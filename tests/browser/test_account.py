@@ -46,6 +46,20 @@ async def test_one_place_is_signed_out_then_all_others(stage: Stage, enter: Ente
     await expect(here.by("ending")).to_have_count(0)
 
 
+async def test_a_new_name_reaches_ones_other_tabs(enter: Enter) -> None:
+    ada = await enter()
+    await create_room(ada)
+    tab = Visitor(ada.context, await ada.context.new_page(), ada.url)
+    await tab.page.goto(f"{ada.url}/rooms")
+    await expect(tab.by("open-settings")).to_contain_text("Ada")
+    await tab.by("open-settings").click()
+    await tab.by("name-input").fill("Countess")
+    await tab.by("save-name").click()
+    await expect(ada.by("open-settings")).to_contain_text("Countess")
+    await expect(tab.by("open-settings")).to_contain_text("Countess")
+    assert tab.trouble == []
+
+
 async def test_a_deleted_account_is_gone_everywhere_and_its_address_free(stage: Stage, enter: Enter) -> None:
     here, phone = await _on(stage, enter, "delete@example.org", 2)
     await here.by("open-settings").click()

@@ -178,6 +178,7 @@ export function dropTokens(): void {
   access = null;
 }
 
+export const readMe = (): Promise<Me> => call("GET", "/v1/me");
 export const renameMe = (name: string): Promise<Me> => call("PATCH", "/v1/me", { name });
 export const wsToken = (): Promise<{ token: string; expiresAt: number }> => call("POST", "/v1/ws-token", {});
 export async function readHistory(id: string, before: number | null, limit = 50): Promise<History> {

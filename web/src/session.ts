@@ -2,7 +2,7 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import { AuthError, Client } from "../../client/src/index.ts";
-import { ApiError, createGuest, dropTokens, type Me, refreshSession, renameMe, wsToken } from "./api.ts";
+import { ApiError, createGuest, dropTokens, type Me, readMe, refreshSession, renameMe, wsToken } from "./api.ts";
 import { freeAgainAt } from "./explain.ts";
 import { followStatus } from "./status.ts";
 import { ending, state, watch } from "./store/connection.ts";
@@ -19,10 +19,13 @@ export const known = signal(false);
 /** So long the server waits for somebody to come back from a provider. */
 const AWAY_MS = 600_000;
 
-type Word = "signed in" | "signed out";
+type Word = "signed in" | "signed out" | "renamed";
 
 const tabs = new BroadcastChannel("commonroom");
-tabs.onmessage = ({ data }: MessageEvent<Word>) => void (data === "signed in" ? renew() : ended());
+tabs.onmessage = ({ data }: MessageEvent<Word>) => void heard[data]();
+
+/** What we do when another tab has said that. */
+const heard: Record<Word, () => void> = { "signed in": () => void renew(), "signed out": ended, renamed: () => void reread() };
 
 let client: Client | null = null;
 
@@ -68,6 +71,7 @@ export const cameBackInVain = (): void => keep("away", "");
 export async function rename(name: string): Promise<void> {
   remember(await renameMe(name));
   client?.refresh();
+  tell("renamed");
 }
 
 /** The session is over: the next `enter` makes a new guest. */
@@ -116,6 +120,17 @@ async function renew(): Promise<void> {
     become(await refreshSession());
   } catch (error) {
     if (!(error instanceof ApiError)) throw error; // else the next request or socket tells why
+  }
+}
+
+/** Another tab has given us another name. */
+async function reread(): Promise<void> {
+  if (!me.peek()) return;
+  try {
+    remember(await readMe());
+    client?.refresh();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error; // the next token has the name as well
   }
 }
 
