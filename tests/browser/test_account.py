@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.journey import create_room
+from tests.browser.journey import check_accessibility, create_room
 from tests.browser.stage import PASSWORD, Stage, is_user
 from tests.support.browser import Visitor
 
@@ -58,6 +58,20 @@ async def test_a_new_name_reaches_ones_other_tabs(enter: Enter) -> None:
     await expect(ada.by("open-settings")).to_contain_text("Countess")
     await expect(tab.by("open-settings")).to_contain_text("Countess")
     assert tab.trouble == []
+
+
+async def test_who_came_by_a_letter_is_asked_for_a_name(stage: Stage, enter: Enter, axe: str) -> None:
+    ada = await enter()
+    await ada.page.goto(f"{ada.url}/login?next=/rooms")
+    await stage.in_by_code(ada, "unnamed@example.org")
+    await expect(ada.by("username")).to_be_visible()
+    await ada.by("name-input").fill("Ada")
+    await check_accessibility(ada, axe)
+    await ada.by("save-name").click()
+    await expect(ada.by("open-settings")).to_contain_text("Ada")
+    await ada.by("username-later").click()
+    await ada.by("open-settings").click()
+    await expect(ada.by("name-input")).to_have_value("Ada")
 
 
 async def test_a_deleted_account_is_gone_everywhere_and_its_address_free(stage: Stage, enter: Enter) -> None:

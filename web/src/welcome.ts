@@ -9,6 +9,12 @@ import { adopt, me } from "./session.ts";
 import { keep, recall } from "./storage.ts";
 import { text } from "./text.ts";
 
+/** As the server names who gave no name. */
+const UNNAMED = "Newcomer";
+
+/** Nobody has asked them for a name yet. */
+export const isUnnamed = (): boolean => me.peek()?.name === UNNAMED;
+
 const offered = (): string => `username-offered:${me.peek()?.principal.actorId ?? ""}`;
 
 /** A letter was answered: what came of it is told, where one does not see it. */

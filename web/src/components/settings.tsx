@@ -1,19 +1,16 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { announce } from "../announce.ts";
 import { chime, setVolume, sounds, volume } from "../chime.ts";
 import { movements, setMovements } from "../movements.ts";
 import { canNotify, notifies, wantNotifications } from "../phaseend.ts";
 import { preferences, setTheme, theme } from "../preferences.ts";
-import { isUser, me, rename } from "../session.ts";
+import { isUser, me } from "../session.ts";
 import { text } from "../text.ts";
 import { AccountSettings } from "./account.tsx";
 import { BlockedPeople } from "./blocked.tsx";
-import { useForm } from "./form.ts";
 import { Icon } from "./icon.tsx";
-import { Submit } from "./input.tsx";
-import { NameField, problemWith } from "./name.tsx";
 import { opened } from "./opened.ts";
 import { PreferencesPart, Switch, Unsaved } from "./preferences.tsx";
+import { Rename } from "./rename.tsx";
 import { Unlock } from "./unlock.tsx";
 
 export function SettingsDialog() {
@@ -31,7 +28,7 @@ export function SettingsDialog() {
           <Icon name="close" />
         </button>
       </div>
-      {me.value && <Rename />}
+      {me.value && <Rename id="settings-name" current={me.value.name} />}
       <Appearance />
       <Sound />
       <Telling />
@@ -41,25 +38,6 @@ export function SettingsDialog() {
       {!isUser.value && <Unlock what={text.unlock.account} onGo={close} />}
       <Unsaved />
     </dialog>
-  );
-}
-
-function Rename() {
-  const [name, setName] = useState(me.value?.name ?? "");
-  const form = useForm({
-    check: () => ({ name: problemWith(name) }),
-    send: async () => {
-      await rename(name.trim());
-      announce(text.name.saved);
-    },
-  });
-  const changed = name.trim() !== me.value?.name;
-  return (
-    <form class="stack" onSubmit={form.submit} noValidate>
-      <NameField id="settings-name" value={name} onInput={setName} problem={form.problems["name"] ?? ""} />
-      <Submit form={form} label={text.settings.save} id="save-name" kind="" off={!changed} />
-      {form.done && !changed && <p class="note">{text.name.saved}</p>}
-    </form>
   );
 }
 
