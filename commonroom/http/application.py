@@ -4,7 +4,7 @@ import msgspec
 from aiohttp import web
 
 from commonroom.http import openapi
-from commonroom.http.assets import Assets
+from commonroom.http.assets import ASSETS, Assets
 from commonroom.http.gate import guarded
 from commonroom.http.limit import limited
 from commonroom.http.middleware import MIDDLEWARES
@@ -79,7 +79,8 @@ def build(services: Services) -> web.Application:
         app.router.add_route(route.method, route.path, guarded(route, limited(route)))
     if with_docs:
         app[docs.DOCUMENT] = Page.of(msgspec.json.encode(openapi.document(table)))
-    Assets(services.challenge.origin).add_routes(app.router, with_docs=with_docs)
+    app[ASSETS] = assets = Assets(services.challenge.origin)
+    assets.add_routes(app.router, with_docs=with_docs)
     return app
 
 

@@ -15,12 +15,16 @@ from aiohttp import hdrs, web
 from commonroom.errors import ConfigError
 from commonroom.http.policy import content_policy
 
-__all__ = ["Assets"]
+__all__ = ["ASSETS", "Assets"]
 
 FOR_EVER = "public, max-age=31536000, immutable"
 FRESH = "no-cache"
 PAGE = "index.html"
 DOCS = "docs.html"
+PAGES = ("/", "/rooms", "/r/{room}", "/login", "/login/link", "/setup-username", "/admin")
+NO_PAGES = ("/v1", "/assets")
+"""Where programs ask: below them an unknown address is a problem, whatever the request takes."""
+
 ROOT_FILES = ("client.js", "client.iife.js")
 COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml")
 SMALLEST_COMPRESSED = 512
@@ -67,8 +71,10 @@ class Assets:
 
     def add_routes(self, router: web.UrlDispatcher, *, with_docs: bool) -> None:
         """The page's addresses, the hashed files, the client; /docs only if wanted."""
-        for path in ("/", "/rooms", "/r/{room}", "/login", "/login/link", "/setup-username", "/admin"):
+        for path in PAGES:
             router.add_get(path, self.page)
+            if path != "/":
+                router.add_get(f"{path}/", self.slashed)
         for name in ROOT_FILES:
             router.add_get(f"/{name}", self.root_file)
         router.add_get("/assets/{version}/{name}", self.asset)
@@ -79,6 +85,22 @@ class Assets:
         """The one page; what it shows follows from its address."""
         response = _respond(request, self._files[PAGE], FRESH)
         response.headers.update(self._policy)
+        return response
+
+    async def slashed(self, request: web.Request) -> web.Response:
+        """A page's address with a slash too many leads to the page's own, with what is asked of it."""
+        address = request.rel_url.raw_path.rstrip("/")
+        asked = request.rel_url.raw_query_string
+        return web.Response(status=308, headers={hdrs.LOCATION: f"{address}?{asked}" if asked else address})
+
+    def astray(self, request: web.Request) -> web.Response | None:
+        """The page, which says that there is nothing, for a person at an address that nobody has; None: no person asks."""
+        is_apart = any(f"{request.path}/".startswith(f"{path}/") for path in NO_PAGES)
+        takes_page = "text/html" in request.headers.get(hdrs.ACCEPT, "")
+        if request.match_info.route.resource is not None or request.method not in ("GET", "HEAD") or is_apart or not takes_page:
+            return None
+        response = _respond(request, self._files[PAGE], FRESH, status=404)
+        response.headers.update(self._policy, Vary=f"{hdrs.ACCEPT}, {hdrs.ACCEPT_ENCODING}")
         return response
 
     async def docs(self, request: web.Request) -> web.Response:
@@ -97,13 +119,16 @@ class Assets:
         return _respond(request, file, FOR_EVER)
 
 
-def _respond(request: web.Request, file: Asset, caching: str) -> web.Response:
+def _respond(request: web.Request, file: Asset, caching: str, status: int = 200) -> web.Response:
     headers = {hdrs.CACHE_CONTROL: caching, hdrs.ETAG: file.etag, hdrs.VARY: hdrs.ACCEPT_ENCODING}
-    if request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
+    if status == 200 and request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
         return web.Response(status=304, headers=headers)
     data = file.data
     if file.packed and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
         data = file.packed
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     charset = "utf-8" if file.content_type.startswith("text/") else None
-    return web.Response(body=data, headers=headers, content_type=file.content_type, charset=charset)
+    return web.Response(status=status, body=data, headers=headers, content_type=file.content_type, charset=charset)
+
+
+ASSETS: web.AppKey[Assets] = web.AppKey("assets", Assets)

@@ -12,6 +12,7 @@ from commonroom import log as logging
 from commonroom.clock import monotonic_s
 from commonroom.errors import CommonroomError, Denied, InternalError
 from commonroom.http import problem
+from commonroom.http.assets import ASSETS
 from commonroom.http.auth import AUTHORITY
 from commonroom.http.gate import ACTION, SECRET, place_of
 from commonroom.http.limit import note_limits
@@ -70,7 +71,7 @@ async def _answered(request: web.Request, handler: Handler, request_id: str) -> 
             return _failed(request, request_id)
         return problem.from_error(error, request_id)
     except web.HTTPException as error:
-        return problem.from_status(error.status, request_id, error.headers)
+        return request.app[ASSETS].astray(request) or problem.from_status(error.status, request_id, error.headers)
     except ConnectionResetError:
         raise  # the client left: nobody to answer
     except Exception:  # noqa: BLE001 - the one place that supervises handlers

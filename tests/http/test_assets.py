@@ -34,6 +34,28 @@ async def test_every_address_of_the_page_is_the_page(api: Api, path: str) -> Non
     assert b'<div id="app">' in answer.body
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/room/x", "/rooms/x", "/r/", "/admin.php", "/v1x", "/docs/x"])
+async def test_a_person_at_an_unknown_address_sees_the_page(api: Api, path: str) -> None:
+    page = await api.call("GET", "/")
+    answer = await api.call("GET", path, headers={"Accept": "text/html,*/*;q=0.8", "If-None-Match": page.headers["ETag"]})
+    assert (answer.status, answer.headers["Content-Type"], answer.body) == (404, "text/html; charset=utf-8", page.body)
+    assert answer.headers["Content-Security-Policy"] == page.headers["Content-Security-Policy"]
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+    assert (await api.call("GET", path)).problem(404, "NOT_FOUND")
+    (await api.call("POST", path, headers={"Accept": "text/html"})).problem(404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/nowhere", "/assets/x", "/assets/x/app.js"])
+async def test_where_programs_ask_an_unknown_address_is_a_problem(api: Api, path: str) -> None:
+    (await api.call("GET", path, headers={"Accept": "text/html"})).problem(404, "NOT_FOUND")
+
+
+async def test_a_slash_too_many_leads_to_the_page(api: Api) -> None:
+    for path, target in (("/rooms/?tag=a%20b", "/rooms?tag=a%20b"), ("/r/x%2Fy/", "/r/x%2Fy"), ("/login/link/", "/login/link")):
+        answer = await api.call("GET", path)
+        assert (answer.status, answer.headers["Location"]) == (308, target)
+
+
 async def test_the_page_names_files_by_hash_and_nobody_elses(api: Api) -> None:
     page = (await api.call("GET", "/")).body.decode()
     assets = await _assets(api)

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from commonroom.config.settings import HttpSettings
 from commonroom.http import connection as http_connection
+from commonroom.http.assets import ASSETS, Assets
 from commonroom.http.body import Body, answer, read
 from commonroom.http.connection import Connection, Connections, owed_bytes
 from commonroom.http.middleware import MIDDLEWARES
@@ -74,6 +75,7 @@ async def make_edge(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeEdge]:
         rig = await Rig.start(http, steer=None, close_timeout_s=1.0, max_connections=1000)
         app = web.Application(middlewares=MIDDLEWARES)
         app[SERVICES] = SimpleNamespace(settings=http, adopt=rig.gateway.adopt)  # type: ignore[misc] # all that these routes ask for
+        app[ASSETS] = Assets()
         app.router.add_get("/quick", quick)
         app.router.add_get("/big", big)
         app.router.add_post("/note", note)
