@@ -158,6 +158,7 @@ test("P35 nobody acts on the host, nor a co-host on another, nor a participant a
   assert.deepEqual(measuresOn("participant", "cohost"), ["mute", "unmute", "kick", "ban"]);
   assert.deepEqual([true, false].map((muted) => measuresOn("participant", "cohost", muted)[0]), ["unmute", "mute"]);
   assert.deepEqual(measuresOn("cohost", "host").slice(0, 2), ["participant", "host"]);
+  assert.ok(!measuresOn("cohost", "host", null, false).includes("host"));
 });
 
 test("P13 the timer is whose the room says", () => {
