@@ -19,4 +19,7 @@ export function filtersIn(search: string): Filters {
   };
 }
 
+/** Not all rooms are meant, in whichever order. */
+export const isNarrow = (filters: Filters): boolean => pathOf(filters) !== pathOf({ ...NO_FILTERS, sort: filters.sort });
+
 export const pathOf = (filters: Filters): string => `/rooms${query({ ...filters, sort: filters.sort === NO_FILTERS.sort ? "" : filters.sort })}`;

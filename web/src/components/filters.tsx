@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { isNarrow } from "../filters.ts";
 import type { Filters } from "../rooms.ts";
+import { NO_FILTERS } from "../store/listing.ts";
 import { text } from "../text.ts";
 import { Field } from "./field.tsx";
 import { Icon } from "./icon.tsx";
@@ -20,6 +22,10 @@ interface FiltersProps {
 /** What the list is narrowed to. Each change shows at once; a text when one pauses. */
 export function FilterBar({ value, onChange }: FiltersProps) {
   const set = (changes: Partial<Filters>): void => onChange({ ...value, ...changes });
+  const clear = (): void => {
+    document.getElementById("filter-q")?.focus(); // the button goes with what it clears
+    onChange(NO_FILTERS);
+  };
   const languages = { "": text.rooms.anyLanguage, ...text.languages };
   return (
     <search class="filters" aria-label={text.rooms.filters}>
@@ -34,6 +40,11 @@ export function FilterBar({ value, onChange }: FiltersProps) {
         <button type="button" class="tag chosen" data-testid="filter-tag" aria-label={text.rooms.tagChosen(value.tag)} onClick={() => set({ tag: "" })}>
           #{value.tag}
           <Icon name="close" />
+        </button>
+      )}
+      {isNarrow(value) && (
+        <button type="button" class="button small" data-testid="clear-filters" onClick={clear}>
+          {text.rooms.clear}
         </button>
       )}
     </search>

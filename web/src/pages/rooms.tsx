@@ -4,10 +4,10 @@ import { OwnRooms } from "../components/ownrooms.tsx";
 import { RoomList, useListing } from "../components/roomlist.tsx";
 import { TopBar } from "../components/topbar.tsx";
 import { announce } from "../announce.ts";
-import { filtersIn, pathOf } from "../filters.ts";
+import { filtersIn, isNarrow, pathOf } from "../filters.ts";
 import type { Filters } from "../rooms.ts";
 import { replace, search } from "../router.ts";
-import { type Listing, NO_FILTERS } from "../store/listing.ts";
+import type { Listing } from "../store/listing.ts";
 import { text } from "../text.ts";
 
 const PAGE = 24;
@@ -36,7 +36,7 @@ export function RoomsPage() {
         </div>
         <OwnRooms />
         <FilterBar value={filters} onChange={narrow} />
-        <RoomList listing={listing} empty={<Nothing filters={filters} onClear={() => narrow(NO_FILTERS)} />} onTag={(tag) => narrow({ ...filters, tag })} />
+        <RoomList listing={listing} empty={<Nothing filters={filters} />} onTag={(tag) => narrow({ ...filters, tag })} />
       </main>
     </>
   );
@@ -51,16 +51,12 @@ function useFound(listing: Listing): void {
   }, [state, count]);
 }
 
-function Nothing({ filters, onClear }: { filters: Filters; onClear: () => void }) {
-  const isNarrow = pathOf(filters) !== pathOf({ ...NO_FILTERS, sort: filters.sort });
-  if (!isNarrow) return <p class="empty">{text.rooms.empty}</p>;
+function Nothing({ filters }: { filters: Filters }) {
+  if (!isNarrow(filters)) return <p class="empty">{text.rooms.empty}</p>;
   return (
     <div class="empty nothing" data-testid="no-rooms">
       <h2>{text.rooms.none}</h2>
       <p>{text.rooms.noneHint}</p>
-      <button type="button" class="button" data-testid="clear-filters" onClick={onClear}>
-        {text.rooms.clear}
-      </button>
     </div>
   );
 }
