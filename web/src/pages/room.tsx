@@ -102,12 +102,9 @@ function timerMoved(store: RoomStore, change: TimerChange, timer: Timer): void {
 /** What the address brings along is used before the room is asked: who has no account here yet has a name by now. */
 function Joined({ id }: { id: string }) {
   const code = parameter("invite");
-  const [refused, setRefused] = useState(false);
+  const [refused, setRefused] = useState("");
   if (!code) return <Room id={id} invited={refused} />;
-  const refuse = (error: ApiError): void => {
-    tellLasting(error.status === 404 ? text.ending.invite.body : explain(error));
-    setRefused(true); // the room may let us in all the same
-  };
+  const refuse = (error: ApiError): void => setRefused(error.status === 404 ? text.ending.invite.body : explain(error));
   return <Accepting key={`${id} ${code}`} id={id} code={code} onRefused={refuse} />;
 }
 
@@ -139,11 +136,15 @@ function Accepting({ id, code, onRefused }: AcceptingProps) {
   );
 }
 
-/** `invited`: by a code that does not hold. */
-function Room({ id, invited }: { id: string; invited: boolean }) {
+/** `invited`: why the code does not hold that somebody came by; empty: they have none, or it holds. */
+function Room({ id, invited }: { id: string; invited: string }) {
   const store = useRoom(id);
+  const isOpen = Boolean(store?.info.value);
+  useEffect(() => {
+    if (isOpen && invited) tellLasting(invited); // who is not let in reads it there
+  }, [isOpen, invited]);
   const refusal = store?.refusal.value;
-  if (store && refusal) return <Refused store={store} refusal={refusal} invited={invited} />;
+  if (store && refusal) return <Refused store={store} refusal={refusal} invited={invited !== ""} />;
   return store?.info.value ? <OpenRoom store={store} /> : <Opening words={text.room.loading} />;
 }
 
