@@ -147,6 +147,35 @@ async def test_more_rooms_come_page_by_page_and_after_a_failure(stage: Stage, en
     await expect(ada.by("more-rooms")).to_have_count(0)
 
 
+async def test_rooms_that_did_not_load_come_by_themselves_when_the_browser_is_online_again(enter: Enter) -> None:
+    ada = await enter()
+    ada.offline_expected = True  # the browser itself logs refused connections
+    await ada.page.goto(f"{ada.url}/rooms")
+    await expect(ada.by("room-list")).to_have_attribute("data-state", "ready")
+    await ada.context.set_offline(offline=True)
+    await ada.by("filter-q").fill("nothing like it")
+    await expect(ada.by("try-again")).to_be_visible()
+    await ada.context.set_offline(offline=False)
+    await expect(ada.by("no-rooms")).to_be_visible()
+
+
+async def test_a_guest_who_has_to_wait_for_another_room_reads_what_helps(enter: Enter) -> None:
+    ada = await enter()
+    ada.refusals = {429}
+    problem = {"code": 151, "name": "RATE_LIMITED", "detail": "too fast", "retryAfterMs": 3_600_000}
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=429, json=problem, content_type="application/problem+json")
+
+    await ada.page.route("**/v1/rooms", refuse)
+    await ada.page.goto(ada.url)
+    await ada.by("name-input").fill("Ada")
+    await ada.by("create-title").fill("One more")
+    await ada.by("create-room").click()
+    await expect(ada.by("create-room")).to_have_text("Wait 60 minutes")
+    await expect(ada.page.get_by_text("With an account you may open more rooms")).to_be_visible()
+
+
 async def test_P17_M8_an_invitation_opens_a_private_room_to_whom_it_was_made_for(enter: Enter, axe: str) -> None:
     ada, grace, bob, carol = await enter(), await enter(), await enter(), await enter()
     await ada.page.goto(f"{ada.url}/login")

@@ -150,6 +150,7 @@ export const text = {
     action: "Sign in to unlock",
     needed: "That is for people who are signed in.",
     publicRooms: "Rooms that everybody can find are opened by people with an account.",
+    moreRooms: "With an account you may open more rooms, and sooner.",
     account: "With an account you keep your name on all devices, and can block people.",
     block: (name: string) => `Sign in to block ${name}`,
   },

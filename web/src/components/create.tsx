@@ -122,6 +122,7 @@ export function CreateRoom() {
       <TimerFields value={lengths} onChange={setLengths} />
       <ChallengeField challenge={challenge} problem={problems["challenge"]} />
       <Submit form={form} label={text.create.submit} id="create-room" />
+      {!isUser.value && form.waitS > 0 && <p class="note">{text.unlock.moreRooms}</p>}
     </form>
   );
 }

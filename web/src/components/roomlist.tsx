@@ -12,6 +12,11 @@ export function useListing(filters: Filters, limit: number): Listing {
   const [listing] = useState(() => new Listing(limit));
   const key = JSON.stringify(filters);
   useEffect(() => void listing.load(filters), [key]);
+  useEffect(() => {
+    const again = (): void => void (listing.state.peek() === "failed" && listing.again());
+    addEventListener("online", again);
+    return () => removeEventListener("online", again);
+  }, [listing]);
   const someone = me.value !== null;
   useEffect(() => (someone ? listing.follow(connection()) : undefined), [someone]);
   return listing;
