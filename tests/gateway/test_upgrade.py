@@ -262,7 +262,7 @@ async def test_a_socket_that_goes_on_as_the_guest_who_signed_in_ends_soon_and_no
         house.advance(OUTGROWN_MS / 2000 + 1)
         for socket in (phone, renewed):
             socket.command(RoomJoin(9, "nowhere"))
-            assert await next_of(socket, Error)
+            assert (await next_of(socket, Error)).ref == 9
     assert await tab.close_code() == CloseCode.TOKEN_EXPIRED
 
 
