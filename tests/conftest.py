@@ -216,3 +216,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for found in leak.FOUND:
         terminalreporter.write_line(f"LEAKED after the last test: {found}")
     terminalreporter.write_line(f"seed: {config.getoption('--seed')} (repeat with it as --seed)")
+
+
+@pytest.fixture
+def without_collections() -> Iterator[None]:
+    """References alone free what is used no more."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -25,15 +25,6 @@ STREAM = f"room/{ROOM}"
 
 
 @pytest.fixture
-def without_collections() -> Iterator[None]:
-    """References alone free what is used no more."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.fixture
 def world(seed: int) -> Iterator[World]:
     with World({"room": Diary}, seed) as world:
         yield world

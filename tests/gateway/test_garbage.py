@@ -1,7 +1,7 @@
 """What sockets leave behind: nothing for which all that lives would have to be looked at."""
 
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -9,15 +9,6 @@ from commonroom.engine.gateway.connection import Connection
 from commonroom.engine.gateway.session.session import Session
 from tests.gateway.rig import Rig, until
 from tests.gateway.socket import RawSocket, closing
-
-
-@pytest.fixture
-def without_collections() -> Iterator[None]:
-    """References alone free what is used no more."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 async def _say_goodbye(_rig: Rig, socket: RawSocket) -> None:

@@ -17,6 +17,7 @@ from commonroom.bench.target.port import free_port
 from commonroom.config.settings import HttpSettings, LimitSettings, MailSettings, ProvidersSettings, Settings
 from tests.http.account import registered, unused
 from tests.http.api import Account, Api
+from tests.support.client import Peer
 from tests.support.github import GithubServer
 from tests.support.log import logged
 from tests.support.mail import MailServer
@@ -92,3 +93,12 @@ def log() -> Iterator[io.StringIO]:
     """Everything this process logs during the test."""
     with logged() as out:
         yield out
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def peers() -> AsyncIterator[list[Peer]]:
+    """Whatever is put into it is closed."""
+    opened: list[Peer] = []
+    yield opened
+    for peer in opened:
+        await peer.close()

@@ -1,11 +1,10 @@
 """Blocks over HTTP: the list, what it does to history and counts, and that nothing else shows it (RELIABILITY A8)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from commonroom.identity import Principal
 from commonroom.ids import new_id
@@ -50,14 +49,6 @@ async def change(api: Api, method: str, blocker: Account, blocked: str) -> Answe
 async def blocks(api: Api, account: Account) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await api.call("GET", "/v1/blocks", headers=account.bearer)).json["blocks"]
     return found
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def peers() -> AsyncIterator[list[Peer]]:
-    opened: list[Peer] = []
-    yield opened
-    for peer in opened:
-        await peer.close()
 
 
 async def enter(api: Api, peers: list[Peer], account: Account, room: str) -> tuple[Peer, Joined]:

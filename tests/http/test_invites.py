@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,14 +34,6 @@ async def projected(ask: Callable[[], Any], holds: Callable[[Any], bool]) -> Any
 @pytest_asyncio.fixture(loop_scope="session")
 async def private(api: Api, ada: Account) -> str:
     return await api.room(ada, "Secret garden", visibility="private")
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def peers() -> AsyncIterator[list[Peer]]:
-    opened: list[Peer] = []
-    yield opened
-    for peer in opened:
-        await peer.close()
 
 
 async def invite(api: Api, host: Account, room: str, **fields: Any) -> dict[str, Any]:
